@@ -1,0 +1,516 @@
+"""Pretrain, fine-tune and test vision-language models.
+
+Every setting with its default, its unit and its meaning, and the named configurations. Examples:
+
+    python run.py with quickstart
+    python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32
+    python run.py with task_mlm_itm deit_electra imagenet_randaug freeze_image
+    python run.py with task_finetune_cifar10 load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt
+    python run.py print_config with task_mlm_itm_deit_electra
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Sacred imports pkg_resources, which warns at every start that it will go; setup.py keeps the version that has it.
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
+
+from sacred import SETTINGS, Experiment  # noqa: E402  (after the filter above)
+from sacred.config.config_scope import ConfigScope  # noqa: E402
+
+from renaissance.tasks import task_names  # noqa: E402
+from renaissance.tracking.observers import last_states  # noqa: E402
+
+# Observers get a copy of what Python prints. Sacred's default ("fd") puts `tee` processes on the file descriptors:
+# then no stream is a terminal, progress bars vanish, and a data loader's workers hold the pipes open at the end.
+SETTINGS.CAPTURE_MODE = "sys"
+
+
+class _Documented(ConfigScope):
+    """A configuration function whose docstring describes it, rather than becoming a setting named `__doc__`."""
+
+    def __call__(self, fixed: Any = None, preset: Any = None, fallback: Any = None) -> Any:
+        values = super().__call__(fixed, preset, fallback)
+        values.pop("__doc__", None)
+        return values
+
+
+class _Experiment(Experiment):
+    """Sacred's experiment with documented named configurations."""
+
+    def named_config(self, func: Callable[[], None]) -> ConfigScope:
+        scope = _Documented(func)
+        self.named_configs[func.__name__] = scope
+        return scope
+
+
+ex = _Experiment("renaissance", save_git_info=False)  # tracking/observers.py adds it where somebody observes
+ex.captured_out_filter = last_states  # type: ignore[assignment]  # Sacred declares it as None
+
+
+def _loss_names(weights: Mapping[str, float]) -> dict[str, float]:
+    """The weight of every task's loss: 0, off, where `weights` does not say."""
+    return {**dict.fromkeys(task_names(), 0), **weights}
+
+
+@ex.config
+def defaults() -> None:
+    # == The experiment ==
+    exp_name = "renaissance"  # folder under log_dir that holds the runs of this experiment, numbered
+    seed = 0  # start of all random choices
+    log_dir = "result"  # where runs go
+    data_root = "data/arrow"  # where Arrow tables lie
+    datasets = ["coco", "vg"]  # which data sets to join: coco, vg, scenes, cifar10, imdb, or a prepared folder's name
+    loss_names = _loss_names({})  # weight of each task's loss; 0 is off
+    load_path = ""  # .ckpt file whose weights fine-tuning or testing starts from
+    resume_from = None  # .ckpt file of a stopped run to continue; auto: the newest unfinished run of this exp_name
+    test_only = False  # test load_path, train nothing
+    fast_dev_run = False  # one step of training, validation and test each, to try a set-up
+    tensorboard = False  # write TensorBoard logs into the run's folder
+    log_interval = 10  # optimiser steps between two points of the training curves
+
+    # == The machine ==
+    num_gpus = "auto"  # GPUs to use on each machine; auto: all that are visible; 0: the CPU
+    num_nodes = 1  # machines
+    num_workers = 4  # processes that load data, for each device; limited to the cores
+    precision = 32  # bits of the arithmetic; the mixed ones keep the weights in 32
+
+    # == Batches ==
+    batch_size = 256  # examples an optimiser step; gradients accumulate where devices take fewer at once
+    per_gpu_batchsize = 64  # examples a device takes at once
+    eval_batch_size = 32  # examples a device takes at once in validation and test
+
+    # == The model ==
+    model_type = "two-tower"  # two-tower: two encoders and a fuser; one-tower: one encoder for both modalities
+
+    # == One-tower encoder ==
+    encoder = "google/electra-small-discriminator"  # a text or a vision transformer
+    pooler_type = "double"  # double: the first text and the first image feature side by side; single: the first of all
+    random_init_encoder = False  # start from random weights instead of pretrained ones
+    encoder_manual_configuration = False  # use the dimensions below; needs random_init_encoder
+    hidden_size = 192  # width of the hidden states
+    num_heads = 4  # attention heads; they divide the width
+    num_layers = 12  # layers
+    mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
+    drop_rate = 0.1  # dropout probability
+    embedding_size = 96  # width of the token embeddings before they are projected to hidden_size
+    freeze_encoder = False  # keep the encoder's weights as they are
+
+    # == Two-tower image encoder ==
+    image_encoder = "facebook/deit-tiny-patch16-224"  # a vision encoder
+    random_init_vision_encoder = False  # start from random weights instead of pretrained ones
+    image_encoder_manual_configuration = False  # use the dimensions below; needs random_init_vision_encoder
+    image_encoder_hidden_size = 192  # width of the hidden states
+    image_encoder_num_heads = 4  # attention heads; they divide the width
+    image_encoder_num_layers = 12  # layers
+    image_encoder_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
+    image_encoder_drop_rate = 0.1  # dropout probability
+    image_encoder_embedding_size = 128  # width of a convolutional stem, for encoders that have one
+    image_size = 224  # height and width of the images, in pixels
+    original_image_size = None  # image_size that the weights were trained with; None: what the checkpoint says
+    patch_size = None  # height and width of a patch, in pixels; None: the encoder's own
+    image_only = False  # leave out captions and the text side, for image tasks
+    freeze_image_encoder = False  # keep the image encoder's weights as they are
+
+    # == Two-tower text encoder ==
+    text_encoder = "google/electra-small-discriminator"  # a text encoder
+    random_init_text_encoder = False  # start from random weights instead of pretrained ones
+    text_encoder_manual_configuration = False  # use the dimensions below; needs random_init_text_encoder
+    text_encoder_hidden_size = 192  # width of the hidden states
+    text_encoder_num_heads = 4  # attention heads; they divide the width
+    text_encoder_num_layers = 12  # layers
+    text_encoder_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
+    text_encoder_drop_rate = 0.1  # dropout probability
+    text_encoder_embedding_size = 64  # width of the token embeddings before they are projected to the hidden states'
+    freeze_text_encoder = False  # keep the text encoder's weights as they are
+
+    # == Text ==
+    max_text_len = 40  # tokens of a text, the special ones included; longer texts are cut
+    vocab_size = None  # entries of the vocabulary; None: what the tokenizer has
+    tokenizer = None  # None: the pretrained text encoder's own, else word pieces built from the training texts
+
+    # == Two-tower fuser ==
+    cross_layer_hidden_size = 256  # width of the hidden states
+    num_cross_layers = 6  # layers
+    num_cross_layer_heads = 4  # attention heads; they divide the width
+    cross_layer_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
+    cross_layer_drop_rate = 0.1  # dropout probability
+    freeze_cross_modal = False  # keep the fuser's weights as they are
+
+    # == Images ==
+    train_transform_keys = ["imagenet"]  # whose mean, std and interpolation; _randaug augments
+    val_transform_keys = ["imagenet"]  # the same, for validation and test
+    randaugment_operations = 2  # operations that RandAugment applies to an image
+    randaugment_magnitude = 9  # strength of RandAugment's operations
+
+    # == Tasks ==
+    whole_word_masking = False  # mlm hides whole words; needs a tokenizer with word pieces (RoBERTa's has none)
+    mlm_prob = 0.15  # share of the words (or tokens) that mlm hides
+    draw_false_image = 1  # false images for each true pair of itm
+    draw_false_text = 0  # false texts for each true pair of itm
+    itm_false_from = "batch"  # where itm's false partners come from; dataset: the whole set, so more to encode
+
+    # == The optimiser ==
+    optim_type = "adamw"  # the optimiser
+    learning_rate = 1e-5  # full learning rate of the pretrained encoders
+    weight_decay = 0.01  # weight decay; biases and norms are spared
+    adam_betas = [0.9, 0.999]  # decay rates of Adam's two running means
+    adam_epsilon = 1e-8  # what Adam adds to the denominator
+    momentum = 0.9  # momentum of SGD
+    decay_power = 1  # exponent of the learning rate's polynomial decay, 1 is linear; cosine: half a cosine wave
+    end_lr = 0  # learning rate at the end, of the parts whose full one is learning_rate
+    warmup_steps = 10000  # optimiser steps until the full learning rate; below 1: a fraction of the training
+    lr_mult_head = 5  # the tasks' heads learn at this many times learning_rate
+    lr_mult_cross_modal = 5  # the cross-modal module learns at this many times learning_rate
+    gradient_clip_val = None  # longest gradient, as its norm; None: no clipping
+
+    # == How long ==
+    max_epoch = 100  # times the data are seen; whichever of these two comes first ends the training
+    max_steps = 100000  # optimiser steps
+    val_check_interval = 1.0  # how often to validate: 1.0 once an epoch, 0.25 four times, 500 every 500 steps
+
+    # == The command `prepare` ==
+    dataset = None  # what to prepare
+    raw_root = None  # the raw files' folder, or the folder that holds it
+    dataset_name = None  # name that the tables of an image-caption folder get; None: the folder's
+    val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
+    max_rejected_fraction = 0.01  # share of corrupt or missing images above which preparing fails
+    num_scenes = 6000  # pictures of the built-in sample set, all splits together
+
+
+# Named configurations compose: `with <task> <model> <modifiers>`. A task sets what is trained on which data for how
+# long, a model its encoders, a modifier one thing, so they do not undo each other; where they do, the later one holds.
+
+# == Tasks ==
+
+
+@ex.named_config
+def quickstart() -> None:
+    """A small two-tower model on the built-in sample set, MLM + ITM: minutes on 2 CPU cores."""
+    exp_name = "quickstart"
+    datasets = ["scenes"]
+    loss_names = _loss_names({"itm": 1, "mlm": 1})
+    batch_size = 64
+    per_gpu_batchsize = 64
+    eval_batch_size = 128
+    num_workers = 2
+    max_epoch = None
+    max_steps = 600
+    val_check_interval = 200
+    warmup_steps = 0.1
+    learning_rate = 1e-3
+    lr_mult_head = 1
+    lr_mult_cross_modal = 1
+    gradient_clip_val = 1.0
+    whole_word_masking = True
+    image_size = 64
+    patch_size = 8
+    max_text_len = 32
+    random_init_vision_encoder = True
+    image_encoder_manual_configuration = True
+    image_encoder_hidden_size = 96
+    image_encoder_num_heads = 4
+    image_encoder_num_layers = 4
+    image_encoder_mlp_ratio = 2
+    image_encoder_drop_rate = 0.0
+    random_init_text_encoder = True
+    text_encoder_manual_configuration = True
+    text_encoder_hidden_size = 96
+    text_encoder_num_heads = 4
+    text_encoder_num_layers = 2
+    text_encoder_mlp_ratio = 2
+    text_encoder_drop_rate = 0.0
+    text_encoder_embedding_size = 96
+    cross_layer_hidden_size = 96
+    num_cross_layers = 2
+    num_cross_layer_heads = 4
+    cross_layer_mlp_ratio = 2
+    cross_layer_drop_rate = 0.0
+
+
+@ex.named_config
+def task_mlm() -> None:
+    """Pretrain with masked language modelling."""
+    exp_name = "mlm"
+    loss_names = _loss_names({"mlm": 1})
+    max_epoch = None
+    warmup_steps = 0.1
+
+
+@ex.named_config
+def task_itm() -> None:
+    """Pretrain with image-text matching."""
+    exp_name = "itm"
+    loss_names = _loss_names({"itm": 1})
+    max_epoch = None
+    warmup_steps = 0.1
+
+
+@ex.named_config
+def task_mlm_itm() -> None:
+    """Pretrain with masked language modelling and image-text matching."""
+    exp_name = "mlm_itm"
+    loss_names = _loss_names({"itm": 1, "mlm": 1})
+    max_epoch = None
+    warmup_steps = 0.1
+
+
+@ex.named_config
+def task_mlm_itm_deit_electra() -> None:
+    """Pretrain DeiT-tiny and ELECTRA-small with MLM + ITM on COCO and Visual Genome."""
+    exp_name = "mlm_itm_deit_electra"
+    datasets = ["coco", "vg"]
+    loss_names = _loss_names({"itm": 1, "mlm": 1})
+    batch_size = 176
+    per_gpu_batchsize = 44
+    max_epoch = None
+    max_steps = 50000
+    warmup_steps = 0.1
+    whole_word_masking = True
+    model_type = "two-tower"
+    freeze_image_encoder = False
+    freeze_text_encoder = False
+    # Images
+    image_encoder = "facebook/deit-tiny-patch16-224"
+    train_transform_keys = ["imagenet"]
+    val_transform_keys = ["imagenet"]
+    image_size = 224
+    patch_size = 16
+    draw_false_image = 1
+    image_only = False
+    # Text
+    text_encoder = "google/electra-small-discriminator"
+    max_text_len = 50
+    mlm_prob = 0.15
+    draw_false_text = 0
+    # Fuser
+    cross_layer_hidden_size = 256
+    num_cross_layers = 6
+    num_cross_layer_heads = 4
+    cross_layer_mlp_ratio = 4
+    cross_layer_drop_rate = 0.1
+    # Optimiser
+    learning_rate = 1e-5
+    val_check_interval = 1.0
+    lr_mult_head = 5
+    lr_mult_cross_modal = 5
+
+
+@ex.named_config
+def task_finetune_cifar10() -> None:
+    """Classify CIFAR-10's images with the image encoder (of load_path, or from scratch)."""
+    exp_name = "finetune_cifar10"
+    datasets = ["cifar10"]
+    loss_names = _loss_names({"cifar10": 1})
+    image_only = True
+    batch_size = 128
+    max_epoch = 10
+    warmup_steps = 0.1
+    learning_rate = 1e-4
+
+
+@ex.named_config
+def task_finetune_imdb() -> None:
+    """Tell positive from negative film reviews with the text encoder (of load_path, or from scratch)."""
+    exp_name = "finetune_imdb"
+    datasets = ["imdb"]
+    loss_names = _loss_names({"imdb": 1})
+    batch_size = 32
+    per_gpu_batchsize = 32
+    max_epoch = 5
+    warmup_steps = 0.1
+    learning_rate = 5e-5
+    max_text_len = 256
+
+
+# == Models ==
+
+
+@ex.named_config
+def deit_electra() -> None:
+    """Two towers: DeiT-tiny and ELECTRA-small."""
+    model_type = "two-tower"
+    image_encoder = "facebook/deit-tiny-patch16-224"
+    text_encoder = "google/electra-small-discriminator"
+
+
+@ex.named_config
+def vit_bert() -> None:
+    """Two towers: ViT-base and BERT-base."""
+    model_type = "two-tower"
+    image_encoder = "google/vit-base-patch16-224"
+    text_encoder = "bert-base-uncased"
+
+
+@ex.named_config
+def dino_minilm() -> None:
+    """Two towers: DINO ViT-small and MiniLM."""
+    model_type = "two-tower"
+    image_encoder = "facebook/dino-vits16"
+    text_encoder = "nreimers/MiniLM-L6-H384-uncased"
+
+
+@ex.named_config
+def beit_roberta() -> None:
+    """Two towers: BEiT-base and RoBERTa-base."""
+    model_type = "two-tower"
+    image_encoder = "microsoft/beit-base-patch16-224"
+    text_encoder = "roberta-base"
+
+
+@ex.named_config
+def swin_electra() -> None:
+    """Two towers: Swin-tiny and ELECTRA-base."""
+    model_type = "two-tower"
+    image_encoder = "microsoft/swin-tiny-patch4-window7-224"
+    text_encoder = "google/electra-base-discriminator"
+
+
+@ex.named_config
+def onetower_electra() -> None:
+    """One tower: ELECTRA-small over words and patches."""
+    model_type = "one-tower"
+    encoder = "google/electra-small-discriminator"
+
+
+@ex.named_config
+def onetower_deit() -> None:
+    """One tower: DeiT-tiny over words and patches."""
+    model_type = "one-tower"
+    encoder = "facebook/deit-tiny-patch16-224"
+
+
+@ex.named_config
+def tiny() -> None:
+    """A very small model of either type, from random weights, and small batches: to try things on a CPU."""
+    batch_size = 16
+    per_gpu_batchsize = 16
+    num_workers = 0
+    image_size = 64
+    patch_size = 16
+    random_init_encoder = True
+    encoder_manual_configuration = True
+    hidden_size = 64
+    num_heads = 4
+    num_layers = 2
+    mlp_ratio = 2
+    embedding_size = 64
+    random_init_vision_encoder = True
+    image_encoder_manual_configuration = True
+    image_encoder_hidden_size = 64
+    image_encoder_num_heads = 4
+    image_encoder_num_layers = 2
+    image_encoder_mlp_ratio = 2
+    image_encoder_embedding_size = 64
+    random_init_text_encoder = True
+    text_encoder_manual_configuration = True
+    text_encoder_hidden_size = 64
+    text_encoder_num_heads = 4
+    text_encoder_num_layers = 2
+    text_encoder_mlp_ratio = 2
+    text_encoder_embedding_size = 64
+    cross_layer_hidden_size = 64
+    num_cross_layers = 2
+    num_cross_layer_heads = 4
+    cross_layer_mlp_ratio = 2
+
+
+# == Data ==
+
+
+@ex.named_config
+def scenes() -> None:
+    """The built-in sample set, drawn on first use."""
+    datasets = ["scenes"]
+
+
+@ex.named_config
+def coco() -> None:
+    """COCO captions."""
+    datasets = ["coco"]
+
+
+@ex.named_config
+def coco_vg() -> None:
+    """COCO captions and Visual Genome's region descriptions."""
+    datasets = ["coco", "vg"]
+
+
+# == Modifiers ==
+
+
+@ex.named_config
+def random_init_text() -> None:
+    """Text encoder from random weights."""
+    random_init_text_encoder = True
+
+
+@ex.named_config
+def random_init_vision() -> None:
+    """Image encoder from random weights."""
+    random_init_vision_encoder = True
+
+
+@ex.named_config
+def random_init() -> None:
+    """Every encoder from random weights."""
+    random_init_encoder = True
+    random_init_vision_encoder = True
+    random_init_text_encoder = True
+
+
+@ex.named_config
+def freeze_image() -> None:
+    """Image encoder kept as it is."""
+    freeze_image_encoder = True
+
+
+@ex.named_config
+def freeze_text() -> None:
+    """Text encoder kept as it is."""
+    freeze_text_encoder = True
+
+
+@ex.named_config
+def imagenet_randaug() -> None:
+    """ImageNet's mean and std, with RandAugment in training."""
+    train_transform_keys = ["imagenet_randaug"]
+    val_transform_keys = ["imagenet"]
+
+
+@ex.named_config
+def clip_randaug() -> None:
+    """CLIP's mean and std, with RandAugment in training."""
+    train_transform_keys = ["clip_randaug"]
+    val_transform_keys = ["clip"]
+
+
+@ex.named_config
+def step25k() -> None:
+    """25,000 optimiser steps."""
+    max_epoch = None
+    max_steps = 25000
+
+
+@ex.named_config
+def step50k() -> None:
+    """50,000 optimiser steps."""
+    max_epoch = None
+    max_steps = 50000
+
+
+@ex.named_config
+def step100k() -> None:
+    """100,000 optimiser steps."""
+    max_epoch = None
+    max_steps = 100000
+
+
+@ex.named_config
+def step200k() -> None:
+    """200,000 optimiser steps."""
+    max_epoch = None
+    max_steps = 200000

@@ -1,0 +1,132 @@
+"""Loaders: batches in order, made in this process or in worker processes.
+
+In: an example source, how to treat images and texts, what tasks draw. Out: an iterable of `Batch` with a length.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch.utils.data import DataLoader
+
+from renaissance.data.batch import Batch
+from renaissance.data.collate import BatchMaker, Draw, ExtraDrawer, Failure
+from renaissance.data.images import ImageTransform
+from renaissance.data.order import EvaluationOrder, TrainOrder, batches_per_epoch
+from renaissance.data.source import ExampleSource
+from renaissance.data.text import TextProcessor
+from renaissance.errors import UserError
+
+__all__ = ["BatchLoader", "Draw", "ExtraDrawer", "batches_per_epoch", "make_eval_loader", "make_train_loader"]
+
+
+class BatchLoader:
+    """Batches, each time from the beginning; `len` is their number."""
+
+    def __init__(self, maker: BatchMaker, order: TrainOrder | EvaluationOrder, num_workers: int, pin_memory: bool):
+        forking = "fork" in multiprocessing.get_all_start_methods()
+        self._length = len(order)
+        self._loader: DataLoader[Batch | Failure] = DataLoader(
+            maker,  # type: ignore[arg-type]  # a data set by its __getitem__, whose keys are batch addresses
+            sampler=order,  # type: ignore[arg-type]
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=num_workers,
+            worker_init_fn=_begin_worker,
+            # Forked workers share what is open and imported, so they start in milliseconds.
+            multiprocessing_context="fork" if num_workers and forking else None,
+            pin_memory=pin_memory,
+            # Its own, so that making an iterator takes no number from the generator that dropout uses.
+            generator=torch.Generator(),
+        )
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yields batches. Raises UserError for an image or a table that cannot be read."""
+        for batch in self._loader:
+            if isinstance(batch, Failure):
+                raise UserError(batch.message)
+            yield batch
+
+
+def make_train_loader(
+    source: ExampleSource,
+    *,
+    batch_size: int,
+    total_batches: int,
+    start_batch: int = 0,
+    image_transform: ImageTransform | None,
+    text: TextProcessor | None,
+    draws: Mapping[str, Draw],
+    seed: int,
+    num_workers: int,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> BatchLoader:
+    """One device's training batches from `start_batch` to `total_batches`, through as many epochs as that takes.
+
+    Args:
+        source: the training split.
+        batch_size: examples a device and batch.
+        total_batches: where the stream ends, counted from the beginning of training.
+        start_batch: where it begins; a resumed run goes on here, and nothing before it is read.
+        image_transform: for the images; None without images.
+        text: for the texts; None without texts.
+        draws: per task name, its random choices.
+        seed: of every draw.
+        num_workers: worker processes; 0 makes batches in this process.
+        rank: this device's number.
+        world_size: number of devices.
+        pin_memory: make batches in page-locked memory, for a GPU.
+    """
+    order = TrainOrder(
+        len(source),
+        batch_size=batch_size,
+        start_batch=start_batch,
+        total_batches=total_batches,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+    )
+    return BatchLoader(BatchMaker(source, image_transform, text, draws, seed), order, num_workers, pin_memory)
+
+
+def make_eval_loader(
+    source: ExampleSource,
+    *,
+    batch_size: int,
+    image_transform: ImageTransform | None,
+    text: TextProcessor | None,
+    draws: Mapping[str, Draw],
+    seed: int,
+    num_workers: int,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> BatchLoader:
+    """One device's evaluation batches: over all ranks every example exactly once, with the draws of epoch 0.
+
+    Args: as of `make_train_loader`.
+    """
+    order = EvaluationOrder(len(source), batch_size=batch_size, rank=rank, world_size=world_size)
+    return BatchLoader(BatchMaker(source, image_transform, text, draws, seed), order, num_workers, pin_memory)
+
+
+def _as_it_is(batch: Batch | Failure) -> Batch | Failure:
+    return batch
+
+
+def _begin_worker(_: int) -> None:
+    """Leave Ctrl-C and SIGTERM, which reach a whole process group, to the main process: it saves, then ends workers.
+
+    (A worker also ends by itself when its parent is gone.)
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -1,0 +1,104 @@
+"""Which examples make up which batch: the order of training and of evaluation.
+
+Training is one stream of batches over all epochs, so that going on from batch 1,000 decodes nothing before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from renaissance.data.streams import stream
+from renaissance.errors import UserError
+
+
+@dataclass(frozen=True)
+class BatchAddress:
+    """Where a batch comes from: the epoch, and its examples' numbers (B,)."""
+
+    epoch: int
+    indices: NDArray[np.integer]
+
+
+def batches_per_epoch(examples: int, batch_size: int, world_size: int) -> int:
+    """Batches a device gets in an epoch: whole ones only, but at least one.
+
+    Args:
+        examples: in the training split.
+        batch_size: a device's.
+        world_size: number of devices.
+
+    Raises:
+        UserError: there are no examples.
+    """
+    if examples < 1:
+        raise UserError("The training data is empty: there is no example to train on.")
+    return max(1, examples // (batch_size * world_size))
+
+
+class TrainOrder:
+    """The batches of one device (rank) in training, numbered through all epochs.
+
+    An epoch is a permutation drawn from (seed, epoch); the global batch at a place of it is cut among the ranks in
+    equal parts, and what does not fill a global batch is left out. A set smaller than a global batch makes one
+    batch an epoch, as large as an equal share for each rank allows (with fewer examples than ranks some repeat).
+    """
+
+    def __init__(
+        self,
+        examples: int,
+        *,
+        batch_size: int,
+        start_batch: int,
+        total_batches: int,
+        seed: int,
+        rank: int,
+        world_size: int,
+    ):
+        self._per_epoch = batches_per_epoch(examples, batch_size, world_size)
+        self._examples = examples
+        self._batch_size = min(batch_size, max(1, examples // world_size))
+        self._numbers = range(start_batch, total_batches)
+        self._seed = seed
+        self._rank = rank
+        self._world_size = world_size
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[BatchAddress]:
+        epoch, order = -1, np.zeros(0, np.int64)
+        for number in self._numbers:
+            wanted, place = divmod(number, self._per_epoch)
+            if wanted != epoch:
+                epoch, order = wanted, self._permutation(wanted)
+            start = (place * self._world_size + self._rank) * self._batch_size
+            positions = np.arange(start, start + self._batch_size) % self._examples
+            yield BatchAddress(epoch, order[positions])
+
+    def _permutation(self, epoch: int) -> NDArray[np.integer]:
+        order = np.arange(self._examples, dtype=np.int32 if self._examples < 2**31 else np.int64)
+        stream(self._seed, epoch, 0, "order").shuffle(order)
+        return order
+
+
+class EvaluationOrder:
+    """The batches of one device in evaluation: every example once over the ranks, in order, the last batch smaller.
+
+    Whole batches go round the ranks, so a batch holds the same examples however many devices there are.
+    """
+
+    def __init__(self, examples: int, *, batch_size: int, rank: int, world_size: int):
+        self._examples = examples
+        self._batch_size = batch_size
+        self._starts = range(rank * batch_size, examples, batch_size * world_size)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[BatchAddress]:
+        for start in self._starts:
+            yield BatchAddress(0, np.arange(start, min(start + self._batch_size, self._examples)))

@@ -1,0 +1,69 @@
+"""The command `prepare`: raw files to Arrow tables.
+
+In: settings (`dataset`, `raw_root`, `data_root`, …). Out: the tables, a table of their counts on standard output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from renaissance.data.processes import only_one, usable_cores
+from renaissance.data.sets import data_sets
+from renaissance.data.sets.interface import DataSet, PrepareOptions, TableReport
+from renaissance.errors import UserError
+from renaissance.settings import Settings
+
+
+def prepare(settings: Settings) -> list[TableReport]:
+    """Write the tables of `settings.dataset` and print their counts.
+
+    Raises:
+        UserError: there is no such data set, its raw files are not where they should be, or too many are damaged.
+    """
+    known = data_sets()
+    if settings.dataset not in known:
+        near = get_close_matches(settings.dataset or "", known, n=1)
+        raise UserError(
+            f"dataset={settings.dataset!r} is no data set{f': did you mean {near[0]}?' if near else '.'} "
+            f"Data sets: {', '.join(sorted(known))}. Any folder of images with captions: dataset=folder dataset_name=…"
+        )
+    reports = prepare_data_set(known[settings.dataset], settings, usable_cores())
+    print(format_reports(reports))
+    return reports
+
+
+def prepare_data_set(data_set: DataSet, settings: Settings, processes: int) -> list[TableReport]:
+    """Write the tables of a data set in `processes` processes; a second process that wants the same set waits."""
+    options = PrepareOptions(
+        raw_root=None if settings.raw_root is None else Path(settings.raw_root),
+        data_root=Path(settings.data_root),
+        dataset_name=settings.dataset_name,
+        val_fraction=settings.val_fraction,
+        max_rejected_fraction=settings.max_rejected_fraction,
+        seed=settings.seed,
+        num_scenes=settings.num_scenes,
+        processes=processes,
+    )
+    try:
+        with only_one(options.data_root / f".{data_set.name}.lock"):
+            return data_set.prepare(options)
+    except PermissionError as error:
+        raise UserError(f"No permission: {error}.") from error
+
+
+def format_reports(reports: Sequence[TableReport]) -> str:
+    """The counts as a small table."""
+    header = ("table", "rows", "texts", "rejected", "")
+    rows = [
+        (report.table, f"{report.rows:,}", f"{report.texts:,}" if report.texts else "-", f"{report.rejected:,}",
+         "kept, was there already" if report.kept else "")
+        for report in reports
+    ]
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = []
+    for row in (header, *rows):
+        numbers = (cell.rjust(width) for cell, width in zip(row[1:4], widths[1:4], strict=True))
+        lines.append("  ".join((row[0].ljust(widths[0]), *numbers, row[4])).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,173 @@
+"""The examples of a split: joined tables, opened by memory map once per process.
+
+In: settings, what a task needs, a split. Out: `ExampleSource`, from which image bytes, texts and labels are
+read by example number. An example is a caption where text is wanted (an image with five captions is five
+examples), otherwise a row. Nothing is kept per example.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+from renaissance.data.find import find_tables
+from renaissance.data.kinds import KINDS, DataNeeds, Split
+from renaissance.data.tables import ColumnKind, Table
+from renaissance.errors import UserError
+from renaissance.settings import Settings
+
+
+def open_split(settings: Settings, needs: DataNeeds, split: Split) -> ExampleSource:
+    """The examples of a split of the settings' data sets.
+
+    Raises:
+        UserError: a table is missing, incomplete or of another kind; or the split has no example.
+    """
+    source = ExampleSource(find_tables(settings, needs.kind, split), needs)
+    if len(source) == 0:
+        raise UserError(f"The {split} split is empty: there is no example in {source.describe()}.")
+    return source
+
+
+class ExampleSource:
+    """Examples of joined tables, numbered from 0. Can be pickled; opens its tables again in each process.
+
+    Attributes:
+        needs: what of each example is read.
+        label_names: class names; None where the tables name none.
+        rows: number of table rows (images, where there are images).
+    """
+
+    def __init__(self, paths: Sequence[Path], needs: DataNeeds):
+        self.needs = needs
+        self._paths = list(paths)
+        kind = KINDS[needs.kind]
+        self._image = kind.image if needs.image else None
+        self._text = kind.text if needs.text else None
+        self._label = kind.label
+        self._tables = self._open(check=True)
+        self._process = os.getpid()
+        self._row_starts = [0, *accumulate(table.rows for table in self._tables)]
+        self._starts = [0, *accumulate(self._examples_of(table) for table in self._tables)]
+        self.rows = self._row_starts[-1]
+        self.label_names = self._check_labels()
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def image_bytes(self, index: int) -> bytes:
+        """The image file of an example."""
+        table, number = self._locate(index)
+        return table.bytes_at(self._column(self._image), self._row(table, number))
+
+    def text(self, index: int) -> str:
+        """The text of an example."""
+        table, number = self._locate(index)
+        return table.text_at(self._column(self._text), number)
+
+    def label(self, index: int) -> int:
+        """The class of an example."""
+        table, number = self._locate(index)
+        return int(table.integers(self._column(self._label))[self._row(table, number)])
+
+    def image_key(self, index: int) -> int:
+        """The number of the row (through all tables) that the example belongs to: equal means the same image."""
+        table, number = self._locate(index)
+        return self._row_starts[self._place(index)] + self._row(table, number)
+
+    def examples_of_image(self, key: int) -> range:
+        """The examples that show image `key`: its captions."""
+        if not 0 <= key < self.rows:
+            raise IndexError(key)
+        place = bisect_right(self._row_starts, key) - 1
+        row = key - self._row_starts[place]
+        if self._text is None:
+            return range(self._starts[place] + row, self._starts[place] + row + 1)
+        texts = self._opened()[place].texts(self._text).of_row(row)
+        return range(self._starts[place] + texts.start, self._starts[place] + texts.stop)
+
+    def texts(self) -> Iterator[str]:
+        """Every text in order, for building a vocabulary."""
+        for table in self._opened():
+            yield from table.iterate_texts(self._column(self._text))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether an example has a class."""
+        return self._label is not None
+
+    def where(self, index: int) -> str:
+        """The table and row of an example, for messages."""
+        table, number = self._locate(index)
+        return f"{table.path}, row {self._row(table, number)}"
+
+    def describe(self) -> str:
+        """The tables, for messages."""
+        return ", ".join(str(path) for path in self._paths)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_tables": [], "_process": None}
+
+    def _open(self, check: bool) -> list[Table]:
+        wanted: dict[str, ColumnKind] = {}
+        if self._image is not None:
+            wanted[self._image] = "bytes"
+        if self._text is not None:
+            wanted[self._text] = "text"
+        if self._label is not None:
+            wanted[self._label] = "integer"
+        return [Table(path, wanted, check) for path in self._paths]
+
+    def _opened(self) -> list[Table]:
+        """The tables, opened by this process."""
+        if self._process != os.getpid():
+            tables = self._open(check=False)
+            counts = [self._examples_of(table) for table in tables]
+            if [0, *accumulate(counts)] != self._starts:
+                raise UserError(f"The tables changed while they were in use: {self.describe()}. Start again.")
+            self._tables = tables
+            self._process = os.getpid()
+        return self._tables
+
+    def _examples_of(self, table: Table) -> int:
+        return table.rows if self._text is None else len(table.texts(self._text))
+
+    def _place(self, index: int) -> int:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return bisect_right(self._starts, index) - 1
+
+    def _locate(self, index: int) -> tuple[Table, int]:
+        """The table of an example and its number within that table."""
+        place = self._place(index)
+        return self._opened()[place], index - self._starts[place]
+
+    def _row(self, table: Table, number: int) -> int:
+        return number if self._text is None else table.texts(self._text).row_of(number)
+
+    def _column(self, name: str | None) -> str:
+        if name is None:
+            raise ValueError(f"these examples were opened without that: {self.needs}")
+        return name
+
+    def _check_labels(self) -> list[str] | None:
+        """Class names, the same in all tables, with every label among them."""
+        if self._label is None:
+            return None
+        names = self._tables[0].label_names
+        for table in self._tables:
+            if table.label_names != names:
+                raise UserError(
+                    f"{table.path} names its classes otherwise than {self._tables[0].path} does: "
+                    f"{table.label_names} against {names}. Tables that are joined need the same classes."
+                )
+            labels = table.integers(self._label)
+            if len(labels) and (labels.min() < 0 or (names is not None and labels.max() >= len(names))):
+                raise UserError(
+                    f"{table.path}: the column {self._label!r} holds labels from {labels.min()} to {labels.max()}, "
+                    f"but they should lie between 0 and {'0 …' if names is None else len(names) - 1}."
+                )
+        return names

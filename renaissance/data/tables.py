@@ -1,0 +1,274 @@
+"""Arrow tables on disk: opened by memory map, checked before use, written so that no half table ever opens.
+
+In: paths of Arrow IPC files (as ViLT, METER and `prepare` write them). Out: columns to read from, or a file
+that is complete or absent. Format: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from renaissance.data.columns import BytesColumn, ColumnError, TextColumn, integers, is_bytes, is_text
+from renaissance.errors import UserError
+
+ColumnKind = Literal["bytes", "text", "integer"]
+
+LABEL_NAMES_KEY = b"label_names"  # schema metadata: a JSON list, the name of label 0, 1, …
+_KIND_WORDS: dict[ColumnKind, str] = {
+    "bytes": "binary values (files of images)",
+    "text": "strings or lists of strings",
+    "integer": "integers",
+}
+_DROP_AFTER_READS = 256  # each read maps up to 16 pages around it,
+_DROP_AFTER_BYTES = 32 << 20  # so that at most about 64 MB of a file stay mapped
+_BATCH_BYTES = 16 << 20
+_BATCH_ROWS = 1000
+
+
+class Table:
+    """The wanted columns of one Arrow file, memory-mapped.
+
+    Pages that were read are given back to the system now and then: they stay in its file cache, but the
+    process does not grow with the share of the file that it has seen.
+
+    Attributes:
+        path: the file.
+        rows: number of rows.
+        metadata: of the schema.
+        label_names: class names from the metadata, or None.
+    """
+
+    def __init__(self, path: Path, columns: Mapping[str, ColumnKind], check: bool = True):
+        """Open `columns` of the file at `path`.
+
+        Args:
+            path: an Arrow IPC file.
+            columns: the columns wanted and what each has to hold.
+            check: also check the offsets (a second process that opens the same file needs not).
+
+        Raises:
+            UserError: the file is missing or not complete, or a column is missing or holds something else.
+        """
+        self.path = path
+        self._map = _map_file(path)
+        self._reads = self._read_bytes = 0
+        batches, schema = _record_batches(path, self._map, columns)
+        self.rows = sum(len(batch) for batch in batches)
+        self.metadata: dict[bytes, bytes] = schema.metadata or {}
+        self.label_names = _label_names(path, self.metadata)
+        self._bytes: dict[str, BytesColumn] = {}
+        self._texts: dict[str, TextColumn] = {}
+        self._integers: dict[str, NDArray[np.int64]] = {}
+        for name, kind in columns.items():
+            arrays = [batch.column(name) for batch in batches]
+            try:
+                if kind == "bytes":
+                    self._bytes[name] = BytesColumn(arrays, check)
+                elif kind == "text":
+                    self._texts[name] = TextColumn(arrays, check)
+                else:
+                    self._integers[name] = integers(arrays)
+            except ColumnError as error:
+                raise UserError(f"{path}: the column {name!r} is damaged: {error}. {_WRITE_AGAIN}") from None
+        self._drop_pages()
+
+    def bytes_at(self, column: str, row: int) -> bytes:
+        """The bytes of `column` at `row`."""
+        value = self._bytes[column][row]
+        self._count_read(len(value))
+        return value
+
+    def texts(self, column: str) -> TextColumn:
+        """The texts of `column`, to find rows by texts and texts by rows."""
+        return self._texts[column]
+
+    def text_at(self, column: str, text: int) -> str:
+        """Text number `text` of `column` (counted through all rows)."""
+        value = self._texts[column][text]
+        self._count_read(len(value))
+        return value
+
+    def iterate_texts(self, column: str) -> Iterator[str]:
+        """All texts of `column` in order."""
+        for text in self._texts[column]:
+            self._read_bytes += len(text)
+            if self._read_bytes > _DROP_AFTER_BYTES:
+                self._drop_pages()
+            yield text
+
+    def integers(self, column: str) -> NDArray[np.int64]:
+        """The whole column of integers (rows,)."""
+        return self._integers[column]
+
+    def _count_read(self, size: int) -> None:
+        self._reads += 1
+        self._read_bytes += size
+        if self._reads >= _DROP_AFTER_READS or self._read_bytes >= _DROP_AFTER_BYTES:
+            self._drop_pages()
+
+    def _drop_pages(self) -> None:
+        self._reads = self._read_bytes = 0
+        if hasattr(mmap, "MADV_DONTNEED"):  # Linux; elsewhere the system drops pages when it needs memory
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class TableWriter:
+    """Writes rows to an Arrow file that appears under its name only when it is complete.
+
+    Use as a context manager: leaving it without an exception finishes the file, with one removes it.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema):
+        self.path = path
+        self.rows = 0
+        self._schema = schema
+        self._unfinished = path.with_name(path.name + ".unfinished")
+        self._buffer: dict[str, list[object]] = {name: [] for name in schema.names}
+        self._buffered_bytes = self._buffered_rows = 0
+
+    def __enter__(self) -> TableWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open(self._unfinished, "wb")
+        self._writer = pa.ipc.new_file(self._file, self._schema)
+        return self
+
+    def add(self, row: Mapping[str, object]) -> None:
+        """Add one row; it has a value for each column of the schema."""
+        for name, values in self._buffer.items():
+            value = row[name]
+            values.append(value)
+            self._buffered_bytes += len(value) if isinstance(value, bytes | str) else 8
+        self.rows += 1
+        self._buffered_rows += 1
+        if self._buffered_bytes >= _BATCH_BYTES or self._buffered_rows >= _BATCH_ROWS:
+            self._flush()
+
+    def add_batch(self, batch: pa.RecordBatch) -> None:
+        """Add a finished record batch as it is."""
+        self._flush()
+        self._writer.write_batch(batch)
+        self.rows += len(batch)
+
+    def _flush(self) -> None:
+        if self._buffered_rows:
+            self._writer.write_batch(pa.RecordBatch.from_pydict(self._buffer, schema=self._schema))
+        self._buffer = {name: [] for name in self._schema.names}
+        self._buffered_bytes = self._buffered_rows = 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                self._writer.close()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+            if kind is not None:
+                self._unfinished.unlink(missing_ok=True)
+        if kind is None:
+            os.replace(self._unfinished, self.path)
+
+
+_WRITE_AGAIN = "Delete it and write it again (`python run.py prepare with dataset=…`), or copy it again."
+
+
+def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """The record batches of a file, every column, one at a time."""
+    with pa.memory_map(str(path)) as source:
+        reader = pa.ipc.open_file(source)
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
+
+
+def _map_file(path: Path) -> mmap.mmap:
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size < 8:
+                raise UserError(f"{path} is empty: a copy that broke off? {_WRITE_AGAIN}")
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing. Write it with `python run.py prepare with dataset=…`, or point data_root at its folder."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _record_batches(
+    path: Path, mapped: mmap.mmap, columns: Mapping[str, ColumnKind]
+) -> tuple[list[pa.RecordBatch], pa.Schema]:
+    """The record batches as views of the mapped file."""
+    buffer = pa.py_buffer(mapped)
+    try:
+        schema = pa.ipc.open_file(pa.BufferReader(buffer)).schema
+        _check_columns(path, schema, columns)
+        # Not with `included_fields`: reading a part of the columns copies them (pyarrow 26), all of them are mapped.
+        reader = pa.ipc.open_file(pa.BufferReader(buffer))
+        batches = []
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number).select(list(columns))
+            batch.validate()
+            if number == 0:
+                _check_uncompressed(path, batch, buffer)
+            batches.append(batch)
+        return batches, schema
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} is not a complete Arrow file ({reason}): cut off while it was copied or written? "
+                        f"{_WRITE_AGAIN}") from None
+
+
+def _check_columns(path: Path, schema: pa.Schema, columns: Mapping[str, ColumnKind]) -> None:
+    checks = {"bytes": is_bytes, "text": is_text, "integer": pa.types.is_integer}
+    for name, kind in columns.items():
+        if schema.names.count(name) != 1:
+            raise UserError(
+                f"{path} has no column {name!r}; its columns are {', '.join(schema.names) or '(none)'}. "
+                "Is it a table of another kind under this name?"
+            )
+        found = schema.field(name).type
+        if not checks[kind](found):
+            raise UserError(f"{path}: the column {name!r} should hold {_KIND_WORDS[kind]}, but holds {found}.")
+
+
+def _check_uncompressed(path: Path, batch: pa.RecordBatch, mapped: pa.Buffer) -> None:
+    """A compressed table would be unpacked into memory as a whole."""
+    inside = range(mapped.address, mapped.address + mapped.size + 1)
+    for array in batch.columns:
+        for buffer in array.buffers():
+            if buffer is not None and buffer.size > 64 and buffer.address not in inside:
+                raise UserError(
+                    f"{path} is compressed, so it cannot be memory-mapped. Write it again without compression, "
+                    "as an uncompressed Arrow IPC file."
+                )
+
+
+def _label_names(path: Path, metadata: Mapping[bytes, bytes]) -> list[str] | None:
+    raw = metadata.get(LABEL_NAMES_KEY)
+    if raw is None:
+        return None
+    try:
+        names = json.loads(raw)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{path}: its label names (schema metadata {LABEL_NAMES_KEY.decode()!r}) are no JSON list of strings.")
+    return names
+
+
+def with_label_names(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """The schema with class names in its metadata."""
+    return schema.with_metadata({LABEL_NAMES_KEY: json.dumps(list(names)).encode()})

@@ -1,0 +1,236 @@
+"""Writes tables from raw files: on all cores, to be continued after a break, and never half.
+
+In: table plans, that is a schema, rows as plain references to raw files, and a function that turns one into a row.
+Out: complete Arrow files and a report of each. A table is written in parts of ROWS_A_PART rows into a hidden
+folder beside it; a run that was killed leaves parts, and the next one goes on from them. When all parts are there
+they become one file under a temporary name, which is then renamed.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from renaissance.data.processes import map_in_order
+from renaissance.data.sets.interface import PrepareOptions, TableReport
+from renaissance.data.tables import ColumnKind, Table, TableWriter, read_batches
+from renaissance.errors import UserError
+
+ROWS_A_PART = 256
+_PARAMETERS_KEY = b"renaissance_parameters"  # schema metadata: what decided which rows a split has
+_FORMAT = 1  # to be raised when the same rows would be written otherwise
+
+
+class RawRow(Protocol):
+    """A reference to what a row is made of: small, picklable, its `repr` telling all of it."""
+
+    @property
+    def source(self) -> str:
+        """The raw file, for the list of rejected rows."""
+
+
+class Rejected(ValueError):
+    """A row that cannot be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """A table to be written.
+
+    Attributes:
+        name: its name, without `.arrow`.
+        schema: its columns.
+        rows: what its rows are made of, in order; taken as needed.
+        total: how many rows there are, for the progress bar; None when that is not known.
+        make_row: a function of a module that turns a raw row into a value a column, or raises Rejected.
+        text_column: the column whose texts the report counts; None where there is none.
+    """
+
+    name: str
+    schema: pa.Schema
+    rows: Iterable[RawRow]
+    total: int | None
+    make_row: Callable[[Any], dict[str, object]]
+    text_column: str | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    folder: Path
+    number: int
+    schema: pa.Schema
+    make_row: Callable[[Any], dict[str, object]]
+    rows: list[RawRow]
+
+
+@dataclass(frozen=True)
+class _PartResult:
+    path: Path
+    rows: int
+    rejected: list[tuple[str, str]]  # raw file, reason
+
+
+def write_tables(
+    plans: Sequence[TablePlan], options: PrepareOptions, parameters: Mapping[str, object]
+) -> list[TableReport]:
+    """Write the tables of a data set. What is there already and complete is kept.
+
+    Args:
+        plans: its tables.
+        options: the settings of `prepare`.
+        parameters: what decided which rows each split has (a seed, a fraction). Kept in the files, so that a
+            table that is missing is never added beside tables of another division.
+
+    Raises:
+        UserError: too many rows were rejected; the folder cannot be written; tables of another division are there.
+    """
+    wanted = {name: json.loads(json.dumps(value)) for name, value in parameters.items()}
+    try:
+        options.data_root.mkdir(parents=True, exist_ok=True)
+        kept = {plan.name: _kept_report(plan, options.data_root) for plan in plans}
+        if not all(kept.values()):
+            _check_parameters([plan for plan in plans if kept[plan.name]], options.data_root, wanted)
+        return [kept[plan.name] or _write_table(plan, options, wanted) for plan in plans]
+    except OSError as error:
+        raise UserError(f"Cannot write tables under {options.data_root}: {error}. What is done is kept.") from error
+
+
+def _write_table(plan: TablePlan, options: PrepareOptions, parameters: Mapping[str, object]) -> TableReport:
+    """Write the parts, list what was rejected, join the parts."""
+    metadata = {**(plan.schema.metadata or {}), _PARAMETERS_KEY: json.dumps(parameters).encode()}
+    schema = plan.schema.with_metadata(metadata)
+    folder = options.data_root / f".{plan.name}.parts"
+    folder.mkdir(exist_ok=True)
+    paths: list[Path] = []
+    rejected: list[tuple[str, str]] = []
+    planned = 0
+    small = plan.total is not None and plan.total <= 2 * ROWS_A_PART  # done before other processes have started
+    parts = _parts(plan, folder, schema)
+    with tqdm(total=plan.total, desc=plan.name, unit=" rows", disable=None, leave=False) as bar:
+        for result in map_in_order(_write_part, parts, 1 if small else options.processes):
+            paths.append(result.path)
+            planned += result.rows
+            rejected += result.rejected
+            bar.update(result.rows)
+    _list_rejected(options.data_root / f"{plan.name}.rejected.csv", rejected)
+    _check_rejected(plan.name, rejected, planned, options)
+    path = options.data_root / f"{plan.name}.arrow"
+    _join(paths, path, schema)
+    shutil.rmtree(folder)
+    return _report(path, plan.text_column, len(rejected), kept=False)
+
+
+def _parts(plan: TablePlan, folder: Path, schema: pa.Schema) -> Iterator[_Part]:
+    rows = iter(plan.rows)
+    number = 0
+    while chunk := list(islice(rows, ROWS_A_PART)):
+        yield _Part(folder, number, schema, plan.make_row, chunk)
+        number += 1
+
+
+def _write_part(part: _Part) -> _PartResult:
+    """Write a part, unless an earlier run has.
+
+    The file's name says what it was made of. A part with rejected rows gets a name that is not looked for: it is
+    made again in the next run, since its raw files may have been mended by then.
+    """
+    path = part.folder / f"{part.number:06d}-{_fingerprint(part)}.arrow"
+    if path.is_file():
+        return _PartResult(path, len(part.rows), [])
+    rejected: list[tuple[str, str]] = []
+    with TableWriter(path, part.schema) as writer:
+        for row in part.rows:
+            try:
+                writer.add(part.make_row(row))
+            except Rejected as error:
+                rejected.append((row.source, str(error)))
+        if rejected:
+            writer.path = part.folder / f"{part.number:06d}-with-rejections.arrow"
+    return _PartResult(writer.path, len(part.rows), rejected)
+
+
+def _fingerprint(part: _Part) -> str:
+    """Of the rows and of how they are written."""
+    made_by = f"{part.make_row.__module__}.{part.make_row.__qualname__}"
+    return hashlib.blake2b(repr((_FORMAT, made_by, str(part.schema), part.rows)).encode(), digest_size=12).hexdigest()
+
+
+def _join(parts: Sequence[Path], path: Path, schema: pa.Schema) -> None:
+    with TableWriter(path, schema) as writer:
+        for part in tqdm(parts, desc=f"{path.stem}: joining", unit=" parts", disable=None, leave=False, delay=1):
+            for batch in read_batches(part):
+                writer.add_batch(batch)
+
+
+def _list_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
+    """Write the list, or remove that of an earlier run when nothing was rejected."""
+    if not rejected:
+        path.unlink(missing_ok=True)
+        return
+    unfinished = path.with_name(path.name + ".unfinished")
+    with open(unfinished, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("source", "reason"), *rejected])
+    os.replace(unfinished, path)
+
+
+def _check_rejected(
+    table: str, rejected: Sequence[tuple[str, str]], planned: int, options: PrepareOptions
+) -> None:
+    if len(rejected) <= options.max_rejected_fraction * planned:
+        return
+    source, reason = rejected[0]
+    raise UserError(
+        f"{table}: {len(rejected)} of {planned} rows cannot be used, more than max_rejected_fraction="
+        f"{options.max_rejected_fraction:g} allows; the first is {source} ({reason}). All are listed in "
+        f"{options.data_root / table}.rejected.csv. Mend them and run this again (what is done is kept), or raise "
+        "max_rejected_fraction."
+    )
+
+
+def _kept_report(plan: TablePlan, data_root: Path) -> TableReport | None:
+    """The report of a table that is there and complete; None where it has to be written."""
+    path = data_root / f"{plan.name}.arrow"
+    if not path.is_file():
+        return None
+    listed = data_root / f"{plan.name}.rejected.csv"
+    rejected = 0
+    if listed.is_file():
+        with open(listed, newline="", encoding="utf-8") as file:
+            rejected = sum(1 for _ in csv.reader(file)) - 1
+    try:
+        return _report(path, plan.text_column, rejected, kept=True)
+    except UserError:
+        print(f"{path} is not complete: it is written again")
+        return None
+
+
+def _report(path: Path, text_column: str | None, rejected: int, kept: bool) -> TableReport:
+    wanted: dict[str, ColumnKind] = {} if text_column is None else {text_column: "text"}
+    table = Table(path, wanted)
+    texts = 0 if text_column is None else len(table.texts(text_column))
+    return TableReport(path.stem, table.rows, texts, rejected, kept)
+
+
+def _check_parameters(kept: Sequence[TablePlan], data_root: Path, wanted: Mapping[str, object]) -> None:
+    """Refuse to write some tables of a division beside kept tables of another."""
+    for plan in kept:
+        path = data_root / f"{plan.name}.arrow"
+        raw = Table(path, {}).metadata.get(_PARAMETERS_KEY)
+        found = None if raw is None else json.loads(raw)
+        if found is not None and found != wanted:
+            differences = ", ".join(f"{name}={found.get(name)}" for name in wanted if found.get(name) != wanted[name])
+            raise UserError(
+                f"{path} is there already, but was written with {differences}: tables written now would not fit it "
+                "(an example could be in two splits). Use the same settings, or delete it to write all anew."
+            )

@@ -1,0 +1,24 @@
+"""The one exception that means: the user gave something wrong, and can mend it."""
+
+
+class UserError(Exception):
+    """A mistake in what the user gave: a setting, a file, a folder.
+
+    `run.py` prints its message on standard error, without a traceback, and exits with status 2.
+    The message says what was wrong, where, and what to do next.
+    """
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM stopped the work, and what had been done was saved.
+
+    It is a `KeyboardInterrupt`, so that no `except Exception` on its way swallows it, and so that Sacred's
+    observers record the run as interrupted rather than failed. `run.py` exits with 128 + `signum`.
+
+    Args:
+        signum: the signal, `signal.SIGINT` (exit status 130) or `signal.SIGTERM` (143).
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum

@@ -1,0 +1,168 @@
+"""From settings to a model.
+
+In: settings, the tokenizer's size, which sides the run's tasks use, and the encoder configurations of a checkpoint if
+the model comes from one. Out: a `VisionLanguageEncoder`, with pretrained or random encoders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedModel
+
+from renaissance.errors import UserError
+from renaissance.models.dimensions import dropout_of
+from renaissance.models.fuser import CrossModalEncoder
+from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.joint import JointTransformer
+from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddings
+from renaissance.models.sources import EncoderRequest, find_config, find_image_statistics, sees_images
+from renaissance.models.text import TextEncoder, build_text_encoder
+from renaissance.models.two_tower import TwoTower
+from renaissance.models.vision import VisionEncoder, build_vision_encoder, check_patches
+from renaissance.settings import Settings
+
+if TYPE_CHECKING:
+    from renaissance.data.images import ImageStatistics
+
+DEFAULT_PATCH_SIZE = 16  # pixels, of a one-tower whose encoder knows no patches (ViT's and ViLT's own)
+
+
+def build_model(
+    settings: Settings,
+    *,
+    vocab_size: int,
+    pad_id: int,
+    image: bool,
+    text: bool,
+    encoder_configs: dict[str, Any] | None = None,
+) -> VisionLanguageEncoder:
+    """The model that the settings describe, with only the sides that the tasks use.
+
+    Args:
+        settings: a checked configuration.
+        vocab_size: the tokenizer's tokens (any number when `text` is False).
+        pad_id: the padding token's number.
+        image: whether a task uses images.
+        text: whether a task uses texts.
+        encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint. Nothing is fetched then, and the
+            encoders have random weights until `load_weights` brings the checkpoint's.
+
+    Raises:
+        UserError: an encoder cannot be had, or a setting contradicts its weights.
+    """
+    if not image and not text:
+        raise UserError("The tasks of this run use neither images nor texts, so there is no model to build.")
+    if settings.vocab_size is not None and text and settings.vocab_size < vocab_size:
+        raise UserError(
+            f"vocab_size = {settings.vocab_size:,} is less than the {vocab_size:,} tokens of the tokenizer. "
+            "Leave it at None to take the tokenizer's."
+        )
+    builder = _Builder(settings, max(vocab_size, settings.vocab_size or 0), pad_id, encoder_configs)
+    model = builder.one_tower(text, image) if settings.model_type == "one-tower" else builder.two_tower(text, image)
+    model.notes = builder.notes
+    model.image_statistics = builder.image_statistics
+    return model
+
+
+class _Builder:
+    """What the two architectures share while they are built: settings, configurations of a checkpoint, notes."""
+
+    def __init__(self, settings: Settings, vocab_size: int, pad_id: int, configs: dict[str, Any] | None) -> None:
+        self.settings = settings
+        self.vocab_size = vocab_size
+        self.pad_id = pad_id
+        self.configs = configs
+        self.notes: list[str] = []
+        self.image_statistics: ImageStatistics | None = None
+
+    def two_tower(self, text: bool, image: bool) -> TwoTower:
+        settings = self.settings
+        frozen = {"text_encoder": settings.freeze_text_encoder, "image_encoder": settings.freeze_image_encoder}
+        frozen.update(dict.fromkeys(("text_projection", "image_projection", "fuser"), settings.freeze_cross_modal))
+        layers = settings.cross_layer_dimensions()
+        fuser = None
+        if text and image:
+            fuser = CrossModalEncoder(
+                layers.hidden_size, layers.num_layers, layers.num_heads, layers.mlp_ratio, layers.drop_rate
+            )
+        return TwoTower(
+            TextEncoder(self._text(self._request("text_encoder"))) if text else None,
+            VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size) if image else None,
+            fuser,
+            layers.hidden_size,
+            frozenset(name for name, is_frozen in frozen.items() if is_frozen),
+        )
+
+    def one_tower(self, text: bool, image: bool) -> OneTower:
+        settings = self.settings
+        request = self._request("encoder")
+        is_vision = sees_images(find_config(request, None))
+        encoder = JointTransformer(self._vision(request) if is_vision else self._text(request), request)
+        size, drop_rate = encoder.hidden_size, dropout_of(encoder.encoder.config)
+        words = patches = None
+        if is_vision and text:
+            words = WordEmbeddings(self.vocab_size, settings.max_text_len, size, self.pad_id, drop_rate)
+        if image and not is_vision:
+            patch_size = settings.patch_size or DEFAULT_PATCH_SIZE
+            check_patches(settings.image_size, patch_size, "a one-tower model")
+            patches = PatchEmbeddings(settings.image_size, patch_size, size, drop_rate)
+        return OneTower(
+            encoder,
+            words,
+            patches,
+            text=text,
+            image=image,
+            pooler_type=settings.pooler_type,
+            frozen=frozenset({"encoder"} if settings.freeze_encoder else ()),
+        )
+
+    def _request(self, setting: str) -> EncoderRequest:
+        """What the settings, or the checkpoint, ask of one encoder."""
+        settings = self.settings
+        random_setting, dimensions = {
+            "encoder": ("random_init_encoder", settings.encoder_dimensions()),
+            "text_encoder": ("random_init_text_encoder", settings.text_encoder_dimensions()),
+            "image_encoder": ("random_init_vision_encoder", settings.image_encoder_dimensions()),
+        }[setting]
+        config = None
+        if self.configs is not None:
+            config = self.configs.get(setting)
+            if config is None:
+                raise UserError(f"The checkpoint has no {setting}, which the tasks of this run need.")
+        return EncoderRequest(
+            name=getattr(settings, setting),
+            setting=setting,
+            random_setting=random_setting,
+            random=getattr(settings, random_setting),
+            dimensions=dimensions,
+            config=config,
+        )
+
+    def _text(self, request: EncoderRequest) -> PreTrainedModel:
+        return build_text_encoder(
+            request,
+            vocab_size=self.vocab_size,
+            pad_id=self.pad_id,
+            max_text_len=self.settings.max_text_len,
+            notes=self.notes,
+        )
+
+    def _vision(self, request: EncoderRequest) -> PreTrainedModel:
+        settings = self.settings
+        self.image_statistics = self._statistics(request)
+        return build_vision_encoder(
+            request,
+            image_size=settings.image_size,
+            patch_size=settings.patch_size,
+            original_image_size=settings.original_image_size,
+            notes=self.notes,
+        )
+
+    def _statistics(self, request: EncoderRequest) -> ImageStatistics | None:
+        if self.configs is None:
+            return None if request.random else find_image_statistics(request)
+        from renaissance.data.images import ImageStatistics
+
+        kept = self.configs.get("image_statistics")
+        return None if kept is None else ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), int(kept["resample"]))

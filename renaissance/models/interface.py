@@ -1,0 +1,149 @@
+"""The three calls that every architecture answers, so that a task never asks which one it has.
+
+Shapes: B examples, L text tokens, P image positions (patches + 1), D width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from renaissance.data.batch import Tokens
+
+if TYPE_CHECKING:
+    from renaissance.data.images import ImageStatistics
+
+Output = Literal["text", "image", "pooled"]
+Role = Literal["tower", "cross_modal", "head"]
+ALL_OUTPUTS: frozenset[Output] = frozenset(("text", "image", "pooled"))
+
+
+@dataclass
+class Features:
+    """What an encoder made of one modality.
+
+    Attributes:
+        hidden: (B, N, D) one vector a position (N is L or P).
+        mask: (B, N) bool, True where there is something, False at padding.
+    """
+
+    hidden: Tensor
+    mask: Tensor
+
+    def select(self, rows: Tensor) -> Features:
+        """The features of the examples `rows` (B',) long, in that order, without computing them again."""
+        return Features(self.hidden[rows], self.mask[rows])
+
+
+@dataclass
+class Fused:
+    """What the cross-modal part made of a text, an image, or both. What was not asked for is None.
+
+    Attributes:
+        text: (B, L, D) text positions.
+        image: (B, P, D) image positions.
+        pooled: (B, `pooled_size`) one vector an example.
+    """
+
+    text: Tensor | None = None
+    image: Tensor | None = None
+    pooled: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A named part of the model: the unit of freezing, of learning rates, of transfer and of the run's table."""
+
+    name: str
+    module: nn.Module
+    role: Role
+    frozen: bool = False
+
+
+class VisionLanguageEncoder(nn.Module, ABC):
+    """A one-tower or two-tower encoder.
+
+    Attributes:
+        pooled_size: width of `Fused.pooled` when both modalities are given.
+        hidden_size: width D of `Fused.text` and `Fused.image`  when both modalities are given.
+        text_size: width of `Fused.text` / `Fused.pooled` when only a text is given (0 without a text side).
+        image_size: likewise for an image alone (0 without an image side).
+        image_statistics: mean, standard deviation and interpolation of the pretrained image processor; None where
+            there is none, so that the transform key decides.
+        notes: what building did that the user should know, such as resized position embeddings; one line each.
+    """
+
+    pooled_size: int
+    hidden_size: int
+    text_size: int
+    image_size: int
+    image_statistics: ImageStatistics | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_statistics = None
+        self.notes: list[str] = []
+        self._frozen: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def encode_text(self, tokens: Tokens) -> Features:
+        """Text features (B, L, D): a two-tower's text tower, a one-tower's embeddings."""
+
+    @abstractmethod
+    def encode_image(self, pixels: Tensor) -> Features:
+        """Image features (B, P, D) of normalised pixels (B, 3, H, W)."""
+
+    @abstractmethod
+    def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:
+        """Let the modalities see each other; only `outputs` are computed.
+
+        With one modality None this is the uni-modal encoder: a two-tower returns its tower's features
+        (the mean over positions in the mask as `pooled` for a text, the class position, or the mean where
+        there is none, for an image), a one-tower runs its transformer over that modality alone.
+        """
+
+    @abstractmethod
+    def parts(self) -> list[Part]:
+        """Every part, each parameter in exactly one of them."""
+
+    @abstractmethod
+    def encoder_configs(self) -> dict[str, Any]:
+        """What `build_model` needs to build the same model with nothing fetched: plain values, fit for JSON."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for name in self._frozen:
+            getattr(self, name).eval()
+        return self
+
+    def freeze(self, names: frozenset[str]) -> None:
+        """No gradients for these parts, and evaluation mode from now on. Parts that are not there are skipped."""
+        self._frozen = frozenset(name for name in names if getattr(self, name) is not None)
+        for name in self._frozen:
+            getattr(self, name).requires_grad_(False)
+        self.train(self.training)
+
+    def gradients_unless_frozen(self, name: str) -> AbstractContextManager[object]:
+        """A context that keeps nothing for the backward pass when the part is frozen."""
+        return torch.no_grad() if name in self._frozen else nullcontext()
+
+    def list_parts(self, roles: Mapping[str, Role]) -> list[Part]:
+        """The parts of these attribute names that are there."""
+        modules = {name: getattr(self, name) for name in roles}
+        return [
+            Part(name, module, roles[name], frozen=name in self._frozen)
+            for name, module in modules.items()
+            if module is not None
+        ]
+
+    def list_configs(self, configs: dict[str, Any]) -> dict[str, Any]:
+        """`configs` of the encoders and the statistics of the image processor."""
+        statistics = None if self.image_statistics is None else asdict(self.image_statistics)
+        return {**configs, "image_statistics": statistics}

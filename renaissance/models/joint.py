@@ -1,0 +1,179 @@
+"""One transformer over words and patches together: a Hugging Face text or vision encoder, its layers run by us.
+
+In: embeddings of a text, an image, or both (B, N, D) with their mask. Out: hidden states (B, N, D).
+
+Vision layers take no mask in most versions of transformers, and BEiT's hand their own bias to attention where a mask
+would go. So the mask does not travel through the layers: they are set to an attention function of ours (registered
+in transformers' `ALL_ATTENTION_FUNCTIONS`), which reads it from a context variable. As in `fuser`, attention weights
+have no dropout, so that the fused kernel can run.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AttentionInterface, PreTrainedModel
+
+from renaissance.data.batch import Tokens
+from renaissance.errors import UserError
+from renaissance.models.sources import EncoderRequest
+from renaissance.models.text import position_numbers
+from renaissance.models.vision import has_class_position, sequence_norm
+
+ATTENTION = "renaissance_joint"
+LAYERS = ("layers", "encoder.layer", "encoder.layers", "transformer.layer")
+NORMS = ("layernorm", "LayerNorm", "norm")
+# What a plain transformer is made of. Whatever else a model has, running its layers alone would leave out.
+KNOWN = {"embeddings", "embeddings_project", "encoder", "layers", "transformer", "pooler", "shared_position_bias", *NORMS}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What attention may look at in the pass that is running.
+
+    Attributes:
+        mask: (B, 1, 1, N) bool, True where there is something; None for everywhere.
+        image_positions: how many of the N positions, the last ones, are an image's.
+        bias: (1, H, P, P) bias between image positions that all layers share, or None.
+    """
+
+    mask: Tensor | None
+    image_positions: int
+    bias: Tensor | None = None
+
+
+_scope: ContextVar[Scope] = ContextVar("scope")
+
+
+def joint_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **unused: Any,
+) -> tuple[Tensor, None]:
+    """Attention of (B, H, N, D / H) in the current scope, as transformers calls it; `attention_mask` is a layer's bias."""
+    scope = _scope.get()
+    mask = scope.mask
+    biases = [bias for bias in (attention_mask, scope.bias) if bias is not None]
+    if biases and scope.image_positions:
+        before = query.shape[2] - scope.image_positions
+        total = F.pad(sum(biases[1:], start=biases[0]), (before, 0, before, 0)).to(query.dtype)
+        mask = total if mask is None else total.masked_fill(~mask, float("-inf"))
+    found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
+    return found.transpose(1, 2), None
+
+
+AttentionInterface.register(ATTENTION, joint_attention)
+
+
+class JointTransformer(nn.Module):
+    """A Hugging Face encoder whose embeddings and layers can be run apart.
+
+    Args:
+        encoder: the Hugging Face model, without a pooler.
+        request: what asked for it, for messages.
+
+    Attributes:
+        sees_images: whether the encoder's own embeddings are of patches rather than words.
+
+    Raises:
+        UserError: the encoder is not a plain transformer.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, request: EncoderRequest) -> None:
+        super().__init__()
+        _check_plain(encoder, request)
+        encoder.config._attn_implementation = ATTENTION
+        self.encoder = encoder
+        self.hidden_size: int = encoder.config.hidden_size
+        self.sees_images = encoder.main_input_name == "pixel_values"
+        self.has_class_position = has_class_position(encoder)
+
+    def embed_text(self, tokens: Tokens) -> Tensor:
+        """The encoder's own word embeddings (B, L, D)."""
+        position_ids = position_numbers(self.encoder, tokens)
+        arguments = {} if position_ids is None else {"position_ids": position_ids}
+        hidden = self.encoder.embeddings(input_ids=tokens.ids, **arguments)
+        project = getattr(self.encoder, "embeddings_project", None)
+        return hidden if project is None else project(hidden)
+
+    def embed_image(self, pixels: Tensor) -> Tensor:
+        """The encoder's own patch embeddings (B, P, D)."""
+        return self.encoder.embeddings(pixels)
+
+    def drop_embeddings(self) -> None:
+        """Forget the encoder's own embeddings, in a run that has no use for them."""
+        for name in ("embeddings", "embeddings_project"):
+            if hasattr(self.encoder, name):
+                setattr(self.encoder, name, nn.Identity())
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, image_positions: int) -> Tensor:
+        """
+        Args:
+            hidden: (B, N, D), text first, then image.
+            mask: (B, N) bool, True where there is something; None for everywhere.
+            image_positions: how many of the N are the image's.
+        """
+        options = self._layer_options()
+        bias = self._shared_bias() if image_positions else None
+        token = _scope.set(Scope(None if mask is None else mask[:, None, None], image_positions, bias))
+        try:
+            for layer in find_layers(self.encoder) or ():
+                output = layer(hidden, **options)
+                hidden = output[0] if isinstance(output, tuple) else output
+        finally:
+            _scope.reset(token)
+        norm = self._last_norm()
+        return hidden if norm is None else norm(hidden)
+
+    def _layer_options(self) -> dict[str, Any]:
+        """BEiT's layers ask for the image's size in pixels; it is the one they were built for."""
+        if self.encoder.config.model_type != "beit":
+            return {}
+        size = self.encoder.config.image_size
+        return {"resolution": (size, size)}
+
+    def _shared_bias(self) -> Tensor | None:
+        bias = getattr(self.encoder, "shared_position_bias", None)
+        return None if bias is None else bias(bias.window_size)
+
+    def _last_norm(self) -> nn.Module | None:
+        own = (getattr(self.encoder, name, None) for name in NORMS)
+        return next((norm for norm in own if isinstance(norm, nn.LayerNorm)), sequence_norm(self.encoder))
+
+
+def find_layers(encoder: PreTrainedModel) -> nn.ModuleList | None:
+    """The transformer layers of a Hugging Face model, where they stand in one of the usual places."""
+    for path in LAYERS:
+        found: Any = encoder
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if isinstance(found, nn.ModuleList) and len(found) == getattr(encoder.config, "num_hidden_layers", None):
+            return found
+    return None
+
+
+def _check_plain(encoder: PreTrainedModel, request: EncoderRequest) -> None:
+    """Refuse encoders that are more than embeddings, layers and a norm, or whose attention takes no function of ours."""
+    layers = find_layers(encoder)
+    plain = layers is not None and len(layers) > 0 and encoder._supports_attention_backend
+    plain = plain and hasattr(encoder, "embeddings") and {name for name, _ in encoder.named_children()} <= KNOWN
+    if plain and layers is not None:
+        parameters = list(inspect.signature(type(layers[0]).forward).parameters.values())[2:]
+        plain = all(
+            parameter.default is not parameter.empty or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters
+        )
+    if not plain:
+        raise UserError(
+            f"{request.setting} = {request.name!r}: a one-tower model runs the layers of a plain transformer over words "
+            f"and patches together, and a {encoder.config.model_type} model is not one. Take a BERT, RoBERTa or ELECTRA, "
+            "a ViT, DeiT, BEiT or DINO, or model_type='two-tower'."
+        )

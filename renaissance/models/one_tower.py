@@ -1,0 +1,175 @@
+"""The one-tower model: a single transformer over words and patches together (ViLT, https://arxiv.org/abs/2102.03334).
+
+    token ids -> word embeddings  + type --+
+                                           +-> transformer layers -> text, image, pooled
+    pixels    -> patch embeddings + type --+
+
+In: `Tokens` and normalised pixels. Out: `Fused`. The transformer is a text or a vision encoder, pretrained or not; the
+embeddings of the modality that it does not know are new. `encode_*` are the embeddings, `fuse` is the transformer.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from renaissance.data.batch import Tokens
+from renaissance.models.heads import mean_over
+from renaissance.models.initialise import initialise
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, VisionLanguageEncoder
+from renaissance.models.joint import JointTransformer
+from renaissance.models.sources import config_to_dict
+
+TEXT, IMAGE = 0, 1  # rows of the modality type embeddings
+
+
+class WordEmbeddings(nn.Module):
+    """Words for a vision encoder, the way BERT embeds them: word + position, norm, dropout.
+
+    Args:
+        vocab_size: V.
+        max_text_len: positions.
+        size: D.
+        pad_id: the padding token's number.
+        drop_rate: dropout.
+    """
+
+    def __init__(self, vocab_size: int, max_text_len: int, size: int, pad_id: int, drop_rate: float) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(vocab_size, size, padding_idx=pad_id)
+        self.position_embeddings = nn.Embedding(max_text_len, size)
+        self.norm = nn.LayerNorm(size, eps=1e-12)
+        self.dropout = nn.Dropout(drop_rate)
+        initialise(self)
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """B texts to (B, L, D)."""
+        positions = self.position_embeddings.weight[: tokens.ids.shape[1]]
+        return self.dropout(self.norm(self.word_embeddings(tokens.ids) + positions))
+
+
+class PatchEmbeddings(nn.Module):
+    """Patches for a text encoder: a class position and a linear map of each patch, + position, norm, dropout.
+
+    Args:
+        image_size: pixels on a side of the image, a multiple of `patch_size`.
+        patch_size: pixels on a side of a patch.
+        size: D.
+        drop_rate: dropout.
+    """
+
+    def __init__(self, image_size: int, patch_size: int, size: int, drop_rate: float) -> None:
+        super().__init__()
+        grid = image_size // patch_size
+        self.projection = nn.Conv2d(3, size, kernel_size=patch_size, stride=patch_size)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, size))
+        self.position_embeddings = nn.Parameter(torch.empty(1, grid * grid + 1, size))
+        self.norm = nn.LayerNorm(size, eps=1e-12)
+        self.dropout = nn.Dropout(drop_rate)
+        initialise(self)
+        nn.init.trunc_normal_(self.position_embeddings, std=0.02)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, P, D)."""
+        patches = self.projection(pixels).flatten(2).transpose(1, 2)
+        hidden = torch.cat((self.cls_token.expand(len(pixels), -1, -1), patches), dim=1)
+        return self.dropout(self.norm(hidden + self.position_embeddings))
+
+
+class OneTower(VisionLanguageEncoder):
+    """
+    Args:
+        encoder: the transformer.
+        text_embeddings: words, when `encoder` has none and texts are wanted.
+        image_embeddings: patches, when `encoder` has none and images are wanted.
+        text: whether texts are wanted.
+        image: whether images are wanted.
+        pooler_type: "single" pools the first position, which is the text's class position; "double" joins it with
+            the image's class position.
+        frozen: names of the parts that are not trained.
+    """
+
+    def __init__(
+        self,
+        encoder: JointTransformer,
+        text_embeddings: WordEmbeddings | None,
+        image_embeddings: PatchEmbeddings | None,
+        *,
+        text: bool,
+        image: bool,
+        pooler_type: Literal["single", "double"],
+        frozen: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__()
+        size = encoder.hidden_size
+        self.encoder = encoder
+        self.text_embeddings = text_embeddings
+        self.image_embeddings = image_embeddings
+        self.type_embeddings = nn.Embedding(2, size)
+        initialise(self.type_embeddings)
+        self.double = pooler_type == "double"
+        self.text_size, self.image_size = size * text, size * image
+        self.hidden_size = self.pooled_size = 0
+        self.pooler: nn.Linear | None = None
+        if text and image:
+            self.hidden_size, self.pooled_size = size, size * (1 + self.double)
+            self.pooler = nn.Linear(self.pooled_size, self.pooled_size)
+            initialise(self.pooler)
+        if not (image if encoder.sees_images else text):
+            encoder.drop_embeddings()
+        self.freeze(frozen)
+
+    def encode_text(self, tokens: Tokens) -> Features:
+        embed = self.encoder.embed_text if self.text_embeddings is None else self.text_embeddings
+        return Features(embed(tokens) + self.type_embeddings.weight[TEXT], tokens.mask)
+
+    def encode_image(self, pixels: Tensor) -> Features:
+        embed = self.encoder.embed_image if self.image_embeddings is None else self.image_embeddings
+        hidden = embed(pixels) + self.type_embeddings.weight[IMAGE]
+        return Features(hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device))
+
+    def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:
+        given = [features for features in (text, image) if features is not None]
+        mask = None if text is None else torch.cat([features.mask for features in given], dim=1)
+        image_positions = 0 if image is None else image.hidden.shape[1]
+        hidden = self.encoder(torch.cat([features.hidden for features in given], dim=1), mask, image_positions)
+        split = hidden.shape[1] - image_positions
+        text_hidden = None if text is None else hidden[:, :split]
+        image_hidden = None if image is None else hidden[:, split:]
+        return Fused(
+            text=text_hidden if "text" in outputs else None,
+            image=image_hidden if "image" in outputs else None,
+            pooled=self._pool(text_hidden, image_hidden, mask) if "pooled" in outputs else None,
+        )
+
+    def _pool(self, text: Tensor | None, image: Tensor | None, mask: Tensor | None) -> Tensor:
+        """(B, `pooled_size`) of a pair; of one modality (B, D), a text's mean or an image's class position."""
+        if image is None:
+            assert text is not None and mask is not None
+            return mean_over(text, mask)
+        image_class = image[:, 0] if self._has_class_position else image.mean(dim=1)
+        if text is None:
+            return image_class
+        assert self.pooler is not None
+        pooled = torch.cat((text[:, 0], image_class), dim=-1) if self.double else text[:, 0]
+        return self.pooler(pooled).tanh()
+
+    @property
+    def _has_class_position(self) -> bool:
+        return self.image_embeddings is not None or self.encoder.has_class_position
+
+    def parts(self) -> list[Part]:
+        return self.list_parts(
+            {
+                "encoder": "tower",
+                "text_embeddings": "cross_modal",
+                "image_embeddings": "cross_modal",
+                "type_embeddings": "cross_modal",
+                "pooler": "cross_modal",
+            }
+        )
+
+    def encoder_configs(self) -> dict[str, Any]:
+        return self.list_configs({"encoder": config_to_dict(self.encoder.encoder.config)})

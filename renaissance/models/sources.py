@@ -1,0 +1,242 @@
+"""Where an encoder's configuration and weights come from: a folder, the hub's cache, the hub, or the built-in table.
+
+In: what the settings ask of one encoder (`EncoderRequest`). Out: a Hugging Face configuration, a model with
+pretrained or random weights, and the image statistics of its processor. Whatever cannot be had is one `UserError`
+within seconds: transformers itself would try an absent hub again and again for half a minute.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import logging as transformers_logging
+from transformers.utils import cached_file
+
+from renaissance.errors import UserError
+from renaissance.models.published import PUBLISHED
+
+if TYPE_CHECKING:
+    from renaissance.data.images import ImageStatistics
+    from renaissance.settings import EncoderDimensions
+
+HUB_SECONDS = 4.0  # how long the hub may take to answer before it counts as absent
+BICUBIC = 3  # Pillow's number, which preprocessor_config.json uses
+
+
+@dataclass(frozen=True)
+class EncoderRequest:
+    """What the settings ask of one encoder.
+
+    Attributes:
+        name: hub name or folder.
+        setting: the setting that holds the name, for messages.
+        random_setting: the setting that asks for random weights, for messages.
+        random: random weights.
+        dimensions: manual dimensions; None for those of the named encoder.
+        config: the configuration that a checkpoint brought along, as a dict. Nothing is fetched then, and the weights
+            are random until the checkpoint's are loaded.
+    """
+
+    name: str
+    setting: str
+    random_setting: str
+    random: bool
+    dimensions: EncoderDimensions | None = None
+    config: dict[str, Any] | None = None
+
+
+@cache
+def hub_answers() -> bool:
+    """Whether the Hugging Face hub can be reached, asked once a process and answered within seconds."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        return False
+    answered = threading.Event()
+
+    def ask() -> None:
+        import huggingface_hub
+
+        try:
+            huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=HUB_SECONDS)
+        except Exception:  # whatever kept it from answering: it does not answer
+            return
+        answered.set()
+
+    # A thread, because a name server that does not answer blocks longer than any timeout one can set.
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(HUB_SECONDS)
+
+
+def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None) -> PreTrainedConfig:
+    """The configuration of the named encoder.
+
+    Args:
+        request: the encoder.
+        part: which half to take of a model that has two (CLIP).
+
+    Raises:
+        UserError: the name is no folder, is not in the cache, and the hub does not answer or does not know it.
+    """
+    if request.config is not None:
+        return config_from_dict(request.config)
+    if request.random and request.name in PUBLISHED and not Path(request.name).is_dir():
+        return config_from_dict(PUBLISHED[request.name])
+    config = _fetch(request, lambda **where: AutoConfig.from_pretrained(request.name, **where))
+    return getattr(config, f"{part}_config", config) if part else config
+
+
+def load_pretrained(request: EncoderRequest, config: PreTrainedConfig) -> PreTrainedModel:
+    """The model of `config` with the weights of the named encoder, in fp32.
+
+    Raises:
+        UserError: the weights cannot be had, cannot be read, or are those of another model.
+    """
+    model_class = _model_class(config)
+    options = _model_options(model_class)
+
+    def load(**where: Any) -> Any:
+        with _quiet_transformers():
+            return model_class.from_pretrained(
+                request.name, config=config, dtype=torch.float32, output_loading_info=True, **options, **where
+            )
+
+    model, loading = _fetch(request, load)
+    if len(loading["missing_keys"]) >= len(model.state_dict()):
+        raise UserError(
+            f"{request.setting} = {request.name!r}: its weights are not those of a {model_class.__name__}, "
+            "none of them fits. Take a folder or a hub name whose config.json and weights belong together."
+        )
+    return model
+
+
+def create_model(config: PreTrainedConfig) -> PreTrainedModel:
+    """A model of `config` with random weights, without its pooler, on fused attention."""
+    model_class = _model_class(config)
+    options = _model_options(model_class)
+    attention = options.pop("attn_implementation", None)
+    if attention is not None:
+        config._attn_implementation = attention
+    return model_class(config, **options)
+
+
+def config_from_dict(values: dict[str, Any]) -> PreTrainedConfig:
+    """A configuration from the plain dict that `config_to_dict` made, or the table of published dimensions holds.
+
+    Raises:
+        UserError: this version of transformers does not know the model type.
+    """
+    model_type = values.get("model_type")
+    if model_type not in CONFIG_MAPPING:
+        raise UserError(f"transformers does not know the model type {model_type!r}. Update transformers.")
+    return CONFIG_MAPPING[model_type].from_dict(values)
+
+
+def config_to_dict(config: PreTrainedConfig) -> dict[str, Any]:
+    """A configuration as a dict that JSON and `torch.load(weights_only=True)` can hold."""
+    return json.loads(config.to_json_string(use_diff=False))
+
+
+def find_image_statistics(request: EncoderRequest) -> ImageStatistics | None:
+    """Mean, standard deviation and interpolation of the named encoder's processor; None where it has none."""
+    from renaissance.data.images import ImageStatistics
+
+    try:
+        path = cached_file(request.name, "preprocessor_config.json", local_files_only=not hub_answers())
+    except (OSError, ValueError):
+        return None
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        mean, std = (tuple(float(value) for value in values[f"image_{what}"]) for what in ("mean", "std"))
+        resample = int(values.get("resample", BICUBIC))
+    except (KeyError, TypeError, ValueError):
+        return None
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        return None
+    return ImageStatistics(mean, std, resample)
+
+
+def sees_images(config: PreTrainedConfig) -> bool:
+    """Whether the encoder of a configuration takes pixels."""
+    return _model_class(config).main_input_name == "pixel_values"
+
+
+def _model_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
+    model_class = AutoModel._model_mapping.get(type(config), None)
+    if model_class is None:
+        raise UserError(f"transformers has no model for the configuration {type(config).__name__}.")
+    return model_class[0] if isinstance(model_class, (tuple, list)) else model_class
+
+
+def _model_options(model_class: type[PreTrainedModel]) -> dict[str, Any]:
+    """What to hand to the class besides a configuration: no pooler (ours follow), fused attention where it has it."""
+    options: dict[str, Any] = {}
+    if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+        options["add_pooling_layer"] = False
+    if model_class._supports_sdpa:
+        options["attn_implementation"] = "sdpa"
+    return options
+
+
+def _fetch(request: EncoderRequest, load: Any) -> Any:
+    """`load(local_files_only=...)`: first what is on this machine, then the hub if it answers.
+
+    Raises:
+        UserError: neither has it.
+    """
+    if Path(request.name).is_dir():
+        try:
+            return load(local_files_only=True)
+        except Exception as error:  # a folder's files are the user's: whatever is wrong with them, they can mend it
+            raise UserError(
+                f"{request.setting} = {request.name!r}: this folder cannot be opened as a Hugging Face model: "
+                f"{_first_line(error)}"
+            ) from error
+    try:
+        return load(local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = "it is not in this machine's hub cache, and the hub does not answer" if not hub_answers() else ""
+        if reason:
+            raise UserError(_not_found(request, reason)) from error
+    try:
+        return load(local_files_only=False)
+    except (OSError, ValueError) as error:
+        raise UserError(_not_found(request, _first_line(error))) from error
+
+
+def _not_found(request: EncoderRequest, reason: str) -> str:
+    near = get_close_matches(request.name, PUBLISHED, n=1, cutoff=0.8)
+    meant = f" Did you mean {near[0]!r}?" if near and near[0] != request.name else ""
+    what = "this encoder's configuration" if request.random else "pretrained weights"
+    ways = [f"set {request.setting} to a folder that holds them"]
+    if not request.random and request.name in PUBLISHED:
+        ways.append(f"start from random weights with {request.random_setting}=True")
+    elif request.random:
+        ways.append(f"take one whose dimensions are built in: {', '.join(PUBLISHED)}")
+    ways.append("connect to the hub once, which fills the cache")
+    return f"{request.setting} = {request.name!r}: {what} cannot be had: {reason}.{meant} Ways out: {'; '.join(ways)}."
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No table of unused weights on the screen: a head that was left out is no news."""
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)

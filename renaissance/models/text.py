@@ -1,0 +1,130 @@
+"""The text tower: any Hugging Face text encoder.
+
+In: token ids (B, L) with their mask. Out: one vector a token (B, L, D). It may be pretrained, randomly initialised
+in its published dimensions, or in dimensions given by hand.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from renaissance.data.batch import Tokens
+from renaissance.errors import UserError
+from renaissance.models.dimensions import apply_dimensions
+from renaissance.models.initialise import STANDARD_DEVIATION
+from renaissance.models.interface import Features
+from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained, sees_images
+from renaissance.models.weights import first_position, load_weights
+
+
+class TextEncoder(nn.Module):
+    """A Hugging Face text encoder that takes `Tokens` and hands out `Features`.
+
+    Args:
+        encoder: the Hugging Face model, without a pooler.
+    """
+
+    def __init__(self, encoder: PreTrainedModel) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.hidden_size: int = encoder.config.hidden_size
+
+    def forward(self, tokens: Tokens) -> Features:
+        """B texts to features (B, L, D); what stands at padding has no meaning."""
+        arguments: dict[str, Any] = {}
+        position_ids = position_numbers(self.encoder, tokens)
+        if position_ids is not None:
+            arguments["position_ids"] = position_ids
+        output = self.encoder(input_ids=tokens.ids, attention_mask=tokens.mask, **arguments)
+        return Features(output.last_hidden_state, tokens.mask)
+
+
+def position_numbers(encoder: PreTrainedModel, tokens: Tokens) -> torch.Tensor | None:
+    """Position numbers (B, L) for encoders that count from behind the padding number, None for the others.
+
+    RoBERTa finds its padding by the padding token's number. We know the mask, which holds for every tokenizer.
+    """
+    first = first_position(position_embeddings(encoder))
+    if first == 0:
+        return None
+    mask = tokens.mask.long()
+    return mask.cumsum(dim=1) * mask + first - 1
+
+
+def position_embeddings(encoder: nn.Module) -> nn.Module:
+    """The table of absolute positions of a text encoder; an empty module where it has none."""
+    for name, module in encoder.named_modules():
+        if name.endswith(("position_embeddings", "position_embedding")) and isinstance(module, nn.Embedding):
+            return module
+    return nn.Module()
+
+
+def build_text_encoder(
+    request: EncoderRequest, *, vocab_size: int, pad_id: int, max_text_len: int, notes: list[str]
+) -> PreTrainedModel:
+    """The Hugging Face text encoder that the settings ask for.
+
+    Args:
+        request: which encoder, random or pretrained.
+        vocab_size: V, as the tokenizer or the setting `vocab_size` has it.
+        pad_id: the padding token's number.
+        max_text_len: positions needed.
+        notes: what the user should know is added here.
+
+    Raises:
+        UserError: it cannot be had, or a setting contradicts its weights.
+    """
+    config = find_config(request, "text")
+    _check_text(request, config)
+    if request.random and request.config is None:
+        apply_dimensions(config, request)
+        config.vocab_size = vocab_size
+        config.pad_token_id = pad_id
+        config.initializer_range = STANDARD_DEVIATION
+        return create_model(_with_positions(config, max_text_len))
+    if vocab_size > config.vocab_size:
+        raise UserError(
+            f"The vocabulary has {vocab_size:,} tokens, but the weights of {request.setting} = {request.name!r} know "
+            f"{config.vocab_size:,}. Leave vocab_size and tokenizer at None to take the encoder's own, "
+            f"or start from random weights with {request.random_setting}=True."
+        )
+    if request.config is not None:
+        return create_model(_with_positions(config, max_text_len))
+    return _resized(load_pretrained(request, config), max_text_len, request, notes)
+
+
+def _check_text(request: EncoderRequest, config: PreTrainedConfig) -> None:
+    if config.is_encoder_decoder or sees_images(config) or not hasattr(config, "vocab_size"):
+        raise UserError(
+            f"{request.setting} = {request.name!r} is a {config.model_type} model, not a text encoder. "
+            "Take an encoder such as google/electra-small-discriminator or bert-base-uncased."
+        )
+
+
+def _with_positions(config: PreTrainedConfig, max_text_len: int) -> PreTrainedConfig:
+    """The configuration with room for `max_text_len` positions, where it counts positions."""
+    if getattr(config, "max_position_embeddings", None) is None:
+        return config
+    with torch.device("meta"):
+        table = position_embeddings(create_model(copy.deepcopy(config)))
+    if isinstance(table, nn.Embedding):
+        needed = max_text_len + first_position(table)
+        config.max_position_embeddings = max(config.max_position_embeddings, needed)
+    return config
+
+
+def _resized(encoder: PreTrainedModel, max_text_len: int, request: EncoderRequest, notes: list[str]) -> PreTrainedModel:
+    """The encoder with position embeddings for `max_text_len` tokens."""
+    old_size = encoder.config.max_position_embeddings if hasattr(encoder.config, "max_position_embeddings") else None
+    config = _with_positions(copy.deepcopy(encoder.config), max_text_len)
+    if old_size is None or config.max_position_embeddings == old_size:
+        return encoder
+    larger = create_model(config)
+    report = load_weights(larger, encoder.state_dict(), source=request.name)
+    notes += [f"{request.setting}: resized {name} from {old} to {new}" for name, (old, new) in report.resized.items()]
+    return larger

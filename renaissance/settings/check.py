@@ -1,0 +1,110 @@
+"""`check_settings`: a configuration in, `Settings` out, or one error with every fault in it."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from renaissance.errors import UserError
+from renaissance.settings.discovery import suggestion
+from renaissance.settings.kinds import Allowed
+from renaissance.settings.model import Settings
+from renaissance.settings.together import Command, faults_together
+
+LONGEST_VALUE = 60  # characters of a wrong value that a message shows
+
+
+def check_settings(config: Mapping[str, Any], command: Command | None = None) -> Settings:
+    """The settings of a resolved configuration.
+
+    Args:
+        config: every setting by name, as Sacred resolved it.
+        command: what the settings are for: "train", "prepare" or "print". With a command, what that command needs
+            is checked too (a task to train, files that must exist); without, only what is true of any configuration.
+
+    Raises:
+        UserError: listing all faults, a line each.
+    """
+    fields = Settings.model_fields
+    faults = [_unknown(name) for name in config if name not in fields]
+    known = {name: value for name, value in config.items() if name in fields}
+    try:
+        settings = Settings(**known)
+    except ValidationError as error:
+        wrong = {str(entry["loc"][0]): entry for entry in reversed(error.errors(include_url=False))}
+        faults += [_wrong_value(name, known.get(name), wrong[name]) for name in fields if name in wrong]
+        settings = _valid_part({name: value for name, value in known.items() if name not in wrong})
+    faults += faults_together(settings, command)
+    if faults:
+        count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise UserError("\n".join([f"The configuration has {count}:", *(f"  * {fault}" for fault in faults)]))
+    return settings
+
+
+def allowed_words(field: FieldInfo) -> str:
+    """What a setting may be, in words that follow "must be"."""
+    return next(mark.words for mark in field.metadata if isinstance(mark, Allowed))
+
+
+def _valid_part(values: dict[str, Any]) -> Settings:
+    """Settings with only the attributes whose values are right, to check those together."""
+    fields = {name: (Settings.model_fields[name].rebuild_annotation(), ...) for name in values}
+    part = create_model("Part", __config__=Settings.model_config, **fields)(**values)  # type: ignore[call-overload]
+    return Settings.model_construct(**dict(part))
+
+
+def _unknown(name: str) -> str:
+    near = suggestion(name, Settings.model_fields)
+    return f"{name}: there is no such setting{near or '; `python run.py print_config` shows all'}"
+
+
+def _wrong_value(name: str, value: Any, error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return f"{name}: is missing"
+    if error["type"] == "value_error":
+        return f"{name}: {error['ctx']['error']}"
+    field = Settings.model_fields[name]
+    return f"{name}={_shown(value)}: must be {allowed_words(field)}{_hint(name, value, field)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _hint(name: str, value: Any, field: FieldInfo) -> str:
+    """What the user probably meant, as far as the value tells."""
+    leaves = set(_leaves(field.annotation))
+    if isinstance(value, str):
+        if value.lower() in ("none", "null") and type(None) in leaves:
+            return "; did you mean None?"
+        if bool in leaves and value.lower() in ("true", "yes", "on", "false", "no", "off"):
+            return f"; did you mean {value.lower() in ('true', 'yes', 'on')}?"
+        if list in leaves:
+            example = value if re.fullmatch(r"\w+", value) else "..."
+            return f"""; on the command line, in quotes: '{name}=["{example}"]'"""
+        return suggestion(value, [leaf for leaf in leaves if isinstance(leaf, str)])
+    if bool in leaves and value in (0, 1):
+        return f"; did you mean {bool(value)}?"
+    if str in leaves and isinstance(value, int | float):
+        return f"""; on the command line, in two pairs of quotes: '{name}="{value}"'"""
+    return ""
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of, and the choices of its literals."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        for part in get_args(annotation):
+            yield from _leaves(part)
+    elif origin is Literal:
+        yield from get_args(annotation)
+    elif origin is not None and hasattr(annotation, "__metadata__"):
+        yield from _leaves(get_args(annotation)[0])
+    else:
+        yield origin or annotation

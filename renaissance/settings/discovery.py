@@ -1,0 +1,58 @@
+"""What the settings must know of the tasks, found without importing them (they import PyTorch).
+
+Their names are file names, so adding a task is adding a file. What a task reads is taken from the text of its file:
+`needs = DataNeeds(..., image=True, text=False)`.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from renaissance.tasks import task_names
+
+TASKS = Path(__file__).parents[1] / "tasks"
+
+
+@cache
+def task_reads(name: str) -> frozenset[str]:
+    """Which of "image" and "text" a task reads; empty where its file does not say it in so many words."""
+    path = TASKS / f"{name}.py"
+    if not path.is_file():
+        return frozenset()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DataNeeds":
+            given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
+            return frozenset(side for side in ("image", "text") if given.get(side) is True)
+    return frozenset()
+
+
+def suggestion(word: str, words: Iterable[str]) -> str:
+    """A question whether the nearest of `words` was meant; empty where none is near."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def check_loss_names(value: Any) -> dict[str, float]:
+    """Each known task with its weight, 0 where none is given.
+
+    Raises:
+        ValueError: naming all faults.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a weight for each task; one by one: loss_names.mlm=1 loss_names.itm=1")
+    names = task_names()
+    faults = []
+    for name, weight in value.items():
+        if name not in names:
+            faults.append(f"there is no task {name!r}{suggestion(str(name), names) or ' (' + ', '.join(names) + ')'}")
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            faults.append(f"the weight of {name} must be a number, at least 0, not {weight!r}")
+    if faults:
+        raise ValueError("; ".join(faults))
+    return {name: float(value.get(name, 0)) for name in names}

@@ -1,0 +1,120 @@
+"""The kinds of values that settings take: each a type with its range, and the words that say what is allowed.
+
+The words are read by two: the message for a wrong value (`check.py`) and the table of all settings (`table.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from renaissance.settings.discovery import check_loss_names
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a setting may be, in words that follow "must be"."""
+
+    words: str
+
+
+def _whole(value: Any) -> Any:
+    """An integral float such as 1e5 as the whole number that it is; anything else as it came."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _steps(value: Any) -> Any:
+    """As `_whole`, but numbers up to 1.0 stay what they are: fractions."""
+    return _whole(value) if isinstance(value, float) and value > 1 else value
+
+
+def _precision(value: Any) -> Any:
+    """The short spellings of a precision in full."""
+    short = {16: "16-mixed", "16": "16-mixed", "bf16": "bf16-mixed", "32": 32, "32-true": 32}
+    return short.get(value, value) if isinstance(value, int | str) and not isinstance(value, bool) else value
+
+
+def _nothing_is_empty(value: Any) -> Any:
+    """None, which means no path, as the empty string."""
+    return "" if value is None else value
+
+
+def _plain_name(name: str) -> str:
+    if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|\n\t') or name != name.strip():
+        raise ValueError(f"must be a name that can be a folder's: no slash, no leading dot (got {name!r})")
+    return name
+
+
+def choice_words(*choices: str | int) -> Allowed:
+    """The choices, with commas and "or" between them."""
+    named = [str(choice) for choice in choices]
+    return Allowed(" or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named))
+
+
+Switch = Annotated[bool, Allowed("True or False")]
+
+_WholeFromOne = Annotated[int, Field(ge=1)]
+_Number = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Text = Annotated[str, Field(min_length=1)]
+
+Count = Annotated[_WholeFromOne, BeforeValidator(_whole), Allowed("a whole number, at least 1")]
+OptionalCount = Annotated[_WholeFromOne | None, BeforeValidator(_whole), Allowed("a whole number, at least 1, or None")]
+CountOrZero = Annotated[int, Field(ge=0), BeforeValidator(_whole), Allowed("a whole number, at least 0")]
+Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(_whole), Allowed("a whole number from 0 to 2**32 - 1")]
+TextLength = Annotated[int, Field(ge=3), BeforeValidator(_whole), Allowed("a whole number, at least 3")]
+Magnitude = Annotated[int, Field(ge=0, le=30), BeforeValidator(_whole), Allowed("a whole number from 0 to 30")]
+
+Positive = Annotated[_Number, Allowed("a number above 0")]
+OptionalPositive = Annotated[_Number | None, Allowed("a number above 0, or None")]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Allowed("a number, at least 0")]
+Rate = Annotated[float, Field(ge=0, lt=1), Allowed("a number from 0 to below 1")]
+Probability = Annotated[float, Field(gt=0, le=1), Allowed("a number above 0, at most 1")]
+Share = Annotated[float, Field(gt=0, lt=1), Allowed("a number above 0 and below 1")]
+Tolerance = Annotated[float, Field(ge=0, le=1), Allowed("a number from 0 to 1")]
+Betas = Annotated[
+    list[Annotated[float, Field(ge=0, lt=1)]],
+    Field(min_length=2, max_length=2),
+    Allowed("a list of two numbers from 0 to below 1"),
+]
+
+WarmUp = Annotated[
+    Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)],
+    BeforeValidator(_steps),
+    Allowed("a whole number of steps, at least 0, or a fraction of the training from 0.0 to below 1.0"),
+]
+Interval = Annotated[
+    _WholeFromOne | Annotated[float, Field(gt=0, le=1)],
+    BeforeValidator(_steps),
+    Allowed("a fraction of an epoch above 0.0, at most 1.0, or a whole number of optimiser steps, at least 1"),
+]
+Decay = Annotated[Literal["cosine"] | _Number, Allowed("a number above 0 (the polynomial's exponent), or cosine")]
+Gpus = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=0)],
+    BeforeValidator(_whole),
+    Allowed("auto, or a whole number, at least 0"),
+]
+Precision = Annotated[
+    Literal[32, "bf16-mixed", "16-mixed"],
+    BeforeValidator(_precision),
+    Allowed("32, bf16-mixed (or bf16) or 16-mixed (or 16)"),
+]
+TransformKeys = Annotated[
+    list[Literal["imagenet", "clip", "imagenet_randaug", "clip_randaug"]],
+    Field(min_length=1, max_length=1),
+    Allowed("a list of one of imagenet, clip, imagenet_randaug, clip_randaug"),
+]
+
+Name = Annotated[str, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]
+Folder = Annotated[_Text, Allowed("a folder")]
+OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None")]
+OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
+Names = Annotated[list[_Text], Field(min_length=1), Allowed("a list of names")]
+Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
+OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None")]
+CheckpointOrEmpty = Annotated[str, BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')]
+Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None")]
+LossWeights = Annotated[
+    dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")
+]

@@ -1,0 +1,106 @@
+"""The table of all settings in the README, made from `config.py` and the types of `Settings`.
+
+    python -m renaissance.settings.table                     prints it
+    python -m renaissance.settings.table --write README.md   puts it between the README's markers
+
+`config.py` is read as text: names, defaults and comments in their order, so nothing of it is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import os
+import re
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+
+from renaissance.settings.check import allowed_words
+from renaissance.settings.model import Settings
+
+CONFIG = Path(__file__).resolve().parents[2] / "config.py"
+BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
+HEADING = re.compile(r"# == (.+) ==")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting as `config.py` has it: its group's heading, its default as source text, its comment."""
+
+    group: str
+    name: str
+    default: str
+    meaning: str
+
+
+def settings_table(config: Path = CONFIG) -> str:
+    """The settings in Markdown, a table for each group of `config.py`."""
+    lines: list[str] = []
+    group = None
+    for row in read_defaults(config.read_text(encoding="utf-8")):
+        if row.group != group:
+            group = row.group
+            lines += ["", f"**{group}**", "", "| setting | default | must be | what it is |", "|---|---|---|---|"]
+        allowed = allowed_words(Settings.model_fields[row.name])
+        cells = [f"`{row.name}`", f"`{row.default}`", allowed, row.meaning]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def read_defaults(source: str) -> list[Row]:
+    """The settings that the function `defaults` of `config.py` assigns, in order."""
+    function = next(
+        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "defaults"
+    )
+    comments = {
+        token.start[0]: token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    rows = []
+    for statement in function.body:
+        if not isinstance(statement, ast.Assign):
+            continue
+        target = statement.targets[0]
+        assert isinstance(target, ast.Name)
+        headings = [
+            found[1]
+            for line, comment in sorted(comments.items())
+            if function.lineno < line < statement.lineno and (found := HEADING.fullmatch(comment))
+        ]
+        default = ast.get_source_segment(source, statement.value) or ""
+        meaning = comments.get(statement.lineno, "").removeprefix("#").strip()
+        rows.append(Row(headings[-1] if headings else "", target.id, default, meaning))
+    return rows
+
+
+def put_table(document: str, table: str) -> str:
+    """The document with the table between its markers.
+
+    Raises:
+        ValueError: if the markers are not there.
+    """
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the markers {BEGIN} and {END} are missing")
+    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+
+
+def main() -> None:
+    """Print the table, or write it into a document."""
+    parser = argparse.ArgumentParser(description="The table of all settings.")
+    parser.add_argument("--write", type=Path, metavar="README.md", help="the document to put it into")
+    document = parser.parse_args().write
+    if document is None:
+        print(settings_table(), end="")
+        return
+    temporary = document.with_name(f".{document.name}.{os.getpid()}")
+    temporary.write_text(put_table(document.read_text(encoding="utf-8"), settings_table()), encoding="utf-8")
+    os.replace(temporary, document)
+
+
+if __name__ == "__main__":
+    main()

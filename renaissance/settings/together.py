@@ -1,0 +1,185 @@
+"""Settings that cannot go together, and what a command needs of them.
+
+Each check is a function of the settings that yields faults, a line each. Where a value that a check reads is itself
+at fault, that check is left out (the attribute is not there), and the others still run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from renaissance.settings.discovery import suggestion, task_reads
+from renaissance.settings.model import Settings
+from renaissance.settings.wordpieces import lacks_word_pieces
+
+Command = Literal["train", "prepare", "print"]
+Check = Callable[[Settings], Iterator[str]]
+
+
+def faults_together(settings: Settings, command: Command | None) -> list[str]:
+    """All faults of the settings taken together; attributes that are at fault themselves may be missing."""
+    checks = list(ALWAYS)
+    if command in ("train", "print"):
+        checks += FILES
+    checks += {"train": TRAINING, "prepare": PREPARING}.get(command or "", [])
+    faults: list[str] = []
+    for check in checks:
+        try:
+            faults += check(settings)
+        except AttributeError:
+            if len(settings.model_fields_set) == len(Settings.model_fields):
+                raise
+    return faults
+
+
+def _manual_needs_random(manual: str, random: str) -> Check:
+    def check(settings: Settings) -> Iterator[str]:
+        if getattr(settings, manual) and not getattr(settings, random):
+            yield f"{manual}=True needs {random}=True: pretrained weights bring their own dimensions"
+
+    return check
+
+
+def _heads_divide(width: str, heads: str) -> Check:
+    def check(settings: Settings) -> Iterator[str]:
+        if getattr(settings, width) % getattr(settings, heads):
+            yield (
+                f"{width}={getattr(settings, width)} is not divisible by {heads}={getattr(settings, heads)}: "
+                "every attention head takes an equal share of the width"
+            )
+
+    return check
+
+
+def _image_size(settings: Settings) -> Iterator[str]:
+    patch, origin = settings.patch_size, "patch_size"
+    if patch is None and not settings.load_path:
+        name = "image_encoder" if settings.model_type == "two-tower" else "encoder"
+        found = re.search(r"patch(\d+)|dino-vit[a-z](\d+)", getattr(settings, name))
+        if found:
+            patch, origin = int(found[1] or found[2]), f"the patch size of {name}"
+    if patch and settings.image_size % patch:
+        yield f"image_size={settings.image_size} is not divisible by {origin}, {patch}"
+
+
+def _whole_words(settings: Settings) -> Iterator[str]:
+    if not settings.whole_word_masking or settings.image_only or settings.load_path or settings.resume_from:
+        return
+    if settings.tokenizer is not None:
+        name = "tokenizer"
+    elif settings.model_type == "two-tower":
+        name = "text_encoder"
+        if settings.random_init_text_encoder:
+            return  # its vocabulary is built from the training texts, as word pieces
+    else:
+        name = "encoder"
+        if settings.random_init_encoder:
+            return
+    if lacks_word_pieces(getattr(settings, name)):
+        yield (
+            f"whole_word_masking=True needs a tokenizer with word pieces, which that of {name}="
+            f"{getattr(settings, name)!r} does not have; give whole_word_masking=False, or another tokenizer"
+        )
+
+
+def _false_pairs(settings: Settings) -> Iterator[str]:
+    if settings.loss_names.get("itm") and settings.draw_false_image + settings.draw_false_text < 1:
+        yield "draw_false_image + draw_false_text must be at least 1 for itm: without false pairs it learns nothing"
+
+
+def _image_only(settings: Settings) -> Iterator[str]:
+    reading = [task for task in settings.active_tasks() if "text" in task_reads(task)]
+    if settings.image_only and reading:
+        yield f"image_only=True leaves the text out, which {', '.join(reading)} cannot do without"
+
+
+def _length(settings: Settings) -> Iterator[str]:
+    if settings.max_epoch is None and settings.max_steps is None:
+        yield "max_epoch and max_steps are both None: one of them must say when training ends"
+
+
+def _end_of_decay(settings: Settings) -> Iterator[str]:
+    if settings.end_lr > settings.learning_rate:
+        yield f"end_lr={settings.end_lr} is above learning_rate={settings.learning_rate}"
+
+
+def _files(settings: Settings) -> Iterator[str]:
+    """`load_path` and `resume_from` are checkpoint files that are there."""
+    for name in ("load_path", "resume_from"):
+        given = getattr(settings, name)
+        if not given or (name == "resume_from" and given == "auto"):
+            continue
+        path = Path(given)
+        if path.is_dir():
+            found = sorted(str(file) for file in [*path.glob("*.ckpt"), *path.glob("checkpoints/*.ckpt")])
+            yield f"{name}={given!r} is a folder; give the checkpoint file" + (
+                f": {' or '.join(found)}" if found else ", which a run writes under checkpoints/"
+            )
+        elif not path.is_file():
+            yield f"{name}={given!r}: there is no such file"
+
+
+def _folders(settings: Settings) -> Iterator[str]:
+    """Where an encoder or a tokenizer is given as a path, it is there."""
+    for name in ("encoder", "image_encoder", "text_encoder", "tokenizer"):
+        given = getattr(settings, name)
+        if given and re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
+            yield f"{name}={given!r}: there is no such folder"
+
+
+def _something_to_train(settings: Settings) -> Iterator[str]:
+    if not settings.active_tasks():
+        yield (
+            "loss_names: no task is on; take a named configuration, such as `python run.py with quickstart` "
+            "(`python run.py print_named_configs` lists them), or give a task a weight, such as "
+            f"loss_names.mlm=1 (tasks: {', '.join(settings.loss_names)})"
+        )
+
+
+def _test_needs_weights(settings: Settings) -> Iterator[str]:
+    if settings.test_only and not settings.load_path:
+        yield "test_only=True needs load_path, the checkpoint to be tested"
+
+
+def _one_start(settings: Settings) -> Iterator[str]:
+    if settings.load_path and settings.resume_from not in (None, "auto"):
+        yield (
+            "load_path and resume_from cannot both be given: load_path starts a new run from a checkpoint's weights, "
+            "resume_from continues a run that was stopped"
+        )
+
+
+def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
+    from renaissance.data.sets import data_sets  # here, since only `prepare` needs them, and they take time
+
+    known = data_sets()
+    if settings.dataset is None:
+        yield f"dataset: say what to prepare, such as dataset=coco (data sets: {', '.join(known)})"
+    elif settings.dataset not in known:
+        near = suggestion(settings.dataset, known)
+        yield f"dataset={settings.dataset!r}: there is no such data set{near} (data sets: {', '.join(known)})"
+    elif settings.raw_root is None and not known[settings.dataset].draws_itself:
+        yield f"raw_root: say where the raw files of {settings.dataset} lie, such as raw_root=/data/{settings.dataset}"
+
+
+ALWAYS: list[Check] = [
+    _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
+    _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
+    _manual_needs_random("text_encoder_manual_configuration", "random_init_text_encoder"),
+    _heads_divide("hidden_size", "num_heads"),
+    _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
+    _heads_divide("text_encoder_hidden_size", "text_encoder_num_heads"),
+    _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
+    _image_size,
+    _whole_words,
+    _false_pairs,
+    _image_only,
+    _length,
+    _end_of_decay,
+]
+FILES: list[Check] = [_files, _folders]
+TRAINING: list[Check] = [_something_to_train, _test_needs_weights, _one_start]
+PREPARING: list[Check] = [_data_set_to_prepare]

@@ -1,0 +1,1 @@
+"""What the tasks share: the interface, a step's cached features, classification."""

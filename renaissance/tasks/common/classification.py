@@ -1,0 +1,42 @@
+"""Tasks that put an example into one of C classes, from its image, its text, or both."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from renaissance.models.heads import Classifier
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.task import Outcome, Task, TaskContext
+
+
+class ClassificationTask(Task):
+    """Cross-entropy over C classes on the pooled features of the modalities that `needs` names."""
+
+    def __init__(self, context: TaskContext) -> None:
+        super().__init__(context)
+        assert context.label_names is not None, f"{self.name}: its data names its classes"
+        self.head = Classifier(self._pooled_size(context), len(context.label_names))
+
+    def _pooled_size(self, context: TaskContext) -> int:
+        model = context.model
+        if self.needs.text and self.needs.image:
+            return model.pooled_size
+        return model.text_size if self.needs.text else model.image_size
+
+    def logits(self, step: Step) -> Tensor:
+        """Scores (B, C) of the classes."""
+        fused = step.model.fuse(
+            step.text if self.needs.text else None,
+            step.image if self.needs.image else None,
+            outputs=frozenset(("pooled",)),
+        )
+        assert fused.pooled is not None
+        logits: Tensor = self.head(fused.pooled)
+        return logits
+
+    def forward(self, step: Step) -> Outcome:
+        logits, label = self.logits(step), step.batch.label
+        assert label is not None
+        losses = F.cross_entropy(logits.float(), label, reduction="none")
+        return Outcome(losses.mean(), {"loss": losses, "accuracy": (logits.argmax(-1) == label).float()})

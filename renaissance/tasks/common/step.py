@@ -1,0 +1,62 @@
+"""One step's batch together with the features that the tasks have computed of it so far.
+
+Every task of a step asks here, so an encoder runs once for each distinct input however many tasks use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from renaissance.data.batch import Batch, Tokens
+from renaissance.models.interface import Features, VisionLanguageEncoder
+
+
+class Step:
+    """A batch on the device, its encoder, and the encoder's features of it.
+
+    Args:
+        model: the encoder.
+        batch: B examples.
+        to_pixels: makes of the batch's uint8 pixels what the encoder takes, (N, 3, H, W) float; None without images.
+    """
+
+    def __init__(self, model: VisionLanguageEncoder, batch: Batch, to_pixels: Callable[[Batch], Tensor] | None) -> None:
+        self.model = model
+        self.batch = batch
+        self._to_pixels = to_pixels
+
+    @cached_property
+    def images(self) -> Features:
+        """Features (B + E, P, D) of every image in the batch, the ones drawn by tasks included."""
+        assert self._to_pixels is not None
+        return self.model.encode_image(self._to_pixels(self.batch))
+
+    @cached_property
+    def texts(self) -> Features:
+        """Features (B + F, L, D) of every text in the batch, the ones drawn by tasks included."""
+        assert self.batch.tokens is not None
+        return self.model.encode_text(self.batch.tokens)
+
+    @cached_property
+    def image(self) -> Features:
+        """Features (B, P, D) of the examples' own images."""
+        return self._own(self.images)
+
+    @cached_property
+    def text(self) -> Features:
+        """Features (B, L, D) of the examples' own texts."""
+        return self._own(self.texts)
+
+    def encode_text(self, tokens: Tokens) -> Features:
+        """Features (B, L, D) of other texts, masked ones for instance."""
+        return self.model.encode_text(tokens)
+
+    def _own(self, features: Features) -> Features:
+        examples = self.batch.examples
+        if len(features.hidden) == examples:
+            return features
+        return features.select(torch.arange(examples, device=features.hidden.device))

@@ -1,0 +1,87 @@
+"""What a task is: the data it reads, the random choices it makes, its head, its loss and its metrics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from renaissance.data.loading import Draw
+from renaissance.data.kinds import DataNeeds
+from renaissance.data.text import TextProcessor
+from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.settings import Settings
+from renaissance.tasks.common.step import Step
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """What a task is built from.
+
+    Attributes:
+        settings: the run's settings.
+        model: the encoder it works on.
+        text: the tokenizer; None where no active task reads text.
+        label_names: the names of the classes in the data; None where the data has none.
+    """
+
+    settings: Settings
+    model: VisionLanguageEncoder
+    text: TextProcessor | None
+    label_names: list[str] | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task made of a step.
+
+    Attributes:
+        loss: scalar, what is minimised.
+        values: per metric one value an item (N,), so that a mean over a whole split weighs every item alike,
+            however the items were batched. "loss" is always among them.
+    """
+
+    loss: Tensor
+    values: Mapping[str, Tensor]
+
+
+class Task(nn.Module, ABC):
+    """A task: a head on a vision-language encoder with a loss and metrics.
+
+    Class attributes:
+        name: its name in `loss_names`, and its file's.
+        needs: what it reads.
+        monitor: the metric that tells the best checkpoint.
+        mode: whether more of that metric is better ("max") or less ("min").
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[DataNeeds]
+    monitor: ClassVar[str] = "accuracy"
+    mode: ClassVar[Literal["min", "max"]] = "max"
+
+    def __init__(self, context: TaskContext) -> None:
+        super().__init__()
+        self.label_names = context.label_names
+
+    @classmethod
+    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
+        """The random choices that this task makes for a batch, made in the loader's processes; None if it has none."""
+        return None
+
+    @abstractmethod
+    def forward(self, step: Step) -> Outcome:
+        """The loss and the metrics' values of a step."""
+
+
+def mean_loss(item_losses: Tensor, head: nn.Module) -> Tensor:
+    """The mean of the items' losses (N,); 0 with every weight of `head` still in the graph when there is no item.
+
+    A batch without a masked word, say, has nothing to predict; a mean over nothing would be NaN.
+    """
+    if item_losses.numel():
+        return item_losses.mean()
+    return sum((parameter.sum() * 0.0 for parameter in head.parameters()), item_losses.sum())

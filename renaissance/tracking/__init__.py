@@ -1,0 +1,1 @@
+"""What a run leaves behind: its folder, metrics, curves, summary, and the observers that watch it."""

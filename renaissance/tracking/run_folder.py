@@ -1,0 +1,107 @@
+"""The folder of a run, `<log_dir>/<exp_name>/<n>/`: where everything in it lies, and which folder is a run's.
+
+    config.json          the resolved settings and the command that made the run
+    metrics.csv          step,epoch,name,value
+    summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
+    checkpoints/         last.ckpt, best.ckpt
+    plots/               a curve per metric
+    tensorboard/         when asked for
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        try:
+            return bool(json.loads(self.summary.read_text())["status"] == "finished")
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+
+def new_run_folder(log_dir: str, exp_name: str) -> RunFolder:
+    """Make the next free folder of an experiment; two runs that start at once get two."""
+    parent = Path(log_dir) / exp_name
+    parent.mkdir(parents=True, exist_ok=True)
+    number = max(_numbers(parent), default=0) + 1
+    while True:
+        try:
+            (parent / str(number)).mkdir()
+            return RunFolder(parent / str(number))
+        except FileExistsError:
+            number += 1
+
+
+def newest_unfinished(log_dir: str, exp_name: str) -> RunFolder | None:
+    """The newest run of an experiment that did not come to its end and has a checkpoint to go on from."""
+    parent = Path(log_dir) / exp_name
+    for number in sorted(_numbers(parent), reverse=True):
+        folder = RunFolder(parent / str(number))
+        if not folder.finished and folder.last_checkpoint.is_file():
+            return folder
+    return None
+
+
+def unfinished_run_of(checkpoint: Path) -> RunFolder | None:
+    """The run that a `last.ckpt` belongs to, when that run is unfinished."""
+    folder = RunFolder(checkpoint.resolve().parent.parent)
+    is_its_last = folder.last_checkpoint.resolve() == checkpoint.resolve()
+    return folder if is_its_last and folder.config.is_file() and not folder.finished else None
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _numbers(parent: Path) -> list[int]:
+    if not parent.is_dir():
+        return []
+    return [int(path.name) for path in parent.iterdir() if path.is_dir() and path.name.isdecimal()]

@@ -1,0 +1,78 @@
+"""A run in figures: `summary.json`, and the table of results that ends its output."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from renaissance.tracking.metrics import Point
+from renaissance.tracking.tables import text_table
+
+
+@dataclass(frozen=True)
+class PartFigures:
+    """A part of the model in figures.
+
+    Attributes:
+        name: the part.
+        parameters: how many it has.
+        trained: how many of them are trained.
+        learning_rate: its full learning rate; None where it is frozen.
+    """
+
+    name: str
+    parameters: int
+    trained: int
+    learning_rate: float | None
+
+
+def best_values(points: Mapping[str, Sequence[Point]], modes: Mapping[str, str]) -> dict[str, float]:
+    """Every metric's best value: the largest where `modes` says "max" for its last name part, else the smallest."""
+    best = {}
+    for name, series in points.items():
+        values = [point.value for point in series]
+        best[name] = max(values) if modes.get(name.rsplit("/", 1)[-1]) == "max" else min(values)
+    return best
+
+
+def final_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
+    """Every metric's last value."""
+    return {name: series[-1].value for name, series in points.items()}
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held: the GPU's where one is used, else resident memory."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def results_table(points: Mapping[str, Sequence[Point]], modes: Mapping[str, str]) -> str:
+    """The metrics as a table: a row a task and metric, a column a split (last value) and the best validation value."""
+    final, best = final_values(points), best_values(points, modes)
+    rows = []
+    for task, metric in sorted({(name.split("/")[0], name.split("/")[2]) for name in points}):
+        values = [final.get(f"{task}/{split}/{metric}") for split in ("train", "val", "test")]
+        rows.append([task, metric, *values, best.get(f"{task}/val/{metric}")])
+    return text_table(["task", "metric", "train", "val", "test", "best val"], rows)
+
+
+def parts_table(parts: Sequence[PartFigures], factor: float = 1.0) -> str:
+    """Parameters and learning rates by part.
+
+    Args:
+        parts: the parts.
+        factor: what the schedule multiplies the full learning rates by at this point of the run.
+    """
+    rows: list[list[Any]] = [
+        [part.name, part.parameters, part.trained, None if part.learning_rate is None else part.learning_rate * factor]
+        for part in parts
+    ]
+    rows.append(["total", sum(part.parameters for part in parts), sum(part.trained for part in parts), None])
+    return text_table(["part", "parameters", "trained", "learning rate"], rows)

@@ -1,0 +1,199 @@
+"""Checkpoints: how they are written, read, and what of them settles a run's architecture.
+
+A checkpoint is a file in Lightning's format (`state_dict`, `optimizer_states`, `global_step`, ...) with one more
+entry, "renaissance", that holds all a model needs to be built again anywhere: settings, vocabulary, label names,
+the encoders' configurations. It is written to a temporary name and renamed, and opened with `weights_only`, so a
+file from a stranger can run no code.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
+
+from renaissance.errors import UserError
+from renaissance.settings import Settings, check_settings
+
+ENTRY = "renaissance"
+
+# Settings that the weights of a checkpoint settle. The first kind cannot differ from them; the second can, since
+# position embeddings are resized, and is taken from the checkpoint only where the user says nothing.
+FIXED_BY_WEIGHTS = frozenset(
+    """model_type encoder pooler_type encoder_manual_configuration hidden_size num_heads num_layers mlp_ratio
+    embedding_size image_encoder image_encoder_manual_configuration image_encoder_hidden_size image_encoder_num_heads
+    image_encoder_num_layers image_encoder_mlp_ratio image_encoder_embedding_size patch_size text_encoder
+    text_encoder_manual_configuration text_encoder_hidden_size text_encoder_num_heads text_encoder_num_layers
+    text_encoder_mlp_ratio text_encoder_embedding_size tokenizer vocab_size cross_layer_hidden_size num_cross_layers
+    num_cross_layer_heads cross_layer_mlp_ratio""".split()
+)
+FOLLOWS_WEIGHTS = frozenset(("image_size", "max_text_len", "random_init_encoder", "random_init_text_encoder",
+                             "random_init_vision_encoder"))  # fmt: skip
+
+
+@dataclass
+class ModelDescription:
+    """What a checkpoint says of its model beside the weights; plain values only.
+
+    Attributes:
+        settings: the run's settings by name.
+        encoder_configs: the Hugging Face configurations of its encoders.
+        text: the tokenizer's state; None for a model without text.
+        label_names: the classes of each classification task.
+        image_statistics: mean, std and interpolation of the image encoder's input; None without images.
+    """
+
+    settings: dict[str, Any]
+    encoder_configs: dict[str, Any]
+    text: dict[str, Any] | None = None
+    label_names: dict[str, list[str]] = field(default_factory=dict)
+    image_statistics: dict[str, Any] | None = None
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint that has been read: where it lay, its weights and its description."""
+
+    path: Path
+    state_dict: dict[str, Tensor]
+    description: ModelDescription
+    global_step: int
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint for its weights and its description.
+
+    Raises:
+        UserError: if the file is missing, damaged, holds anything but tensors and plain values, or is not ours.
+    """
+    path = Path(path)
+    content = load_safely(path)
+    entry = content.get(ENTRY)
+    if not isinstance(entry, dict) or "state_dict" not in content:
+        raise UserError(
+            f"{path}: not a checkpoint of this project (it lacks the entry {ENTRY!r}). "
+            "Give a file that a run wrote under checkpoints/, such as best.ckpt or last.ckpt."
+        )
+    return Checkpoint(path, content["state_dict"], ModelDescription(**entry), int(content.get("global_step", 0)))
+
+
+def load_safely(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint file, opened so that it can run no code; tensors stay mapped to the file.
+
+    Raises:
+        UserError: if the file is missing, damaged, or holds anything but tensors and plain values.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint file. Runs keep theirs in result/<exp_name>/<n>/checkpoints/.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: not a checkpoint that can be opened safely ({reason})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a checkpoint; it holds a {type(content).__name__}")
+    return content
+
+
+def with_architecture_of(
+    checkpoint: Checkpoint, settings: Settings, chosen: Collection[str], image: bool, text: bool
+) -> Settings:
+    """The settings with the architecture of a checkpoint.
+
+    Args:
+        checkpoint: the checkpoint.
+        settings: the run's settings.
+        chosen: names of the settings that the user set, by a named configuration or on the command line.
+        image: whether the run's tasks look at images.
+        text: whether they read text.
+
+    Raises:
+        UserError: naming every setting that the user set and that contradicts the checkpoint.
+    """
+    saved: Mapping[str, Any] = checkpoint.description.settings
+    current = settings.model_dump()
+    contradictions = []
+    for name in sorted(FIXED_BY_WEIGHTS & saved.keys()):
+        if name in chosen and current[name] != saved[name] and _is_used(name, saved, current, image, text):
+            contradictions.append(f"  {name}: {current[name]!r} was asked for, the checkpoint has {saved[name]!r}")
+        current[name] = saved[name]
+    if contradictions:
+        raise UserError(
+            f"{checkpoint.path}: settings that contradict the checkpoint's weights:\n"
+            + "\n".join(contradictions)
+            + "\nLeave these settings out (the checkpoint brings its own), or start without load_path."
+        )
+    for name in FOLLOWS_WEIGHTS & saved.keys():
+        if name not in chosen:
+            current[name] = saved[name]
+    return check_settings(current)
+
+
+def _is_used(
+    name: str, saved: Mapping[str, Any], current: Mapping[str, Any], image: bool, text: bool
+) -> bool:
+    """Whether a contradiction in `name` matters: sides that the run does not build, and unused dimensions, do not."""
+    if name.startswith(("image_encoder", "patch_size")) and not image:
+        return False
+    if name.startswith(("text_encoder", "tokenizer", "vocab_size")) and not text:
+        return False
+    two_tower = saved.get("model_type") == "two-tower" and current["model_type"] == "two-tower"
+    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and two_tower:
+        return False
+    for prefix in ("image_encoder_", "text_encoder_"):
+        if name.startswith(prefix) and not name.endswith("manual_configuration"):
+            flag = prefix + "manual_configuration"
+            return bool(saved.get(flag) or current[flag])
+    if name in ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size"):
+        return bool(saved.get("encoder_manual_configuration") or current["encoder_manual_configuration"])
+    if "cross_layer" in name:
+        return two_tower and image and text
+    return True
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints whole or not at all, and opens them without running their code.
+
+    The trainer's loop counters are left out when reading: the position in the data follows from `global_step`
+    alone (see `plan.py`), which resumes the same on every version of Lightning.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write to a temporary name beside `path`, then rename."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            torch.save(checkpoint, temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read for resuming."""
+        content = load_safely(Path(path))
+        content.pop("loops", None)
+        return content
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Copy a checkpoint file; the target is whole or not there."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def description_entry(description: ModelDescription) -> dict[str, Any]:
+    """The "renaissance" entry of a checkpoint."""
+    return asdict(description)

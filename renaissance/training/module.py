@@ -1,0 +1,178 @@
+"""The Lightning module: one encoder, the tasks on it, their losses and metrics step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from renaissance.data.batch import Batch
+from renaissance.models.interface import Part, VisionLanguageEncoder
+from renaissance.settings import Settings
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.task import Task
+from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
+from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
+from renaissance.training.pixels import Pixels
+from renaissance.training.plan import Plan
+from renaissance.training.recorder import Recorder
+from renaissance.training.schedule import LearningRateFactor
+
+
+HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
+
+
+class MetricSink(Protocol):
+    """Something that takes in metrics as they come: a file, an observer, the terminal."""
+
+    def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
+        """Take in values by name (`<task>/<split>/<metric>`), at an optimiser step and an epoch."""
+
+
+class TrainingModule(pl.LightningModule):
+    """Trains, validates and tests an encoder on tasks.
+
+    Args:
+        model: the encoder.
+        tasks: the active tasks by name.
+        settings: the run's settings.
+        plan: its length in whole numbers; None when nothing is trained.
+        description: what checkpoints say of the model.
+        pixels: the image pipeline's part that runs on the device; None without images.
+        sinks: where metrics go, in the main process.
+    """
+
+    def __init__(
+        self,
+        model: VisionLanguageEncoder,
+        tasks: Mapping[str, Task],
+        settings: Settings,
+        plan: Plan | None,
+        description: ModelDescription,
+        pixels: Pixels | None,
+        sinks: Sequence[MetricSink],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.tasks = nn.ModuleDict(tasks)
+        self.pixels = pixels
+        self.settings = settings
+        self.plan = plan
+        self.description = description
+        self.sinks = sinks
+        self.recorder = Recorder()
+        self.batch_number = 0  # of the next training batch of this process, counted over the whole training
+        self.steps_done = 0  # optimiser steps
+        self.evaluated_step: int | None = None  # the step that the weights are of, when not the newest
+        self.score: float | None = None  # of the newest validation; more is better
+        check_parts(self, self.parts())
+
+    def parts(self) -> list[Part]:
+        """The encoder's parts, and each task's head."""
+        heads = [Part(name + HEAD_SUFFIX, task, "head") for name, task in self.tasks.items()]
+        return [*self.model.parts(), *(head for head in heads if any(True for _ in head.module.parameters()))]
+
+    # Steps
+
+    def _run_tasks(self, batch: Batch, split: str) -> Tensor:
+        """The weighted sum of the tasks' losses (scalar) on a batch; their values go to the recorder."""
+        step = Step(self.model, batch, self.pixels)
+        total = torch.zeros((), device=self.device)
+        for name, task in self.tasks.items():
+            outcome = task(step)
+            self.recorder.add(name, split, outcome.values)
+            total = total + self.settings.loss_names[name] * outcome.loss
+        return total
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout's randomness has an address: the same for a batch however the run came to it.
+        address = [self.settings.seed, self.batch_number, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1, np.uint64)[0] >> 1))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._run_tasks(batch, "train")
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        assert self.plan is not None
+        self.batch_number += 1
+        if self.batch_number % self.plan.accumulate:
+            return
+        self.steps_done = self.global_step
+        is_last = self.steps_done >= self.plan.total_steps
+        if is_last or self.steps_done % self.settings.log_interval == 0:
+            self._emit("train")
+        if is_last:
+            # Training always ends with a validation, also between two of the regular ones.
+            self.trainer.val_check_batch = 1
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._run_tasks(batch, "val")
+
+    def on_validation_epoch_end(self) -> None:
+        values = self._emit("val")
+        self.score = self._score(values, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._run_tasks(batch, "test")
+
+    def on_test_epoch_end(self) -> None:
+        self._emit("test")
+
+    def _emit(self, split: str) -> dict[str, float]:
+        values = self.recorder.take(split)
+        step = self.steps_done if self.evaluated_step is None else self.evaluated_step
+        epoch = self.plan.epoch_of(step) if self.plan else 0.0
+        for sink in self.sinks:
+            sink.write(step, epoch, values)
+        return values
+
+    def _score(self, values: Mapping[str, float], split: str) -> float | None:
+        """The mean of the tasks' monitored metrics, turned so that more is better; None where none has a value."""
+        scores = []
+        for name, task in self.tasks.items():
+            value = values.get(f"{name}/{split}/{task.monitor}")
+            if value is not None:
+                scores.append(value if task.mode == "max" else -value)
+        return sum(scores) / len(scores) if scores else None
+
+    # Optimiser
+
+    def learning_rate_factor(self) -> LearningRateFactor:
+        """The schedule of this run."""
+        assert self.plan is not None
+        return LearningRateFactor(
+            warmup_steps=self.plan.warmup_steps,
+            total_steps=self.plan.total_steps,
+            decay_power=self.settings.decay_power,
+            end_factor=self.settings.end_lr / self.settings.learning_rate,
+        )
+
+    def configure_optimizers(self) -> Any:
+        optimizer = build_optimizer(parameter_groups(self.parts(), self.settings), self.settings)
+        schedule = LambdaLR(optimizer, self.learning_rate_factor())
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    # Checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[ENTRY] = description_entry(self.description)
+        checkpoint["epoch"] = int(self.plan.epoch_of(self.steps_done)) if self.plan else 0
+        checkpoint["recorder"] = self.recorder.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the position in the training: what follows from the number of optimiser steps."""
+        assert self.plan is not None
+        step = int(checkpoint["global_step"])
+        self.steps_done = step
+        self.batch_number = step * self.plan.accumulate
+        self.recorder.load_state(checkpoint["recorder"])
+        epoch_loop = self.trainer.fit_loop.epoch_loop
+        optimizer_steps = epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
+        optimizer_steps.ready = optimizer_steps.completed = step
+        batches = epoch_loop.batch_progress.total
+        batches.ready = batches.started = batches.processed = batches.completed = self.batch_number

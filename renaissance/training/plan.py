@@ -1,0 +1,111 @@
+"""How long a run trains and in what steps: batch sizes, accumulation, validation, warm-up, worked out once.
+
+Comes in: the settings and the number of training examples. Goes out: whole numbers that the loader, the schedule
+and Lightning's trainer agree on. Training is one stream of batches over all epochs, so the position in the data
+is the number of optimiser steps times `accumulate`, and a run resumes from that one number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from renaissance.data.loading import batches_per_epoch
+from renaissance.errors import UserError
+from renaissance.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run in whole numbers.
+
+    Attributes:
+        device_batch: examples a device takes at once.
+        accumulate: batches a device takes before an optimiser step.
+        world_size: devices.
+        epoch_batches: batches a device takes in an epoch.
+        total_steps: optimiser steps of the whole training.
+        validate_every: optimiser steps from one validation to the next.
+        warmup_steps: optimiser steps until the full learning rate.
+    """
+
+    device_batch: int
+    accumulate: int
+    world_size: int
+    epoch_batches: int
+    total_steps: int
+    validate_every: int
+    warmup_steps: int
+
+    @property
+    def effective_batch(self) -> int:
+        """Examples an optimiser step sees."""
+        return self.device_batch * self.accumulate * self.world_size
+
+    @property
+    def total_batches(self) -> int:
+        """Batches a device takes in the whole training."""
+        return self.total_steps * self.accumulate
+
+    def epoch_of(self, step: int) -> float:
+        """How many times the data were seen after `step` optimiser steps."""
+        return step * self.accumulate / self.epoch_batches
+
+
+def make_plan(settings: Settings, examples: int, world_size: int) -> tuple[Plan, list[str]]:
+    """The plan of a training on `examples` examples, and remarks on where it departs from what was asked for.
+
+    Raises:
+        UserError: if there is no example to train on.
+    """
+    if examples < world_size:
+        raise UserError(f"{examples} training examples are too few for {world_size} device(s).")
+    remarks = []
+    device_batch = min(settings.per_gpu_batchsize, examples // world_size)
+    epoch_batches = batches_per_epoch(examples, device_batch, world_size)
+    wanted = max(1, settings.batch_size // (settings.per_gpu_batchsize * world_size))
+    accumulate = min(wanted, epoch_batches)
+    total_steps = _total_steps(settings, epoch_batches, accumulate)
+    plan = Plan(
+        device_batch=device_batch,
+        accumulate=accumulate,
+        world_size=world_size,
+        epoch_batches=epoch_batches,
+        total_steps=total_steps,
+        validate_every=_validate_every(settings, epoch_batches, accumulate),
+        warmup_steps=_warmup_steps(settings, total_steps),
+    )
+    if plan.effective_batch != settings.batch_size:
+        remarks.append(
+            f"batch_size={settings.batch_size} is not reached: a step sees {plan.effective_batch} examples "
+            f"({plan.device_batch} a device × {plan.accumulate} accumulated × {plan.world_size} device(s)"
+            + (f"; the training set has {examples})" if examples < settings.batch_size else ")")
+        )
+    if plan.warmup_steps >= total_steps > 1:
+        remarks.append(
+            f"warmup_steps={settings.warmup_steps} is not over when training ends at step {total_steps}: "
+            "the full learning rate is never reached. A fraction, such as warmup_steps=0.1, follows the length."
+        )
+    return plan, remarks
+
+
+def _total_steps(settings: Settings, epoch_batches: int, accumulate: int) -> int:
+    if settings.fast_dev_run:
+        return 1
+    limits = []
+    if settings.max_steps is not None:
+        limits.append(settings.max_steps)
+    if settings.max_epoch is not None:
+        limits.append(max(1, settings.max_epoch * epoch_batches // accumulate))
+    return min(limits)
+
+
+def _validate_every(settings: Settings, epoch_batches: int, accumulate: int) -> int:
+    interval = settings.val_check_interval
+    if isinstance(interval, int):
+        return interval
+    return max(1, round(interval * epoch_batches / accumulate))
+
+
+def _warmup_steps(settings: Settings, total_steps: int) -> int:
+    warmup = settings.warmup_steps
+    return warmup if isinstance(warmup, int) else round(warmup * total_steps)

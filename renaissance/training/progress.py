@@ -1,0 +1,130 @@
+"""What a person sees while a run goes on, and how fast it goes: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from renaissance.training.module import TrainingModule
+from renaissance.training.plan import Plan
+
+
+class Throughput(pl.Callback):
+    """Counts the examples trained on and the seconds that took: without validation, and without the first step."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._last: float | None = None
+        self.seconds = 0.0
+        self.batches = 0
+
+    @property
+    def examples_per_second(self) -> float | None:
+        """Training examples a second over all devices; None where fewer than two batches were timed."""
+        if not self.seconds:
+            return None
+        return self.batches * self._plan.device_batch * self._plan.world_size / self.seconds
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        if self._last is not None:
+            self.seconds += now - self._last
+            self.batches += 1
+        self._last = now
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last = time.perf_counter()
+
+
+class Progress(pl.Callback):
+    """A progress bar on a terminal, plain lines elsewhere. Also a sink: metrics appear as they come."""
+
+    def __init__(self, plan: Plan | None, throughput: Throughput | None = None) -> None:
+        self._plan = plan
+        self._throughput = throughput
+        self._bar: tqdm[Any] | None = None
+        self._evaluation_bar: tqdm[Any] | None = None
+        self._on_terminal = sys.stderr.isatty()
+
+    def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
+        """Show metrics."""
+        if not values:
+            return
+        split = next(iter(values)).split("/")[1]
+        shown = "  ".join(f"{name.replace(f'/{split}/', ' ')} {value:.4g}" for name, value in values.items())
+        if split == "train" and self._bar is not None and self._on_terminal:
+            self._bar.set_postfix_str(shown)
+            return
+        total = f"/{self._plan.total_steps}" if self._plan else ""
+        speed = self._throughput.examples_per_second if self._throughput and split == "train" else None
+        rate = f"  ({speed:.3g} examples/s)" if speed else ""
+        tqdm.write(f"step {step}{total}  epoch {epoch:.3g}  {split:5}  {shown}{rate}", file=sys.stdout)
+        sys.stdout.flush()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert self._plan is not None and isinstance(pl_module, TrainingModule)
+        if trainer.is_global_zero:
+            self._bar = tqdm(
+                total=self._plan.total_steps,
+                initial=pl_module.steps_done,
+                desc="training",
+                unit="step",
+                disable=not self._on_terminal,
+                dynamic_ncols=True,
+            )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is not None:
+            self._bar.update(trainer.global_step - self._bar.n)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _start_evaluation(self, trainer: pl.Trainer, what: str, batches: int | float) -> None:
+        if trainer.is_global_zero:
+            self._evaluation_bar = tqdm(
+                total=int(batches),
+                desc=what,
+                unit="batch",
+                leave=False,
+                disable=not self._on_terminal,
+                dynamic_ncols=True,
+            )
+
+    def _advance_evaluation(self) -> None:
+        if self._evaluation_bar is not None:
+            self._evaluation_bar.update()
+
+    def _end_evaluation(self) -> None:
+        if self._evaluation_bar is not None:
+            self._evaluation_bar.close()
+            self._evaluation_bar = None
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start_evaluation(trainer, "validating", sum(trainer.num_val_batches))
+
+    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self._advance_evaluation()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._end_evaluation()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start_evaluation(trainer, "testing", sum(trainer.num_test_batches))
+
+    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self._advance_evaluation()
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._end_evaluation()

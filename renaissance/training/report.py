@@ -1,0 +1,151 @@
+"""What a run says of itself: in its folder (`config.json`, `summary.json`) and at both ends of its output."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pytorch_lightning
+import torch
+import transformers
+
+from renaissance import __version__
+from renaissance.tracking.curves import draw_curves
+from renaissance.tracking.run_folder import RunFolder, write_json
+from renaissance.tracking.summary import (
+    PartFigures,
+    best_values,
+    final_values,
+    parts_table,
+    peak_memory_bytes,
+    results_table,
+)
+from renaissance.training.optimizer import learning_rate_of
+from renaissance.training.session import Session
+
+
+class RunReport:
+    """Writes and prints what a run is and what came of it, in the main process only.
+
+    Args:
+        folder: the run's folder.
+        session: the run.
+        command_line: the command that made it.
+        started: when it started, in seconds since the epoch.
+    """
+
+    def __init__(self, folder: RunFolder, session: Session, command_line: Sequence[str], started: float) -> None:
+        self._folder = folder
+        self._session = session
+        self._command_line = list(command_line)
+        self._started = started
+
+    def start(self) -> None:
+        """Write `config.json` and print the parts, the data, the plan and every remark."""
+        if not self._session.is_main:
+            return
+        assembly, plan = self._session.assembly, self._session.plan
+        write_json(
+            self._folder.config,
+            {
+                "settings": assembly.settings.model_dump(),
+                "command": self._command_line,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
+                "effective_batch_size": plan.effective_batch if plan else None,
+                "versions": _versions(),
+            },
+        )
+        if assembly.loaded is not None:
+            print(assembly.loaded)
+        print(parts_table(self._parts()))
+        counts = ", ".join(f"{split} {len(source):,}" for split, source in assembly.sources.items())
+        print(f"examples: {counts}")
+        if plan is not None:
+            print(
+                f"training: {plan.total_steps:,} steps of {plan.effective_batch} examples "
+                f"({plan.epoch_of(plan.total_steps):.3g} epochs), validation every {plan.validate_every:,} steps"
+            )
+        for remark in self._session.remarks:
+            print(f"warning: {remark}", file=sys.stderr)
+        sys.stdout.flush()
+
+    def end(self, status: Literal["finished", "interrupted"]) -> dict[str, float]:
+        """Write `summary.json` and the last curves, print the results and where the run lies.
+
+        Returns:
+            the final metrics by name.
+        """
+        metrics = self._session.metrics
+        if metrics is None:
+            return {}
+        points, plan = metrics.points, self._session.plan
+        draw_curves(points, self._folder.plots)
+        write_json(self._folder.summary, self._summary(status))
+        if plan is not None:
+            step = self._session.module.steps_done
+            print(f"\nat the end, step {step:,}:")
+            print(parts_table(self._parts(), self._session.module.learning_rate_factor()(step)))
+        if points:
+            print()
+            print(results_table(points, self._modes()))
+        if status == "interrupted":
+            print("interrupted; go on with resume_from=auto")
+        print(f"curves: {self._folder.plots}")
+        print(f"run: {self._folder.path}", flush=True)
+        return final_values(points)
+
+    def _summary(self, status: str) -> dict[str, Any]:
+        session = self._session
+        assert session.metrics is not None
+        parts = self._parts()
+        keeping = session.keeping
+        return {
+            "status": status,
+            "final": final_values(session.metrics.points),
+            "best": best_values(session.metrics.points, self._modes()),
+            "best_step": keeping.best_step if keeping else None,
+            "steps": session.module.steps_done,
+            "wall_seconds": time.time() - self._started,
+            "examples_per_second": session.throughput.examples_per_second if session.throughput else None,
+            "peak_memory_bytes": peak_memory_bytes(),
+            "effective_batch_size": session.plan.effective_batch if session.plan else None,
+            "parameters": {
+                **{part.name: part.parameters for part in parts},
+                "total": sum(part.parameters for part in parts),
+                "trained": sum(part.trained for part in parts),
+            },
+            "examples": {split: len(source) for split, source in session.assembly.sources.items()},
+            "device": _device_name(session),
+            "command": self._command_line,
+        }
+
+    def _parts(self) -> list[PartFigures]:
+        figures = []
+        for part in self._session.module.parts():
+            parameters = list(part.module.parameters())
+            trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+            rate = learning_rate_of(part, self._session.assembly.settings) if trained and self._session.plan else None
+            figures.append(PartFigures(part.name, sum(p.numel() for p in parameters), trained, rate))
+        return figures
+
+    def _modes(self) -> dict[str, str]:
+        return {task.monitor: task.mode for task in self._session.assembly.tasks.values()}
+
+
+def _device_name(session: Session) -> str:
+    if session.devices.accelerator == "cuda":
+        return f"{session.devices.world_size} × {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "renaissance": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "pytorch-lightning": pytorch_lightning.__version__,
+        "transformers": transformers.__version__,
+    }

@@ -1,0 +1,99 @@
+"""A whole run: assemble, train, validate, test, and leave a folder that explains itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import torch
+from pytorch_lightning.utilities import rank_zero_only
+
+from renaissance.errors import Interrupted
+from renaissance.settings import Settings
+from renaissance.tracking.run_folder import (
+    RunFolder,
+    new_run_folder,
+    newest_unfinished,
+    unfinished_run_of,
+)
+from renaissance.training.assemble import assemble
+from renaissance.training.checkpoints import Checkpoint, read_checkpoint
+from renaissance.training.devices import resolve_devices
+from renaissance.training.report import RunReport
+from renaissance.training.session import Session
+
+LogScalar = Callable[[str, float, int], None]
+
+FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
+
+
+def run_experiment(
+    settings: Settings, chosen: Collection[str], log_scalar: LogScalar, command_line: Sequence[str]
+) -> dict[str, float]:
+    """Train and test, or with `test_only` test, as the settings say.
+
+    Args:
+        settings: the checked settings.
+        chosen: the names of the settings that the user set, as opposed to defaults.
+        log_scalar: takes every metric as (name, value, step), for observers.
+        command_line: the command that made this run, for its folder.
+
+    Returns:
+        the final metrics by name.
+
+    Raises:
+        UserError: for a mistake in what the user gave.
+        Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
+    """
+    started = time.time()
+    torch.set_float32_matmul_precision("high")
+    devices = resolve_devices(settings)
+    folder, resumed = _resumed(settings)
+    checkpoint = read_checkpoint(settings.load_path) if settings.load_path else resumed
+    assembly = assemble(settings, chosen, checkpoint)
+    if folder is None:
+        folder = _shared_new_folder(settings)
+    session = Session(assembly, devices, folder, log_scalar, resumed)
+    report = RunReport(folder, session, command_line, started)
+    report.start()
+    try:
+        if not assembly.settings.test_only:
+            session.fit()
+        session.test()
+    except (Interrupted, KeyboardInterrupt):
+        report.end("interrupted")
+        raise
+    return report.end("finished")
+
+
+def _shared_new_folder(settings: Settings) -> RunFolder:
+    """A new folder, made by the main process; the others on its machine learn of it through the environment.
+
+    Processes elsewhere write nothing, so any path serves them.
+    """
+    if rank_zero_only.rank:
+        return RunFolder(Path(os.environ.get(FOLDER_VARIABLE, settings.log_dir)))
+    folder = new_run_folder(settings.log_dir, settings.exp_name)
+    os.environ[FOLDER_VARIABLE] = str(folder.path)
+    return folder
+
+
+def _resumed(settings: Settings) -> tuple[RunFolder | None, Checkpoint | None]:
+    """The folder and the checkpoint that a resumed run goes on in and from; (None, None) for a new run.
+
+    A run that was interrupted goes on in its own folder. A `resume_from` that is not the last checkpoint of an
+    interrupted run (a copy, or a finished run that is to be trained longer) goes on in a new one.
+    """
+    if settings.resume_from is None:
+        return None, None
+    if settings.resume_from == "auto":
+        folder = newest_unfinished(settings.log_dir, settings.exp_name)
+        if folder is None:
+            print(f"resume_from=auto: no unfinished run in {Path(settings.log_dir) / settings.exp_name}; a new run")
+            return None, None
+        print(f"resume_from=auto: going on with {folder.path}")
+        return folder, read_checkpoint(folder.last_checkpoint)
+    checkpoint = read_checkpoint(settings.resume_from)
+    return unfinished_run_of(checkpoint.path), checkpoint

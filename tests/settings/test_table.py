@@ -1,0 +1,39 @@
+"""The README's table of settings is the one that `config.py` and the types make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config import ex
+from renaissance.settings import Settings
+from renaissance.settings.table import BEGIN, CONFIG, END, put_table, read_defaults, settings_table
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def test_every_setting_has_its_default_and_a_meaning() -> None:
+    rows = read_defaults(CONFIG.read_text(encoding="utf-8"))
+    assert [row.name for row in rows] == list(dict.fromkeys(row.name for row in rows))
+    assert {row.name for row in rows} == set(Settings.model_fields) == set(ex.configurations[0]())
+    assert all(row.meaning and row.group for row in rows)
+
+
+def test_rows_show_name_default_range_and_meaning() -> None:
+    table = settings_table()
+    assert "| `per_gpu_batchsize` | `64` | a whole number, at least 1 | examples a device takes at once |" in table
+    assert "**How long**" in table
+
+
+def test_the_readme_has_this_table() -> None:
+    text = README.read_text(encoding="utf-8")
+    found = text.partition(BEGIN)[2].partition(END)[0].strip()
+    assert found == settings_table().strip(), "run: python -m renaissance.settings.table --write README.md"
+
+
+def test_the_table_goes_between_the_markers() -> None:
+    document = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert put_table(document, "new\n") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    with pytest.raises(ValueError, match="missing"):
+        put_table("nothing", "new\n")

@@ -1,0 +1,55 @@
+"""A run's folder: numbered, never shared, found again when unfinished; its metrics survive being interrupted."""
+
+from __future__ import annotations
+
+import csv
+
+from renaissance.tracking.metrics import MetricsFile
+from renaissance.tracking.run_folder import new_run_folder, newest_unfinished, unfinished_run_of, write_json
+
+
+def finish(folder, status="finished"):
+    write_json(folder.summary, {"status": status})
+
+
+def give_checkpoint(folder):
+    folder.last_checkpoint.parent.mkdir()
+    folder.last_checkpoint.touch()
+    folder.config.write_text("{}")
+
+
+def test_runs_are_numbered_and_an_old_one_is_never_reused(tmp_path):
+    first = new_run_folder(str(tmp_path), "mlm")
+    (tmp_path / "mlm" / "7").mkdir()
+    (tmp_path / "mlm" / "notes").mkdir()
+    second = new_run_folder(str(tmp_path), "mlm")
+    assert (first.path.name, second.path.name) == ("1", "8")
+
+
+def test_the_newest_unfinished_run_with_a_checkpoint_is_found(tmp_path):
+    assert newest_unfinished(str(tmp_path), "mlm") is None
+    folders = [new_run_folder(str(tmp_path), "mlm") for _ in range(4)]
+    for folder in folders[:3]:
+        give_checkpoint(folder)
+    finish(folders[2])
+    finish(folders[1], "interrupted")
+    assert newest_unfinished(str(tmp_path), "mlm") == folders[1]
+    assert unfinished_run_of(folders[1].last_checkpoint).path.samefile(folders[1].path)
+    assert unfinished_run_of(folders[2].last_checkpoint) is None
+    copied = tmp_path / "copy.ckpt"
+    copied.touch()
+    assert unfinished_run_of(copied) is None
+
+
+def test_resuming_drops_the_rows_behind_the_checkpoint_and_a_torn_last_row(tmp_path):
+    path = tmp_path / "metrics.csv"
+    metrics = MetricsFile(path)
+    for step in (10, 20, 30):
+        metrics.write(step, step / 8, {"mlm/train/loss": 1 / step})
+    with path.open("a") as file:
+        file.write("40,5.0,mlm/tr")
+    resumed = MetricsFile(path, resumed_step=20)
+    resumed.write(30, 3.75, {"mlm/train/loss": 0.25})
+    rows = list(csv.DictReader(path.open(newline="")))
+    assert [(int(row["step"]), float(row["value"])) for row in rows] == [(10, 0.1), (20, 0.05), (30, 0.25)]
+    assert [point.step for point in resumed.points["mlm/train/loss"]] == [10, 20, 30]
