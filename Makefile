@@ -43,5 +43,5 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/python benchmarks/step.py
-	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python -m benchmarks.step
+	$(BIN)/python -m benchmarks.pipeline

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# Tiny models run faster on one thread, and the tests' processes do not wait for each other's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

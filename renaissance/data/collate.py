@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from renaissance.data.augment import RANDAUGMENT
 from renaissance.data.batch import Batch, Tokens
@@ -62,9 +63,7 @@ class ExtraDrawer:
 class Draw(Protocol):
     """A task's random choices for a batch. Has to be picklable, and to depend on its arguments only."""
 
-    def __call__(
-        self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]
-    ) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
         """Draw.
 
         Args:
@@ -85,7 +84,7 @@ class Failure:
     message: str
 
 
-class BatchMaker:
+class BatchMaker(Dataset[Batch | Failure]):
     """Makes batches of a source. A map-style data set whose keys are batch addresses."""
 
     def __init__(

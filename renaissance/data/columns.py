@@ -120,6 +120,7 @@ def integers(arrays: Sequence[pa.Array]) -> NDArray[np.int64]:
 
 
 def is_bytes(kind: pa.DataType) -> bool:
+    """Binary values."""
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
@@ -137,13 +138,17 @@ def _offsets(array: pa.Array, buffer: int, check: bool) -> NDArray[np.integer]:
     """The offsets of a binary, string or list array as a view of its buffer: (rows + 1,), or empty."""
     large = pa.types.is_large_binary(array.type) or pa.types.is_large_string(array.type)
     large = large or pa.types.is_large_list(array.type)
+    width = 8 if large else 4
     raw = array.buffers()[buffer]
     if raw is None or len(array) == 0:
         return np.zeros(0, np.int64)
-    view = np.frombuffer(raw, np.int64 if large else np.int32)[array.offset : array.offset + len(array) + 1]
+    if raw.size < (array.offset + len(array) + 1) * width:
+        raise ColumnError("its offsets are incomplete")
+    place = {"count": len(array) + 1, "offset": array.offset * width}
+    view: NDArray[np.integer] = np.frombuffer(raw, np.int64, **place) if large else np.frombuffer(raw, np.int32, **place)
     if check:
-        if len(view) != len(array) + 1 or view[0] < 0:
-            raise ColumnError("its offsets are incomplete")
+        if view[0] < 0:
+            raise ColumnError("its offsets are negative")
         for start in range(0, len(view), _OFFSETS_AT_ONCE):
             part = view[start : start + _OFFSETS_AT_ONCE + 1]
             if np.any(part[1:] < part[:-1]):

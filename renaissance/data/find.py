@@ -32,10 +32,10 @@ def find_tables(settings: Settings, kind: str, split: Split) -> list[Path]:
             raise UserError(_missing_message(data_set, data_root, missing or list(names.all)))
         paths += there
     if not paths:
+        names_chosen = [data_set.name for data_set in chosen]
         raise UserError(
-            f"There is no {split} table of kind {kind} under {data_root} for datasets="
-            f"{[data_set.name for data_set in chosen]}. Write one with `python run.py prepare with dataset=…`, or name a "
-            "data set that has this split."
+            f"There is no {split} table of kind {kind} under {data_root} for datasets={names_chosen}. Write one with "
+            "`python run.py prepare with dataset=…`, or name a data set that has this split."
         )
     return paths
 
@@ -95,11 +95,13 @@ def _draw_if_missing(data_set: DataSet, settings: Settings) -> None:
 def _missing_message(data_set: DataSet, data_root: Path, missing: list[str]) -> str:
     there = sorted(path.name for path in data_root.glob("*.arrow")) if data_root.is_dir() else []
     found = ", ".join(there[:12]) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
+    files = ", ".join(f"{name}.arrow" for name in missing)
+    verb = "is" if len(missing) == 1 else "are"
     return (
-        f"The data set {data_set.name!r} is not complete under {data_root}: {', '.join(f'{name}.arrow' for name in missing)} "
-        f"{'is' if len(missing) == 1 else 'are'} missing. Write it with `python run.py prepare with dataset={data_set.name} "
-        f"raw_root=<its raw files> data_root={data_root}`, or set data_root to the folder of your tables, or datasets to the "
-        f"sets you have. Tables there now: {found or 'none'}."
+        f"The data set {data_set.name!r} is not complete under {data_root}: {files} {verb} missing. Write it "
+        f"with `python run.py prepare with dataset={data_set.name} raw_root=<its raw files> data_root={data_root}`, or set "
+        "data_root to the folder of your tables, or datasets to the sets you have. "
+        f"Tables there now: {found or 'none'}."
     )
 
 

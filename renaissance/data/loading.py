@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -30,8 +31,8 @@ class BatchLoader:
         forking = "fork" in multiprocessing.get_all_start_methods()
         self._length = len(order)
         self._loader: DataLoader[Batch | Failure] = DataLoader(
-            maker,  # type: ignore[arg-type]  # a data set by its __getitem__, whose keys are batch addresses
-            sampler=order,  # type: ignore[arg-type]
+            maker,
+            sampler=order,  # addresses of batches, which are the keys of `maker`
             batch_size=None,
             collate_fn=_as_it_is,
             num_workers=num_workers,
@@ -118,7 +119,7 @@ def make_eval_loader(
     return BatchLoader(BatchMaker(source, image_transform, text, draws, seed), order, num_workers, pin_memory)
 
 
-def _as_it_is(batch: Batch | Failure) -> Batch | Failure:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

@@ -70,7 +70,8 @@ class TrainOrder:
         return len(self._numbers)
 
     def __iter__(self) -> Iterator[BatchAddress]:
-        epoch, order = -1, np.zeros(0, np.int64)
+        epoch = -1
+        order: NDArray[np.integer] = np.zeros(0, np.int64)
         for number in self._numbers:
             wanted, place = divmod(number, self._per_epoch)
             if wanted != epoch:
@@ -80,7 +81,8 @@ class TrainOrder:
             yield BatchAddress(epoch, order[positions])
 
     def _permutation(self, epoch: int) -> NDArray[np.integer]:
-        order = np.arange(self._examples, dtype=np.int32 if self._examples < 2**31 else np.int64)
+        small = self._examples < 2**31
+        order: NDArray[np.integer] = np.arange(self._examples, dtype=np.int32) if small else np.arange(self._examples)
         stream(self._seed, epoch, 0, "order").shuffle(order)
         return order
 

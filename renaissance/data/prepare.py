@@ -57,8 +57,13 @@ def format_reports(reports: Sequence[TableReport]) -> str:
     """The counts as a small table."""
     header = ("table", "rows", "texts", "rejected", "")
     rows = [
-        (report.table, f"{report.rows:,}", f"{report.texts:,}" if report.texts else "-", f"{report.rejected:,}",
-         "kept, was there already" if report.kept else "")
+        (
+            report.table,
+            f"{report.rows:,}",
+            f"{report.texts:,}" if report.texts else "-",
+            f"{report.rejected:,}",
+            "kept, was there already" if report.kept else "",
+        )
         for report in reports
     ]
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]

@@ -201,7 +201,7 @@ def _map_file(path: Path) -> mmap.mmap:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         raise UserError(
-            f"{path} is missing. Write it with `python run.py prepare with dataset=…`, or point data_root at its folder."
+            f"{path} is missing. Write it with `python run.py prepare with dataset=…`, or set data_root to its folder."
         ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
@@ -227,8 +227,9 @@ def _record_batches(
         return batches, schema
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is not a complete Arrow file ({reason}): cut off while it was copied or written? "
-                        f"{_WRITE_AGAIN}") from None
+        raise UserError(
+            f"{path} is not a complete Arrow file ({reason}): cut off while it was copied or written? {_WRITE_AGAIN}"
+        ) from None
 
 
 def _check_columns(path: Path, schema: pa.Schema, columns: Mapping[str, ColumnKind]) -> None:
@@ -265,7 +266,9 @@ def _label_names(path: Path, metadata: Mapping[bytes, bytes]) -> list[str] | Non
     except ValueError:
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{path}: its label names (schema metadata {LABEL_NAMES_KEY.decode()!r}) are no JSON list of strings.")
+        raise UserError(
+            f"{path}: its label names ({LABEL_NAMES_KEY.decode()!r} in its metadata) are no list of strings."
+        )
     return names
 
 

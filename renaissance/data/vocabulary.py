@@ -55,7 +55,7 @@ def build_vocabulary(texts: Callable[[], Iterable[str]], size: int | None) -> Vo
     fixed = [*_SPECIAL.values(), *letters]
     bound = size or DEFAULT_VOCABULARY
     if len(fixed) > bound:
-        raise UserError(f"vocab_size={bound} is too small: the training texts' letters alone take {len(fixed)} entries.")
+        raise UserError(f"vocab_size={bound} is too small: the letters of the texts alone take {len(fixed)} entries.")
     trainer = trainers.WordPieceTrainer(
         vocab_size=bound, min_frequency=_MINIMUM_FREQUENCY, special_tokens=fixed, show_progress=False
     )
@@ -63,7 +63,8 @@ def build_vocabulary(texts: Callable[[], Iterable[str]], size: int | None) -> Vo
 
     trained = _lower_case_words(tokenizer.get_vocab())  # anew, where letters are ordinary entries
     trained.add_special_tokens(list(_SPECIAL.values()))
-    numbers = {role: trained.token_to_id(token) for role, token in _SPECIAL.items()}
+    entries = trained.get_vocab()
+    numbers = {role: entries[token] for role, token in _SPECIAL.items()}
     trained.post_processor = processors.BertProcessing(
         (_SPECIAL["sep"], numbers["sep"]), (_SPECIAL["cls"], numbers["cls"])
     )

@@ -184,9 +184,7 @@ def _list_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
     os.replace(unfinished, path)
 
 
-def _check_rejected(
-    table: str, rejected: Sequence[tuple[str, str]], planned: int, options: PrepareOptions
-) -> None:
+def _check_rejected(table: str, rejected: Sequence[tuple[str, str]], planned: int, options: PrepareOptions) -> None:
     if len(rejected) <= options.max_rejected_fraction * planned:
         return
     source, reason = rejected[0]

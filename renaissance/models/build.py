@@ -6,10 +6,11 @@ the model comes from one. Out: a `VisionLanguageEncoder`, with pretrained or ran
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import PreTrainedModel
 
+from renaissance.data.images import ImageStatistics
 from renaissance.errors import UserError
 from renaissance.models.dimensions import dropout_of
 from renaissance.models.fuser import CrossModalEncoder
@@ -21,9 +22,6 @@ from renaissance.models.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.models.vision import VisionEncoder, build_vision_encoder, check_patches
 from renaissance.settings import Settings
-
-if TYPE_CHECKING:
-    from renaissance.data.images import ImageStatistics
 
 DEFAULT_PATCH_SIZE = 16  # pixels, of a one-tower whose encoder knows no patches (ViT's and ViLT's own)
 
@@ -150,7 +148,8 @@ class _Builder:
 
     def _vision(self, request: EncoderRequest) -> PreTrainedModel:
         settings = self.settings
-        self.image_statistics = self._statistics(request)
+        if self.configs is None and not request.random:
+            self.image_statistics = find_image_statistics(request)
         return build_vision_encoder(
             request,
             image_size=settings.image_size,
@@ -158,11 +157,3 @@ class _Builder:
             original_image_size=settings.original_image_size,
             notes=self.notes,
         )
-
-    def _statistics(self, request: EncoderRequest) -> ImageStatistics | None:
-        if self.configs is None:
-            return None if request.random else find_image_statistics(request)
-        from renaissance.data.images import ImageStatistics
-
-        kept = self.configs.get("image_statistics")
-        return None if kept is None else ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), int(kept["resample"]))

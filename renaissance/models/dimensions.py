@@ -9,15 +9,16 @@ from __future__ import annotations
 from transformers import PreTrainedConfig
 
 from renaissance.errors import UserError
-from renaissance.models.sources import EncoderRequest
+from renaissance.models.sources import EncoderRequest, config_from_dict, config_to_dict
 
-# The same things under the names that transformers' configurations give them.
+# The same things under the names that transformers' configurations give them, and what they work out themselves.
 DROPOUTS = ("hidden_dropout_prob", "dropout")
+DERIVED = {"out_features", "out_indices", "stage_names"}
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 
 
-def apply_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> None:
-    """Replace the dimensions of `config` where the settings give some.
+def with_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> PreTrainedConfig:
+    """The configuration with the dimensions that the settings give by hand, or as it is where they give none.
 
     `drop_rate` is the dropout of hidden states; attention weights get none, as in the cross-modal layers (`fuser`).
     An embedding width of its own is an idea of ELECTRA's and ALBERT's; the other encoders have none.
@@ -27,7 +28,7 @@ def apply_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> None:
     """
     dimensions = request.dimensions
     if dimensions is None:
-        return
+        return config
     plain = ("hidden_size", "num_attention_heads", "num_hidden_layers")
     if hasattr(config, "depths") or not all(hasattr(config, name) for name in plain):
         raise UserError(
@@ -45,10 +46,11 @@ def apply_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> None:
         DROPOUTS: dimensions.drop_rate,
         ATTENTION_DROPOUTS: 0.0,
     }
+    # Through a dict, so that what follows from the dimensions (a BEiT's list of stages) is worked out anew.
+    plain_values = {name: value for name, value in config_to_dict(config).items() if name not in DERIVED}
     for names, value in values.items():
-        for name in names:
-            if value is not None and hasattr(config, name):
-                setattr(config, name, value)
+        plain_values.update({name: value for name in names if value is not None and hasattr(config, name)})
+    return config_from_dict(plain_values)
 
 
 def dropout_of(config: PreTrainedConfig) -> float:

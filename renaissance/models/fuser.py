@@ -41,15 +41,16 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(drop_rate)
         self.norm = nn.LayerNorm(size, eps=1e-12)
 
-    def project(self, hidden: Tensor, first: int, last: int) -> tuple[Tensor, ...]:
-        """Parts `first` to `last` (exclusive) of (queries, keys, values), each (B, H, N, D / H)."""
-        rows = slice(first * self.size, last * self.size)
-        weight, bias = self.projection.weight, self.projection.bias
-        if (first, last) != (0, 3):
+    def project(self, hidden: Tensor, parts: Literal["q", "kv", "qkv"] = "qkv") -> list[Tensor]:
+        """Queries, keys and values, or some of them, each (B, H, N, D / H), of `hidden` (B, N, D)."""
+        weight: Tensor = self.projection.weight
+        bias: Tensor = self.projection.bias
+        if parts != "qkv":
+            first = "qkv".index(parts) * self.size
+            rows = slice(first, first + len(parts) * self.size)
             weight, bias = weight[rows], bias[rows]
-        projected = F.linear(hidden, weight, bias)  # (B, N, parts * D)
-        heads = projected.unflatten(-1, (last - first, self.num_heads, -1))  # (B, N, parts, H, D / H)
-        return tuple(part.transpose(1, 2) for part in heads.unbind(2))
+        heads = F.linear(hidden, weight, bias).unflatten(-1, (len(parts), self.num_heads, -1))
+        return [part.transpose(1, 2) for part in heads.unbind(2)]  # of (B, N, parts, H, D / H)
 
     def attend(self, hidden: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         """`hidden` (B, N, D) plus what its queries find, normed."""
@@ -60,10 +61,11 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, mask: Tensor | None, rows: Rows) -> Tensor:
         """Self-attention of `hidden` (B, N, D): all rows of it, or only the first (B, 1, D)."""
         if rows == "all":
-            return self.attend(hidden, *self.project(hidden, 0, 3), mask)
+            query, key, value = self.project(hidden)
+            return self.attend(hidden, query, key, value, mask)
         first = hidden[:, :1]
-        (query,) = self.project(first, 0, 1)
-        return self.attend(first, query, *self.project(hidden, 1, 3), mask)
+        (query,), (key, value) = self.project(first, "q"), self.project(hidden, "kv")
+        return self.attend(first, query, key, value, mask)
 
 
 class FeedForward(nn.Module):
@@ -123,24 +125,21 @@ class CrossModalLayer(nn.Module):
             text_rows: which rows of the text are wanted: all, the first (B, 1, D), or none (None).
             image_rows: likewise.
         """
-        text_query, text_key, text_value = self._cross_projection(text, text_rows, image_rows)
-        image_query, image_key, image_value = self._cross_projection(image, image_rows, text_rows)
+        text_heads = self._cross_heads(text, text_rows, image_rows)
+        image_heads = self._cross_heads(image, image_rows, text_rows)
         new_text = new_image = None
-        if text_query is not None:
-            new_text = self.cross.attend(text, text_query, image_key, image_value, image_mask)  # type: ignore[arg-type]
+        if text_rows != "none":
+            new_text = self.cross.attend(text, text_heads["q"], image_heads["k"], image_heads["v"], image_mask)
             new_text = self.text_feed_forward(self.text_self(new_text, text_mask, text_rows))
-        if image_query is not None:
-            new_image = self.cross.attend(image, image_query, text_key, text_value, text_mask)  # type: ignore[arg-type]
+        if image_rows != "none":
+            new_image = self.cross.attend(image, image_heads["q"], text_heads["k"], text_heads["v"], text_mask)
             new_image = self.image_feed_forward(self.image_self(new_image, image_mask, image_rows))
         return new_text, new_image
 
-    def _cross_projection(self, hidden: Tensor, rows: Rows, other_rows: Rows) -> tuple[Tensor | None, ...]:
-        """Queries if this modality goes on, keys and values if the other one does."""
-        if rows == "none":
-            return (None, *self.cross.project(hidden, 1, 3))
-        if other_rows == "none":
-            return (*self.cross.project(hidden, 0, 1), None, None)
-        return self.cross.project(hidden, 0, 3)
+    def _cross_heads(self, hidden: Tensor, rows: Rows, other_rows: Rows) -> dict[str, Tensor]:
+        """Queries "q" if this modality goes on, keys "k" and values "v" if the other one does."""
+        parts: Literal["q", "kv", "qkv"] = "kv" if rows == "none" else "q" if other_rows == "none" else "qkv"
+        return dict(zip(parts, self.cross.project(hidden, parts), strict=True))
 
 
 class CrossModalEncoder(nn.Module):
@@ -156,9 +155,7 @@ class CrossModalEncoder(nn.Module):
 
     def __init__(self, size: int, num_layers: int, num_heads: int, mlp_ratio: float, drop_rate: float) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            [CrossModalLayer(size, num_heads, mlp_ratio, drop_rate) for _ in range(num_layers)]
-        )
+        self.layers = nn.ModuleList([CrossModalLayer(size, num_heads, mlp_ratio, drop_rate) for _ in range(num_layers)])
         self.text_pooler = nn.Linear(size, size)
         self.image_pooler = nn.Linear(size, size)
         initialise(self)

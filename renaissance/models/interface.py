@@ -8,16 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from renaissance.data.batch import Tokens
-
-if TYPE_CHECKING:
-    from renaissance.data.images import ImageStatistics
+from renaissance.data.images import ImageStatistics
 
 Output = Literal["text", "image", "pooled"]
 Role = Literal["tower", "cross_modal", "head"]
@@ -74,8 +72,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
         hidden_size: width D of `Fused.text` and `Fused.image`  when both modalities are given.
         text_size: width of `Fused.text` / `Fused.pooled` when only a text is given (0 without a text side).
         image_size: likewise for an image alone (0 without an image side).
-        image_statistics: mean, standard deviation and interpolation of the pretrained image processor; None where
-            there is none, so that the transform key decides.
+        image_statistics: what the pretrained image encoder's processor expects; None where there is none, so that
+            the transform key decides, and where the model comes from a checkpoint, which keeps them itself.
         notes: what building did that the user should know, such as resized position embeddings; one line each.
     """
 
@@ -142,8 +140,3 @@ class VisionLanguageEncoder(nn.Module, ABC):
             for name, module in modules.items()
             if module is not None
         ]
-
-    def list_configs(self, configs: dict[str, Any]) -> dict[str, Any]:
-        """`configs` of the encoders and the statistics of the image processor."""
-        statistics = None if self.image_statistics is None else asdict(self.image_statistics)
-        return {**configs, "image_statistics": statistics}

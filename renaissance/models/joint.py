@@ -29,7 +29,8 @@ ATTENTION = "renaissance_joint"
 LAYERS = ("layers", "encoder.layer", "encoder.layers", "transformer.layer")
 NORMS = ("layernorm", "LayerNorm", "norm")
 # What a plain transformer is made of. Whatever else a model has, running its layers alone would leave out.
-KNOWN = {"embeddings", "embeddings_project", "encoder", "layers", "transformer", "pooler", "shared_position_bias", *NORMS}
+EMBEDDINGS = ("embeddings", "embeddings_project")
+KNOWN = {*EMBEDDINGS, "encoder", "layers", "transformer", "pooler", "shared_position_bias", *NORMS}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,20 @@ def joint_attention(
     scaling: float | None = None,
     **unused: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of (B, H, N, D / H) in the current scope, as transformers calls it; `attention_mask` is a layer's bias."""
+    """Attention in the current scope, called as transformers calls it.
+
+    Args:
+        module: the attention layer.
+        query: (B, H, N, D / H).
+        key: likewise.
+        value: likewise.
+        attention_mask: (1, H, P, P) bias between image positions that the layer adds, or None.
+        scaling: of the scores; None for (D / H) ** -0.5.
+        unused: what else transformers hands over, such as the dropout of attention weights.
+
+    Returns:
+        (B, N, H, D / H), and no weights.
+    """
     scope = _scope.get()
     mask = scope.mask
     biases = [bias for bias in (attention_mask, scope.bias) if bias is not None]
@@ -101,18 +115,18 @@ class JointTransformer(nn.Module):
         """The encoder's own word embeddings (B, L, D)."""
         position_ids = position_numbers(self.encoder, tokens)
         arguments = {} if position_ids is None else {"position_ids": position_ids}
-        hidden = self.encoder.embeddings(input_ids=tokens.ids, **arguments)
-        project = getattr(self.encoder, "embeddings_project", None)
+        hidden: Tensor = self._own("embeddings")(input_ids=tokens.ids, **arguments)
+        project = self._own("embeddings_project")
         return hidden if project is None else project(hidden)
 
     def embed_image(self, pixels: Tensor) -> Tensor:
         """The encoder's own patch embeddings (B, P, D)."""
-        return self.encoder.embeddings(pixels)
+        return self._own("embeddings")(pixels)
 
     def drop_embeddings(self) -> None:
         """Forget the encoder's own embeddings, in a run that has no use for them."""
-        for name in ("embeddings", "embeddings_project"):
-            if hasattr(self.encoder, name):
+        for name in EMBEDDINGS:
+            if self._own(name) is not None:
                 setattr(self.encoder, name, nn.Identity())
 
     def forward(self, hidden: Tensor, mask: Tensor | None, image_positions: int) -> Tensor:
@@ -126,13 +140,17 @@ class JointTransformer(nn.Module):
         bias = self._shared_bias() if image_positions else None
         token = _scope.set(Scope(None if mask is None else mask[:, None, None], image_positions, bias))
         try:
-            for layer in find_layers(self.encoder) or ():
+            for layer in find_layers(self.encoder):
                 output = layer(hidden, **options)
                 hidden = output[0] if isinstance(output, tuple) else output
         finally:
             _scope.reset(token)
         norm = self._last_norm()
         return hidden if norm is None else norm(hidden)
+
+    def _own(self, name: str) -> Any:
+        """A module of the encoder by name; None where it has none."""
+        return getattr(self.encoder, name, None)
 
     def _layer_options(self) -> dict[str, Any]:
         """BEiT's layers ask for the image's size in pixels; it is the one they were built for."""
@@ -142,38 +160,41 @@ class JointTransformer(nn.Module):
         return {"resolution": (size, size)}
 
     def _shared_bias(self) -> Tensor | None:
-        bias = getattr(self.encoder, "shared_position_bias", None)
+        bias = self._own("shared_position_bias")
         return None if bias is None else bias(bias.window_size)
 
     def _last_norm(self) -> nn.Module | None:
-        own = (getattr(self.encoder, name, None) for name in NORMS)
+        own = (self._own(name) for name in NORMS)
         return next((norm for norm in own if isinstance(norm, nn.LayerNorm)), sequence_norm(self.encoder))
 
 
-def find_layers(encoder: PreTrainedModel) -> nn.ModuleList | None:
-    """The transformer layers of a Hugging Face model, where they stand in one of the usual places."""
+def find_layers(encoder: PreTrainedModel) -> list[nn.Module]:
+    """The transformer layers of a Hugging Face model that keeps them in one of the usual places; else none."""
     for path in LAYERS:
         found: Any = encoder
         for name in path.split("."):
             found = getattr(found, name, None)
         if isinstance(found, nn.ModuleList) and len(found) == getattr(encoder.config, "num_hidden_layers", None):
-            return found
-    return None
+            return list(found)
+    return []
 
 
 def _check_plain(encoder: PreTrainedModel, request: EncoderRequest) -> None:
-    """Refuse encoders that are more than embeddings, layers and a norm, or whose attention takes no function of ours."""
+    """Refuse encoders that are more than embeddings, layers and a norm, or whose attention we cannot replace."""
+    parts = {name for name, _ in encoder.named_children()}
     layers = find_layers(encoder)
-    plain = layers is not None and len(layers) > 0 and encoder._supports_attention_backend
-    plain = plain and hasattr(encoder, "embeddings") and {name for name, _ in encoder.named_children()} <= KNOWN
-    if plain and layers is not None:
-        parameters = list(inspect.signature(type(layers[0]).forward).parameters.values())[2:]
-        plain = all(
-            parameter.default is not parameter.empty or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters
-        )
-    if not plain:
-        raise UserError(
-            f"{request.setting} = {request.name!r}: a one-tower model runs the layers of a plain transformer over words "
-            f"and patches together, and a {encoder.config.model_type} model is not one. Take a BERT, RoBERTa or ELECTRA, "
-            "a ViT, DeiT, BEiT or DINO, or model_type='two-tower'."
-        )
+    if "embeddings" in parts <= KNOWN and layers and encoder._supports_attention_backend and _takes_one(layers[0]):
+        return
+    raise UserError(
+        f"{request.setting} = {request.name!r}: a one-tower model runs the layers of a plain transformer over words "
+        f"and patches together, and a {encoder.config.model_type} model is not one. Take a BERT, RoBERTa or ELECTRA, "
+        "a ViT, DeiT, BEiT or DINO, or model_type='two-tower'."
+    )
+
+
+def _takes_one(layer: nn.Module) -> bool:
+    """Whether a layer needs nothing but hidden states."""
+    parameters = list(inspect.signature(type(layer).forward).parameters.values())[2:]
+    return all(
+        parameter.default is not parameter.empty or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters
+    )

@@ -109,12 +109,12 @@ class OneTower(VisionLanguageEncoder):
         self.image_embeddings = image_embeddings
         self.type_embeddings = nn.Embedding(2, size)
         initialise(self.type_embeddings)
-        self.double = pooler_type == "double"
+        self.pools_both = pooler_type == "double"
         self.text_size, self.image_size = size * text, size * image
         self.hidden_size = self.pooled_size = 0
         self.pooler: nn.Linear | None = None
         if text and image:
-            self.hidden_size, self.pooled_size = size, size * (1 + self.double)
+            self.hidden_size, self.pooled_size = size, size * (1 + self.pools_both)
             self.pooler = nn.Linear(self.pooled_size, self.pooled_size)
             initialise(self.pooler)
         if not (image if encoder.sees_images else text):
@@ -147,13 +147,14 @@ class OneTower(VisionLanguageEncoder):
     def _pool(self, text: Tensor | None, image: Tensor | None, mask: Tensor | None) -> Tensor:
         """(B, `pooled_size`) of a pair; of one modality (B, D), a text's mean or an image's class position."""
         if image is None:
-            assert text is not None and mask is not None
+            assert text is not None
+            assert mask is not None
             return mean_over(text, mask)
         image_class = image[:, 0] if self._has_class_position else image.mean(dim=1)
         if text is None:
             return image_class
         assert self.pooler is not None
-        pooled = torch.cat((text[:, 0], image_class), dim=-1) if self.double else text[:, 0]
+        pooled = torch.cat((text[:, 0], image_class), dim=-1) if self.pools_both else text[:, 0]
         return self.pooler(pooled).tanh()
 
     @property
@@ -172,4 +173,4 @@ class OneTower(VisionLanguageEncoder):
         )
 
     def encoder_configs(self) -> dict[str, Any]:
-        return self.list_configs({"encoder": config_to_dict(self.encoder.encoder.config)})
+        return {"encoder": config_to_dict(self.encoder.encoder.config)}

@@ -17,19 +17,17 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import logging as transformers_logging
 from transformers.utils import cached_file
 
+from renaissance.data.images import ImageStatistics
 from renaissance.errors import UserError
 from renaissance.models.published import PUBLISHED
-
-if TYPE_CHECKING:
-    from renaissance.data.images import ImageStatistics
-    from renaissance.settings import EncoderDimensions
+from renaissance.settings import EncoderDimensions
 
 HUB_SECONDS = 4.0  # how long the hub may take to answer before it counts as absent
 BICUBIC = 3  # Pillow's number, which preprocessor_config.json uses
@@ -96,14 +94,19 @@ def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None)
     return getattr(config, f"{part}_config", config) if part else config
 
 
-def load_pretrained(request: EncoderRequest, config: PreTrainedConfig) -> PreTrainedModel:
+def load_pretrained(request: EncoderRequest, config: PreTrainedConfig, notes: list[str]) -> PreTrainedModel:
     """The model of `config` with the weights of the named encoder, in fp32.
+
+    Args:
+        request: the encoder.
+        config: its configuration.
+        notes: what the user should know is added here.
 
     Raises:
         UserError: the weights cannot be had, cannot be read, or are those of another model.
     """
     model_class = _model_class(config)
-    options = _model_options(model_class)
+    options = _model_options(model_class, config)
 
     def load(**where: Any) -> Any:
         with _quiet_transformers():
@@ -112,10 +115,15 @@ def load_pretrained(request: EncoderRequest, config: PreTrainedConfig) -> PreTra
             )
 
     model, loading = _fetch(request, load)
-    if len(loading["missing_keys"]) >= len(model.state_dict()):
+    missing = sorted(loading["missing_keys"])
+    if 2 * len(missing) > len(model.state_dict()):
         raise UserError(
             f"{request.setting} = {request.name!r}: its weights are not those of a {model_class.__name__}, "
-            "none of them fits. Take a folder or a hub name whose config.json and weights belong together."
+            "most of its tensors are missing. Take a folder or a hub name whose config.json and weights belong together."
+        )
+    if missing:
+        notes.append(
+            f"{request.setting}: {len(missing)} tensors that the weights lack begin at random, {missing[0]} for one"
         )
     return model
 
@@ -123,7 +131,7 @@ def load_pretrained(request: EncoderRequest, config: PreTrainedConfig) -> PreTra
 def create_model(config: PreTrainedConfig) -> PreTrainedModel:
     """A model of `config` with random weights, without its pooler, on fused attention."""
     model_class = _model_class(config)
-    options = _model_options(model_class)
+    options = _model_options(model_class, config)
     attention = options.pop("attn_implementation", None)
     if attention is not None:
         config._attn_implementation = attention
@@ -136,7 +144,7 @@ def config_from_dict(values: dict[str, Any]) -> PreTrainedConfig:
     Raises:
         UserError: this version of transformers does not know the model type.
     """
-    model_type = values.get("model_type")
+    model_type = str(values.get("model_type"))
     if model_type not in CONFIG_MAPPING:
         raise UserError(f"transformers does not know the model type {model_type!r}. Update transformers.")
     return CONFIG_MAPPING[model_type].from_dict(values)
@@ -149,17 +157,12 @@ def config_to_dict(config: PreTrainedConfig) -> dict[str, Any]:
 
 def find_image_statistics(request: EncoderRequest) -> ImageStatistics | None:
     """Mean, standard deviation and interpolation of the named encoder's processor; None where it has none."""
-    from renaissance.data.images import ImageStatistics
-
     try:
         path = cached_file(request.name, "preprocessor_config.json", local_files_only=not hub_answers())
-    except (OSError, ValueError):
-        return None
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = json.loads(Path(str(path)).read_text(encoding="utf-8"))
         mean, std = (tuple(float(value) for value in values[f"image_{what}"]) for what in ("mean", "std"))
         resample = int(values.get("resample", BICUBIC))
-    except (KeyError, TypeError, ValueError):
+    except (OSError, AttributeError, KeyError, TypeError, ValueError):
         return None
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         return None
@@ -172,16 +175,20 @@ def sees_images(config: PreTrainedConfig) -> bool:
 
 
 def _model_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
-    model_class = AutoModel._model_mapping.get(type(config), None)
+    model_class: Any = AutoModel._model_mapping.get(type(config), None)
     if model_class is None:
         raise UserError(f"transformers has no model for the configuration {type(config).__name__}.")
     return model_class[0] if isinstance(model_class, (tuple, list)) else model_class
 
 
-def _model_options(model_class: type[PreTrainedModel]) -> dict[str, Any]:
-    """What to hand to the class besides a configuration: no pooler (ours follow), fused attention where it has it."""
+def _model_options(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> dict[str, Any]:
+    """What to hand to the class besides a configuration: no pooler (ours follow), fused attention where it has it.
+
+    A BEiT that pools by mean keeps its pooler, because its last norm is in there (see `vision.sequence_norm`).
+    """
     options: dict[str, Any] = {}
-    if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+    norm_in_pooler = config.model_type == "beit" and config.use_mean_pooling
+    if not norm_in_pooler and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
         options["add_pooling_layer"] = False
     if model_class._supports_sdpa:
         options["attn_implementation"] = "sdpa"
@@ -202,6 +209,10 @@ def _fetch(request: EncoderRequest, load: Any) -> Any:
                 f"{request.setting} = {request.name!r}: this folder cannot be opened as a Hugging Face model: "
                 f"{_first_line(error)}"
             ) from error
+    if request.name.startswith((".", "~", "/")) or request.name.count("/") > 1:  # a hub name has one slash at most
+        raise UserError(
+            f"{request.setting} = {request.name!r}: there is no such folder. Take one that is there, or a hub name."
+        )
     try:
         return load(local_files_only=True)
     except (OSError, ValueError) as error:
@@ -233,10 +244,13 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """No table of unused weights on the screen: a head that was left out is no news."""
-    level = transformers_logging.get_verbosity()
+    """No table of unused weights on the screen (a head that was left out is no news), no bar for a second's loading."""
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

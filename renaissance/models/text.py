@@ -15,7 +15,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from renaissance.data.batch import Tokens
 from renaissance.errors import UserError
-from renaissance.models.dimensions import apply_dimensions
+from renaissance.models.dimensions import with_dimensions
 from renaissance.models.initialise import STANDARD_DEVIATION
 from renaissance.models.interface import Features
 from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained, sees_images
@@ -82,7 +82,7 @@ def build_text_encoder(
     config = find_config(request, "text")
     _check_text(request, config)
     if request.random and request.config is None:
-        apply_dimensions(config, request)
+        config = with_dimensions(config, request)
         config.vocab_size = vocab_size
         config.pad_token_id = pad_id
         config.initializer_range = STANDARD_DEVIATION
@@ -95,7 +95,7 @@ def build_text_encoder(
         )
     if request.config is not None:
         return create_model(_with_positions(config, max_text_len))
-    return _resized(load_pretrained(request, config), max_text_len, request, notes)
+    return _resized(load_pretrained(request, config, notes), max_text_len, request, notes)
 
 
 def _check_text(request: EncoderRequest, config: PreTrainedConfig) -> None:

@@ -91,7 +91,9 @@ class TwoTower(VisionLanguageEncoder):
     def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:
         if text is None or image is None:
             return self._one_modality(text, image, outputs)
-        assert self.text_projection is not None and self.image_projection is not None and self.fuser is not None
+        assert self.fuser is not None
+        assert self.text_projection is not None
+        assert self.image_projection is not None
         return self.fuser(
             self.text_projection(text.hidden),
             self.image_projection(image.hidden),
@@ -124,6 +126,4 @@ class TwoTower(VisionLanguageEncoder):
 
     def encoder_configs(self) -> dict[str, Any]:
         towers = {"text_encoder": self.text_encoder, "image_encoder": self.image_encoder}
-        return self.list_configs(
-            {name: config_to_dict(tower.encoder.config) for name, tower in towers.items() if tower is not None}
-        )
+        return {name: config_to_dict(tower.encoder.config) for name, tower in towers.items() if tower is not None}

@@ -8,13 +8,14 @@ initialised in its published dimensions, or in dimensions given by hand; `image_
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from renaissance.errors import UserError
-from renaissance.models.dimensions import apply_dimensions
+from renaissance.models.dimensions import with_dimensions
 from renaissance.models.interface import Features
 from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained, sees_images
 from renaissance.models.weights import load_weights
@@ -82,11 +83,10 @@ def sequence_norm(encoder: PreTrainedModel) -> nn.Module | None:
 
     ConvNeXt and fine-tuned BEiTs average first and norm then; we hand out the positions, so they are normed here.
     """
-    model_type = encoder.config.model_type
-    if model_type in {"convnext", "convnextv2"}:
-        return encoder.layernorm
-    pooler = getattr(encoder, "pooler", None)
-    return getattr(pooler, "layernorm", None) if model_type == "beit" else None
+    owner: Any = encoder
+    if encoder.config.model_type in {"convnext", "convnextv2"}:
+        return owner.layernorm
+    return getattr(owner.pooler, "layernorm", None) if encoder.config.model_type == "beit" else None
 
 
 def build_vision_encoder(
@@ -116,7 +116,7 @@ def build_vision_encoder(
             "Take one such as facebook/deit-tiny-patch16-224."
         )
     if request.random and request.config is None:
-        apply_dimensions(config, request)
+        config = with_dimensions(config, request)
         if patch_size is not None:
             _set_patch_size(config, patch_size, request)
         _set_image_size(config, image_size, request)
@@ -125,7 +125,7 @@ def build_vision_encoder(
     if request.config is not None:
         _set_image_size(config, image_size, request)
         return create_model(config)
-    return _resized(load_pretrained(request, config), image_size, request, notes)
+    return _resized(load_pretrained(request, config, notes), image_size, request, notes)
 
 
 def _set_patch_size(config: PreTrainedConfig, patch_size: int, request: EncoderRequest) -> None:

@@ -60,15 +60,16 @@ class LoadReport:
     def __str__(self) -> str:
         """A table of parts, and the names of what was resized or did not fit."""
         kinds = ("loaded", "resized", "new", "unused", "mismatched")
-        rows = [("part", *kinds)]
-        rows += [(part, *(f"{row.get(kind, 0):,}" for kind in kinds)) for part, row in self.parts().items()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        rows = [["part", *kinds]]
+        rows += [[part, *(f"{row.get(kind, 0):,}" for kind in kinds)] for part, row in self.parts().items()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
-            "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])  # names left, numbers right
             for row in rows
         ]
         lines += [f"resized {name}: {old} to {new}" for name, (old, new) in self.resized.items()]
-        lines += [f"does not fit {name}: {old} in the checkpoint, {new} here" for name, (old, new) in self.mismatched.items()]
+        for name, (old, new) in self.mismatched.items():
+            lines.append(f"does not fit {name}: {old} in the checkpoint, {new} here")
         return "\n".join(lines)
 
 
@@ -96,6 +97,11 @@ def load_weights(
     Raises:
         UserError: nothing matches, or `strict` refuses. The module is unchanged then.
     """
+    strange = next(
+        (f"{name} is a {type(value).__name__}" for name, value in state.items() if not isinstance(value, Tensor)), None
+    )
+    if strange:
+        raise UserError(f"{source} holds something else than weights: {strange}.")
     own = module.state_dict()
     if only is not None:
         own = {name: tensor for name, tensor in own.items() if part_of(name) in only}
@@ -173,7 +179,9 @@ def first_position(embedding: nn.Module) -> int:
     return 0 if padding is None else padding + 1
 
 
-def _resize_to_grid(given: Tensor, wanted: Tensor, specials: tuple[int, ...], special_last: bool = False) -> Tensor | None:
+def _resize_to_grid(
+    given: Tensor, wanted: Tensor, specials: tuple[int, ...], special_last: bool = False
+) -> Tensor | None:
     sides = grid_sides(len(given), len(wanted), specials)
     if sides is None:
         return None

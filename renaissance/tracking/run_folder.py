@@ -1,6 +1,7 @@
 """The folder of a run, `<log_dir>/<exp_name>/<n>/`: where everything in it lies, and which folder is a run's.
 
-    config.json          the resolved settings and the command that made the run
+    config.json          the resolved settings; `python run.py with <folder>/config.json` repeats the run
+    command.json         the command that made it, when, where, and with which versions
     metrics.csv          step,epoch,name,value
     summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
     checkpoints/         last.ckpt, best.ckpt
@@ -27,6 +28,10 @@ class RunFolder:
     @property
     def config(self) -> Path:
         return self.path / "config.json"
+
+    @property
+    def command(self) -> Path:
+        return self.path / "command.json"
 
     @property
     def metrics(self) -> Path:

@@ -95,7 +95,7 @@ def load_safely(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such checkpoint file. Runs keep theirs in result/<exp_name>/<n>/checkpoints/.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: not a checkpoint that can be opened safely ({reason})") from error
     if not isinstance(content, dict):

@@ -1,7 +1,8 @@
-"""What a run says of itself: in its folder (`config.json`, `summary.json`) and at both ends of its output."""
+"""What a run says of itself: in its folder (`config.json`, `command.json`, `summary.json`) and in its output."""
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import time
@@ -44,17 +45,17 @@ class RunReport:
         self._started = started
 
     def start(self) -> None:
-        """Write `config.json` and print the parts, the data, the plan and every remark."""
+        """Write `config.json` and `command.json`; print the parts, the data, the plan and every remark."""
         if not self._session.is_main:
             return
         assembly, plan = self._session.assembly, self._session.plan
+        write_json(self._folder.config, assembly.settings.model_dump())
         write_json(
-            self._folder.config,
+            self._folder.command,
             {
-                "settings": assembly.settings.model_dump(),
                 "command": self._command_line,
                 "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
-                "effective_batch_size": plan.effective_batch if plan else None,
+                "folder": os.getcwd(),
                 "versions": _versions(),
             },
         )

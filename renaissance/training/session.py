@@ -120,7 +120,10 @@ class Session:
                 )
         except StopTraining as stop:
             raise Interrupted(stop.signum) from None
-        best = load_safely(Path(self.trainer.strategy.broadcast(str(self.folder.best_checkpoint))))
+        kept = self.folder.best_checkpoint
+        if not kept.is_file():  # resumed at its last step, in a new folder: nothing was trained that could be better
+            kept = self.resumed.path if self.resumed else self.folder.last_checkpoint
+        best = load_safely(Path(self.trainer.strategy.broadcast(str(kept))))
         self.module.load_state_dict(best["state_dict"])
         self.module.evaluated_step = int(best["global_step"])
 
@@ -193,7 +196,7 @@ class Session:
             "text": text,
             "draws": draws,
             "seed": settings.seed,
-            "num_workers": settings.num_workers,
+            "num_workers": settings.worker_processes(),
             "rank": rank_zero_only.rank or 0,
             "world_size": self.devices.world_size,
             "pin_memory": self.devices.accelerator == "cuda",

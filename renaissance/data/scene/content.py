@@ -1,6 +1,7 @@
 """What a scene holds: one to three coloured shapes and how they stand.
 
-Every scene has a number, so scenes are drawn without repetition by drawing numbers.
+There are two families: one group of alike things, and two groups of one or two things each. Every scene of a family
+has a number, so scenes are drawn without repetition by drawing numbers.
 """
 
 from __future__ import annotations
@@ -13,19 +14,28 @@ import numpy as np
 from renaissance.errors import UserError
 
 SIZES = ("small", "large")
-COLOURS = ("red", "green", "blue", "yellow", "purple", "black")
-SHAPES = ("circle", "square", "triangle")
-PLACES = (
-    *("top left", "top", "top right"),
-    *("left", "middle", "right"),
-    *("bottom left", "bottom", "bottom right"),
-)  # of a single thing: a grid of 3 x 3, row by row
-ARRANGEMENTS = ("row", "column")  # of two or three things: from left to right, from top to bottom
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black")
+SHAPES = ("circle", "square", "triangle", "cross")
+THINGS = len(SIZES) * len(COLOURS) * len(SHAPES)
 
-_THINGS = len(SIZES) * len(COLOURS) * len(SHAPES)
-_CAPACITY = {1: len(PLACES) * _THINGS, 2: len(ARRANGEMENTS) * _THINGS**2, 3: len(ARRANGEMENTS) * _THINGS**3}
-_SHARE = {1: 0.05, 2: 0.35}  # of all scenes; the rest have three things
-_MOST_OF_CAPACITY = 0.9  # so that some combinations remain unseen even among the single things
+# How things stand: alike ones in a corner, a row or a column, two groups beside or above each other, through the
+# middle. A group has at most two things, so no group stands where alike things do, and each sentence stays true of
+# its own picture only.
+CORNERS = ("top left corner", "top right corner", "bottom left corner", "bottom right corner")
+OUTER = ("top row", "bottom row", "left column", "right column")
+INNER = ("middle row", "middle column")
+BESIDE = ("row", "column")
+
+_ALIKE = (
+    [(1, place) for place in ("middle", *CORNERS)]
+    + [(2, place) for place in OUTER]
+    + [(3, place) for place in OUTER + INNER]
+)
+_GROUPS = [((first, second), standing) for first, second in ((1, 1), (1, 2), (2, 1)) for standing in BESIDE]
+_ALIKE_CODES = len(_ALIKE) * THINGS
+_GROUPS_CODES = len(_GROUPS) * THINGS * (THINGS - 1)
+_ALIKE_SHARE = 0.3  # of all scenes, if there are as many
+_MOST_OF_ALIKE = 0.9  # so that some combinations remain unseen
 
 
 @dataclass(frozen=True)
@@ -38,16 +48,29 @@ class Thing:
 
 
 @dataclass(frozen=True)
+class Group:
+    """One to three of the same."""
+
+    count: int
+    thing: Thing
+
+
+@dataclass(frozen=True)
 class Scene:
-    """One to three things.
+    """One to three things in one or two groups.
 
     Attributes:
-        things: from left to right in a row, from top to bottom in a column.
-        standing: a name in PLACES for one thing, in ARRANGEMENTS for several.
+        groups: one group, or two different ones from left to right or from top to bottom.
+        standing: "middle", a name in CORNERS, OUTER or INNER for one group; a name in BESIDE for two.
     """
 
-    things: tuple[Thing, ...]
+    groups: tuple[Group, ...]
     standing: str
+
+    @property
+    def things(self) -> list[Thing]:
+        """Every thing, from left to right or from top to bottom."""
+        return [group.thing for group in self.groups for _ in range(group.count)]
 
     def as_dict(self) -> dict[str, Any]:
         """The scene in plain values, for the table's column `scene`."""
@@ -60,32 +83,29 @@ def draw_scenes(number: int, random: np.random.Generator) -> list[Scene]:
     Raises:
         UserError: there are not so many.
     """
-    counts = {count: min(round(number * share), int(_CAPACITY[count] * _MOST_OF_CAPACITY)) for count, share in _SHARE.items()}
-    counts[3] = number - sum(counts.values())
-    if counts[3] > _CAPACITY[3]:
-        raise UserError(f"num_scenes={number} is too many: there are about {sum(_CAPACITY.values()):,} different scenes.")
-    scenes = [
-        _scene(things, int(code))
-        for things, wanted in counts.items()
-        for code in random.choice(_CAPACITY[things], size=wanted, replace=False)
-    ]
-    return [scenes[place] for place in random.permutation(len(scenes))]
+    alike = min(round(number * _ALIKE_SHARE), int(_ALIKE_CODES * _MOST_OF_ALIKE))
+    if number - alike > _GROUPS_CODES:
+        most = _GROUPS_CODES + int(_ALIKE_CODES * _MOST_OF_ALIKE)
+        raise UserError(f"num_scenes={number:,} is too many: there are {most:,} different scenes.")
+    scenes = [_alike(int(code)) for code in random.choice(_ALIKE_CODES, size=alike, replace=False)]
+    scenes += [_two_groups(int(code)) for code in random.choice(_GROUPS_CODES, size=number - alike, replace=False)]
+    return [scenes[place] for place in random.permutation(number)]
 
 
-def draw_thing(random: np.random.Generator) -> Thing:
-    """One thing at random."""
-    return _thing(int(random.integers(_THINGS)))
+def _alike(code: int) -> Scene:
+    """Scene number `code` of one group."""
+    thing, standing = divmod(code, len(_ALIKE))
+    count, place = _ALIKE[standing]
+    return Scene((Group(count, _thing(thing)),), place)
 
 
-def _scene(things: int, code: int) -> Scene:
-    """Scene number `code` among those of so many things."""
-    standings = PLACES if things == 1 else ARRANGEMENTS
-    code, standing = divmod(code, len(standings))
-    chosen = []
-    for _ in range(things):
-        code, thing = divmod(code, _THINGS)
-        chosen.append(_thing(thing))
-    return Scene(tuple(chosen), standings[standing])
+def _two_groups(code: int) -> Scene:
+    """Scene number `code` of two groups."""
+    code, standing = divmod(code, len(_GROUPS))
+    (first_count, second_count), place = _GROUPS[standing]
+    first, step = divmod(code, THINGS - 1)
+    second = (first + 1 + step) % THINGS
+    return Scene((Group(first_count, _thing(first)), Group(second_count, _thing(second))), place)
 
 
 def _thing(code: int) -> Thing:

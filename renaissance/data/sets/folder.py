@@ -1,12 +1,45 @@
-"""Any image-caption folder."""
+"""Any folder of images with captions, and the tables `<name>_{train,val,test}` that come of it.
+
+`prepare with dataset=folder dataset_name=flickr8k raw_root=…`, then `datasets=["flickr8k"]`.
+"""
+
 from __future__ import annotations
 
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from renaissance.data.captioned import CaptionRow, caption_plan, group_captions
 from renaissance.data.kinds import Split
+from renaissance.data.raw import choose, division, find_root, hold_out, inside
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
+from renaissance.data.writing import Rejected, write_tables
+from renaissance.errors import UserError
+
+LAYOUT = """
+captions.csv      with the columns image,caption, or
+metadata.jsonl    with an object {"file_name": …, "text": …} a line
+and the pictures beside it, or in images/. A column split (train, val, test), or folders train/ val/ test/ with
+such a file each, divide it; otherwise a share of the images (val_fraction) becomes val.
+"""
+_FILES = ("captions.csv", "metadata.jsonl")
+_IMAGE_COLUMNS = ("image", "file_name", "image_path", "filename")
+_CAPTION_COLUMNS = ("caption", "captions", "text")
+_SPLIT_NAMES: dict[str, Split] = {
+    **{"train": "train", "training": "train"},
+    **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
+    **{"test": "test"},
+}
+_ORDER: tuple[Split, ...] = ("train", "val", "test")
+
+Line = tuple[str, str, str | None]  # image, caption, split
 
 
 class CaptionTables(DataSet):
-    """A family of tables `<name>_{train,val,test}` in COCO's columns."""
+    """A family of tables in COCO's columns, by the name that `dataset_name` gave it."""
 
     kinds = ("caption",)
 
@@ -17,4 +50,113 @@ class CaptionTables(DataSet):
         return TableNames(optional=(f"{self.name}_{split}",))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
-        raise NotImplementedError
+        name = _checked_name(options.dataset_name)
+        root = find_root(options, _is_root, "an image-caption folder", LAYOUT)
+        splits = _divided_by_folders(root) if _annotations(root) is None else _divided_by_column(root)
+        if set(splits) == {"train"}:
+            held_out = hold_out(len(splits["train"]), options)
+            splits = {"train": choose(splits["train"], ~held_out), "val": choose(splits["train"], held_out)}
+        plans = [caption_plan(f"{name}_{split}", splits[split]) for split in _ORDER if splits.get(split)]
+        return write_tables(plans, options, division(options))
+
+
+def _checked_name(name: str | None) -> str:
+    if name is None:
+        raise UserError("dataset=folder needs a name for its tables: dataset_name=flickr8k, for example.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
+        raise UserError(f"dataset_name={name!r} cannot be a table's name: use letters, digits, _ and -.")
+    from renaissance.data.sets import data_sets  # here, since that module imports this one
+
+    if name in data_sets():
+        raise UserError(f"dataset_name={name!r} is the name of a known data set. Choose another.")
+    return name
+
+
+def _divided_by_folders(root: Path) -> dict[Split, list[CaptionRow]]:
+    splits: dict[Split, list[CaptionRow]] = {}
+    for folder in sorted(root.iterdir()):
+        path = _annotations(folder)
+        if folder.name in _SPLIT_NAMES and path is not None:
+            split = _SPLIT_NAMES[folder.name]
+            splits.setdefault(split, []).extend(_rows(folder, split, _read(path)))
+    if "train" not in splits:
+        raise UserError(f"{root} has no folder train/ with captions.csv or metadata.jsonl.")
+    return splits
+
+
+def _divided_by_column(root: Path) -> dict[Split, list[CaptionRow]]:
+    path = _annotations(root)
+    assert path is not None
+    lines: dict[Split, list[Line]] = {}
+    for line in _read(path):
+        name = (line[2] or "train").strip().lower()
+        if name not in _SPLIT_NAMES:
+            raise UserError(f"{path}: the split {line[2]!r} is none of {', '.join(_SPLIT_NAMES)}.")
+        lines.setdefault(_SPLIT_NAMES[name], []).append(line)
+    if "train" not in lines:
+        raise UserError(f"{path} has no line for training.")
+    return {split: _rows(root, split, found) for split, found in lines.items()}
+
+
+def _rows(folder: Path, split: Split, lines: Iterable[Line]) -> list[CaptionRow]:
+    grouped = group_captions((image, caption) for image, caption, _ in lines)
+    in_images = (folder / "images").is_dir()
+    rows = []
+    for image, captions in grouped.items():
+        place = folder / "images" if in_images and not _is_file(folder, image) else folder
+        rows.append(CaptionRow(str(place), image, tuple(captions), split))
+    return rows
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return inside(folder, name).is_file()
+    except (Rejected, OSError):
+        return False
+
+
+def _read(path: Path) -> Iterator[Line]:
+    """The lines of `captions.csv` or `metadata.jsonl`. Raises UserError when they are not of the expected form."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        try:
+            records = csv.DictReader(file) if path.suffix == ".csv" else _json_lines(path, file)
+            for number, record in enumerate(records, 1):
+                yield from _captions_of(path, number, record)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UserError(f"{path} cannot be read: {error}. It should be UTF-8 text.") from None
+
+
+def _json_lines(path: Path, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{path}, line {number} is no JSON: {error}.") from None
+            if not isinstance(record, dict):
+                raise UserError(f"{path}, line {number} is no JSON object.")
+            yield record
+
+
+def _captions_of(path: Path, number: int, record: Mapping[str, Any]) -> Iterator[Line]:
+    image = next((record[name] for name in _IMAGE_COLUMNS if name in record), None)
+    captions = next((record[name] for name in _CAPTION_COLUMNS if name in record), None)
+    captions = captions if isinstance(captions, list) else [captions]
+    if not isinstance(image, str) or not all(isinstance(caption, str) for caption in captions):
+        raise UserError(
+            f"{path}, entry {number} has no image or caption; its columns are {', '.join(map(str, record))}. Expected: "
+            f"{' or '.join(_IMAGE_COLUMNS[:2])}, and {' or '.join(_CAPTION_COLUMNS)}."
+        )
+    split = record.get("split")
+    for caption in captions:
+        yield image, caption, None if split is None else str(split)
+
+
+def _annotations(folder: Path) -> Path | None:
+    return next((folder / name for name in _FILES if (folder / name).is_file()), None)
+
+
+def _is_root(folder: Path) -> bool:
+    if _annotations(folder) is not None:
+        return True
+    return folder.is_dir() and any(_annotations(folder / name) is not None for name in _SPLIT_NAMES)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from renaissance.data.kinds import Split
 from renaissance.data.scene.captions import captions
-from renaissance.data.scene.content import Scene, Thing, draw_scenes
+from renaissance.data.scene.content import Group, Scene, Thing, draw_scenes
 from renaissance.data.scene.drawing import draw, draw_anywhere
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.streams import stream
@@ -65,6 +65,8 @@ class SceneRow:
 
 
 class Scenes(DataSet):
+    """Tables `scenes_{split}`, `scenes_cifar10_{split}` and `scenes_imdb_{split}`."""
+
     name = "scenes"
     kinds = ("caption", "cifar10", "imdb")
     draws_itself = True
@@ -141,15 +143,16 @@ def _single_things(number: int) -> list[Scene]:
     """Single things of the ten classes, equally many of each; their place is drawn with the picture."""
     random = _random("classes", number)
     labels = random.permutation(number) % len(_CLASSES)
-    return [Scene((Thing(str(random.choice(("small", "large"))), *_CLASSES[label]),), "middle") for label in labels]
+    sizes = random.choice(("small", "large"), size=number)
+    things = [Thing(str(size), *_CLASSES[label]) for size, label in zip(sizes, labels, strict=True)]
+    return [Scene((Group(1, thing),), "middle") for thing in things]
 
 
 def _scenes_to_ask_about(number: int) -> list[Scene]:
-    """Scenes of several things, half of them with a circle among them."""
+    """Scenes, half of them with a circle among the things."""
     random = _random("question", number)
-    several = (scene for scene in draw_scenes(6 * number, random) if len(scene.things) > 1)
     found: tuple[list[Scene], list[Scene]] = ([], [])
-    for scene in several:
+    for scene in draw_scenes(4 * number, random):
         found[any(thing.shape == "circle" for thing in scene.things)].append(scene)
     half = number // 2
     scenes = found[0][:half] + found[1][: number - half]

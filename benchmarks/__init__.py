@@ -1,0 +1,1 @@
+"""Speed, measured as ratios against primitives of the same run."""

@@ -1,0 +1,188 @@
+"""CIFAR-10: ten classes of 32 x 32 pictures, kept as PNG.
+
+https://www.cs.toronto.edu/~kriz/cifar.html
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from renaissance.data.decoding import open_image
+from renaissance.data.kinds import Split
+from renaissance.data.raw import choose, division, find_root, hold_out, read_image
+from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
+from renaissance.data.tables import with_label_names
+from renaissance.data.unpickling import open_pickle
+from renaissance.data.writing import RawRow, Rejected, TablePlan, write_tables
+from renaissance.errors import UserError
+
+LAYOUT = """
+cifar-10-batches-py/data_batch_1 … data_batch_5 and test_batch            (or without that folder), or
+cifar-10-batches-bin/data_batch_1.bin … data_batch_5.bin and test_batch.bin, or
+train/<class>/*.png and test/<class>/*.png    with a folder for each of the ten classes (PNG or JPEG)
+"""
+LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_SIDE = 32
+_PIXELS = 3 * _SIDE * _SIDE  # bytes of a picture: all red, all green, all blue
+_PICTURE_FILES = (".png", ".jpg", ".jpeg")
+
+SCHEMA = with_label_names(pa.schema([("image", pa.binary()), ("label", pa.int64()), ("image_id", pa.string())]), LABELS)
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """A picture in one of the batch files."""
+
+    path: str
+    place: int
+
+    @property
+    def source(self) -> str:
+        return f"{self.path}, picture {self.place}"
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """A picture in a file of its own."""
+
+    path: str
+    label: int
+
+    @property
+    def source(self) -> str:
+        return self.path
+
+
+class Cifar10(DataSet):
+    """Tables `cifar10_{train,val,test}`."""
+
+    name = "cifar10"
+    kinds = ("cifar10",)
+
+    def tables(self, kind: str, split: Split) -> TableNames:
+        table = f"cifar10_{split}"
+        return TableNames(optional=(table,)) if split == "test" else TableNames(required=(table,))
+
+    def prepare(self, options: PrepareOptions) -> list[TableReport]:
+        root = find_root(options, lambda folder: _form(folder) is not None, "cifar10", LAYOUT)
+        form = _form(root)
+        assert form is not None
+        splits: dict[Split, list[RawRow]] = form(root)
+        if "val" not in splits:
+            held_out = hold_out(len(splits["train"]), options)
+            splits["val"] = choose(splits["train"], held_out)
+            splits["train"] = choose(splits["train"], ~held_out)
+        order: tuple[Split, ...] = ("train", "val", "test")
+        plans = [
+            TablePlan(f"cifar10_{split}", SCHEMA, splits[split], len(splits[split]), make_row)
+            for split in order
+            if split in splits
+        ]
+        return write_tables(plans, options, division(options))
+
+
+def make_row(row: BatchRow | PictureRow) -> dict[str, object]:
+    """The row of a picture. Raises Rejected when it cannot be read."""
+    if isinstance(row, PictureRow):
+        path = Path(row.path)
+        data = read_image(path)
+        png = data if path.suffix.lower() == ".png" else _png(open_image(data))
+        return {"image": png, "label": row.label, "image_id": f"{path.parent.name}/{path.name}"}
+    pixels, labels, names = _open_batch(row.path)
+    label = int(labels[row.place])
+    if not 0 <= label < len(LABELS):
+        raise Rejected(f"its label is {label}")
+    colours_last = pixels[row.place].reshape(3, _SIDE, _SIDE).transpose(1, 2, 0)
+    return {"image": _png(Image.fromarray(colours_last)), "label": label, "image_id": names[row.place]}
+
+
+def _form(folder: Path) -> Callable[[Path], dict[Split, list[RawRow]]] | None:
+    """The function that lists the pictures of a folder, by how they lie there."""
+    if (folder / "data_batch_1").is_file():
+        return _pickled
+    if (folder / "data_batch_1.bin").is_file():
+        return _binary
+    if _class_folders(folder / "train"):
+        return _pictures
+    return None
+
+
+def _pickled(root: Path) -> dict[Split, list[RawRow]]:
+    return _batches(root, "")
+
+
+def _binary(root: Path) -> dict[Split, list[RawRow]]:
+    return _batches(root, ".bin")
+
+
+def _batches(root: Path, suffix: str) -> dict[Split, list[RawRow]]:
+    files: dict[Split, list[Path]] = {
+        "train": [root / f"data_batch_{number}{suffix}" for number in range(1, 6)],
+        "test": [root / f"test_batch{suffix}"],
+    }
+    missing = [path.name for paths in files.values() for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(f"{root} is not complete: {', '.join(missing)} missing. Unpack CIFAR-10 again.")
+    return {
+        split: [BatchRow(str(path), place) for path in paths for place in range(len(_open_batch(str(path))[1]))]
+        for split, paths in files.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _open_batch(path: str) -> tuple[NDArray[np.uint8], Sequence[int], list[str]]:
+    """Pixels (N, 3072), labels (N,) and names (N,) of a batch file. Raises UserError when it is damaged."""
+    if path.endswith(".bin"):
+        records = np.fromfile(path, np.uint8)
+        if not len(records) or len(records) % (_PIXELS + 1):
+            raise UserError(f"{path} has {len(records)} bytes, no multiple of {_PIXELS + 1}: a broken download?")
+        records = records.reshape(-1, _PIXELS + 1)
+        stem = Path(path).stem
+        return records[:, 1:], records[:, 0].tolist(), [f"{stem}_{place:05d}.png" for place in range(len(records))]
+    content = open_pickle(Path(path))
+    pixels: Any = content.get("data")
+    labels: Any = content.get("labels")
+    names: Any = content.get("filenames")
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != _PIXELS:
+        raise UserError(f"{path} has no array data of {_PIXELS} bytes a picture.")
+    if not isinstance(labels, list) or len(labels) != len(pixels) or not all(type(label) is int for label in labels):
+        raise UserError(f"{path} has no label for each picture.")
+    if not isinstance(names, list) or len(names) != len(pixels):
+        names = [f"{Path(path).name}_{place:05d}.png" for place in range(len(pixels))]
+    return pixels, labels, [str(name) for name in names]
+
+
+def _pictures(root: Path) -> dict[Split, list[RawRow]]:
+    order: tuple[Split, ...] = ("train", "val", "test")
+    return {
+        split: [
+            PictureRow(str(path), LABELS.index(folder.name))
+            for folder in _class_folders(root / split)
+            for path in sorted(folder.iterdir())
+            if path.suffix.lower() in _PICTURE_FILES
+        ]
+        for split in order
+        if _class_folders(root / split)
+    }
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    """The folders of the ten classes, or nothing where one of them is missing."""
+    folders = [folder / label for label in LABELS]
+    return folders if all(path.is_dir() for path in folders) else []
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,78 @@
+"""COCO captions: Karpathy's split of COCO 2014, or the official split of 2017 or 2014.
+
+https://cocodataset.org/#download, https://cs.stanford.edu/people/karpathy/deepimagesent/
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from renaissance.data.captioned import CaptionRow, caption_plan, karpathy_rows, official_rows
+from renaissance.data.kinds import Split
+from renaissance.data.raw import choose, division, find_root, hold_out, layout_message
+from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
+from renaissance.data.writing import write_tables
+from renaissance.errors import UserError
+
+LAYOUT = """
+karpathy/dataset_coco.json    with train2014/ and val2014/ (Karpathy's split), or
+annotations/captions_train2017.json and captions_val2017.json    with train2017/ and val2017/, or
+annotations/captions_train2014.json and captions_val2014.json    with train2014/ and val2014/
+"""
+_KARPATHY = Path("karpathy") / "dataset_coco.json"
+_SPLITS = ("train", "restval", "val", "test")
+
+
+class Coco(DataSet):
+    """Tables `coco_caption_karpathy_{train,restval,val,test}`; the official split has train and val."""
+
+    name = "coco"
+    kinds = ("caption",)
+
+    def tables(self, kind: str, split: Split) -> TableNames:
+        table = f"coco_caption_karpathy_{split}"
+        if split == "train":
+            return TableNames(required=(table,), optional=("coco_caption_karpathy_restval",))
+        return TableNames(required=(table,)) if split == "val" else TableNames(optional=(table,))
+
+    def prepare(self, options: PrepareOptions) -> list[TableReport]:
+        root = find_root(options, _is_root, "coco", LAYOUT)
+        if (root / _KARPATHY).is_file():
+            _check_folders(root, "2014")
+            splits = karpathy_rows(root / _KARPATHY, root)
+        else:
+            splits = _official(root, options)
+        unknown = set(splits) - set(_SPLITS)
+        if unknown or "train" not in splits:
+            raise UserError(f"{root}: its splits are {sorted(splits)}, but should be among {list(_SPLITS)} with train.")
+        plans = [caption_plan(f"coco_caption_karpathy_{split}", splits[split]) for split in _SPLITS if split in splits]
+        return write_tables(plans, options, division(options))
+
+
+def _official(root: Path, options: PrepareOptions) -> dict[str, list[CaptionRow]]:
+    """The official training and validation images; without the latter, a share of the former."""
+    year = "2017" if _annotations(root, "train", "2017").is_file() else "2014"
+    _check_folders(root, year)
+    splits = {
+        split: official_rows(_annotations(root, split, year), root / f"{split}{year}", split)
+        for split in ("train", "val")
+        if _annotations(root, split, year).is_file()
+    }
+    if "val" not in splits:
+        held_out = hold_out(len(splits["train"]), options)
+        splits = {"train": choose(splits["train"], ~held_out), "val": choose(splits["train"], held_out)}
+    return splits
+
+
+def _check_folders(root: Path, year: str) -> None:
+    if not (root / f"train{year}").is_dir():
+        raise UserError(layout_message(root, "coco", LAYOUT))
+
+
+def _annotations(root: Path, split: str, year: str) -> Path:
+    return root / "annotations" / f"captions_{split}{year}.json"
+
+
+def _is_root(folder: Path) -> bool:
+    official = (_annotations(folder, "train", year) for year in ("2014", "2017"))
+    return (folder / _KARPATHY).is_file() or any(path.is_file() for path in official)

@@ -1,0 +1,43 @@
+"""The heads: shapes, and that what comes in matters."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from renaissance.models.heads import Classifier, MlmHead, PairHead, mean_over
+
+
+def test_shapes() -> None:
+    assert MlmHead(8, 50)(torch.randn(5, 8)).shape == (5, 50)
+    assert PairHead(16)(torch.randn(3, 16)).shape == (3, 2)
+    assert Classifier(8, 10)(torch.randn(3, 8)).shape == (3, 10)
+
+
+def test_heads_learn() -> None:
+    """Each tells a handful of random vectors apart after a few steps."""
+    for head, size, classes in ((MlmHead(16, 30), 16, 30), (PairHead(16), 16, 2), (Classifier(16, 4, 0.0), 16, 4)):
+        inputs, labels = torch.randn(8, size), torch.arange(8) % classes
+        optimiser = torch.optim.Adam(head.parameters(), lr=0.03)
+        for _ in range(150):
+            loss = torch.nn.functional.cross_entropy(head(inputs), labels)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        assert loss.item() < 0.1
+
+
+def test_mean_leaves_padding_out() -> None:
+    hidden = torch.randn(2, 4, 3)
+    mask = torch.tensor([[True, True, False, False], [False] * 4])
+    means = mean_over(hidden, mask)
+    torch.testing.assert_close(means[0], hidden[0, :2].mean(0))
+    assert torch.equal(means[1], torch.zeros(3))  # no position at all: no division by zero
+    assert not means.isnan().any()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_classifier_drops_in_training_only(training: bool) -> None:
+    head = Classifier(8, 3, drop_rate=0.5).train(training)
+    vectors = torch.randn(4, 8)
+    assert torch.equal(head(vectors), head(vectors)) == (not training)

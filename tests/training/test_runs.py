@@ -1,0 +1,178 @@
+"""Whole runs on small scenes: what they leave, how they resume, what fine-tuning brings along."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+
+import pytest
+import torch
+
+from renaissance.errors import Interrupted, UserError
+from renaissance.tracking.run_folder import RunFolder
+
+QUICK = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_interval": 2}
+MODELS = [(), ("onetower_electra",), ("onetower_deit",)]
+
+
+def rows(folder: RunFolder) -> list[tuple[str, ...]]:
+    return [tuple(row.values()) for row in csv.DictReader(folder.metrics.open(newline=""))]
+
+
+def test_a_run_leaves_what_the_contract_says(run, capsys):
+    folder, final = run("task_mlm_itm", "scenes", "tiny", **QUICK, val_check_interval=3)
+    assert capsys.readouterr().out.splitlines()[-1] == f"run: {folder.path}"
+    config = json.loads(folder.config.read_text())
+    assert config["max_steps"] == 4
+    assert config["text_encoder_hidden_size"] == 64
+    assert json.loads(folder.command.read_text())["command"] == ["run.py", "task_mlm_itm", "scenes", "tiny"]
+    summary = json.loads(folder.summary.read_text())
+    assert summary["status"] == "finished"
+    assert summary["final"] == pytest.approx(final)
+    expected = {f"{task}/{split}/{metric}" for task in ("mlm", "itm") for split in ("train", "val", "test")
+                for metric in ("loss", "accuracy")}  # fmt: skip
+    assert set(final) == expected
+    assert {"wall_seconds", "examples_per_second", "peak_memory_bytes", "parameters", "examples"} <= set(summary)
+    validations = [int(row[0]) for row in rows(folder) if row[2] == "mlm/val/loss"]
+    assert validations == [3, 4], "every third step, and always at the end"
+    assert {path.name for path in folder.plots.iterdir()} == {
+        f"{task}_{metric}.png" for task in ("mlm", "itm") for metric in ("loss", "accuracy")
+    }
+    last = torch.load(folder.last_checkpoint, weights_only=True)
+    assert last["global_step"] == 4
+    assert folder.best_checkpoint.is_file()
+    assert not [path for path in folder.path.rglob(".*")], "no temporary file is left"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_interrupted_and_resumed_run_has_the_curve_of_an_uninterrupted_one(run, workers):
+    # 9 steps of two batches: interrupted within an epoch, between two points of the curve, after a validation
+    settings = {**QUICK, "max_steps": 9, "log_interval": 4, "val_check_interval": 3, "batch_size": 32,
+                "cross_layer_drop_rate": 0.2, "decay_power": "cosine", "warmup_steps": 2}  # fmt: skip
+    whole, _ = run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="whole")
+
+    def interrupt(name: str, value: float, step: int) -> None:
+        if name == "itm/train/loss" and step == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as stopped:
+        run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", log_scalar=interrupt)
+    assert stopped.value.signum == signal.SIGTERM
+    broken, _ = run(
+        "task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", resume_from="auto", num_workers=workers
+    )
+    assert broken.path.name == "1", "it goes on in its own folder"
+    assert broken.finished
+    assert rows(broken) == rows(whole)
+
+
+def test_two_runs_of_one_seed_are_equal_and_of_two_seeds_are_not(run):
+    curves = [rows(run("task_mlm_itm", "scenes", "tiny", **QUICK, seed=seed)[0]) for seed in (1, 1, 2)]
+    assert curves[0] == curves[1] != curves[2]
+
+
+def test_resuming_a_finished_run_trains_longer_in_a_new_folder(run):
+    first, _ = run("task_itm", "scenes", "tiny", **QUICK)
+    longer = {**QUICK, "max_steps": 6}
+    second, _ = run("task_itm", "scenes", "tiny", **longer, resume_from=str(first.last_checkpoint))
+    assert second.path.name == "2"
+    assert [int(row[0]) for row in rows(second) if row[2] == "itm/train/loss"] == [6]
+
+
+def test_resume_auto_without_an_unfinished_run_starts_a_new_one_and_says_so(run, capsys):
+    folder, _ = run("task_itm", "scenes", "tiny", **QUICK, resume_from="auto")
+    assert folder.path.name == "1"
+    assert "no unfinished run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: " ".join(model) or "two-tower")
+@pytest.mark.parametrize("task", ["cifar10", "imdb"])
+def test_a_pretrained_encoder_is_fine_tuned_and_tested(run, pretrained, model, task, capsys):
+    checkpoint = pretrained(*model)
+    # No architecture, no vocabulary and no sizes are given: the checkpoint brings them.
+    folder, final = run(
+        f"task_finetune_{task}", "scenes", **QUICK, batch_size=16, per_gpu_batchsize=16, load_path=str(checkpoint)
+    )
+    said = capsys.readouterr().out
+    assert "unused" in said
+    tower = {"cifar10": "image_encoder", "imdb": "text_encoder"}[task] if not model else "encoder"
+    trained = torch.load(folder.best_checkpoint, weights_only=True)["state_dict"]
+    assert any(name.startswith(f"model.{tower}.") for name in trained)
+    if not model:
+        other = {"cifar10": "text_encoder", "imdb": "image_encoder"}[task]
+        assert not any(name.startswith(f"model.{other}.") for name in trained), "a side that is not used is not built"
+        before = torch.load(checkpoint, weights_only=True)["state_dict"]
+        name = next(name for name in trained if name.startswith(f"model.{tower}.") and "layer" in name)
+        assert torch.allclose(trained[name], before[name], atol=0.1)
+    tested, metrics = run(
+        f"task_finetune_{task}", "scenes", test_only=True, load_path=str(folder.best_checkpoint), exp_name="tested"
+    )
+    assert metrics == pytest.approx({name: value for name, value in final.items() if "/test/" in name})
+    assert not tested.last_checkpoint.exists()
+
+
+def test_a_checkpoint_loads_after_it_was_moved(run, pretrained, tmp_path):
+    moved = tmp_path / "elsewhere" / "renamed.ckpt"
+    moved.parent.mkdir()
+    shutil.copy(pretrained(), moved)
+    _, final = run("task_mlm_itm", "scenes", test_only=True, load_path=str(moved))
+    assert 0 < final["mlm/test/loss"] < 10
+
+
+def test_a_setting_that_contradicts_the_checkpoint_is_an_error(run, pretrained):
+    with pytest.raises(UserError, match="cross_layer_hidden_size: 32 was asked for, the checkpoint has 64"):
+        run("task_mlm_itm", "scenes", load_path=str(pretrained()), cross_layer_hidden_size=32, max_steps=1)
+
+
+def test_another_image_size_and_text_length_resize_positions(run, pretrained, capsys):
+    run("task_mlm_itm", "scenes", **{**QUICK, "max_steps": 1}, load_path=str(pretrained()), image_size=96,
+        max_text_len=60, batch_size=8, per_gpu_batchsize=8)  # fmt: skip
+    assert "resized model.image_encoder" in capsys.readouterr().out
+
+
+def test_fast_dev_run_does_one_step_of_everything(run):
+    folder, final = run("task_mlm_itm", "scenes", "tiny", fast_dev_run=True)
+    assert torch.load(folder.last_checkpoint, weights_only=True)["global_step"] == 1
+    assert {name.split("/")[1] for name in final} == {"train", "val", "test"}
+
+
+def test_frozen_parts_stay_as_they_were(run, pretrained):
+    folder, _ = run(
+        "task_mlm_itm", "scenes", "freeze_image", **QUICK, batch_size=16, load_path=str(pretrained()),
+        freeze_text_encoder=True,
+    )  # fmt: skip
+    before = torch.load(pretrained(), weights_only=True)["state_dict"]
+    after = torch.load(folder.last_checkpoint, weights_only=True)["state_dict"]
+    changed = {name.split(".")[1] for name in before if not torch.equal(before[name], after[name])}
+    assert "fuser" in changed
+    assert not changed & {"image_encoder", "text_encoder"}
+
+
+def test_tasks_that_read_different_data_are_refused(run):
+    with pytest.raises(UserError, match="read different data"):
+        run("task_mlm", "scenes", "tiny", loss_names={"mlm": 1, "cifar10": 1, "itm": 0, "imdb": 0})
+
+
+def test_more_gpus_than_there_are_is_an_error_that_says_how_many_there_are(run):
+    with pytest.raises(UserError, match=f"num_gpus=99, but {torch.cuda.device_count()} GPU"):
+        run("task_mlm", "scenes", "tiny", num_gpus=99)
+
+
+@pytest.mark.parametrize(
+    "modifiers",
+    [
+        ("imagenet_randaug",),
+        {"itm_false_from": "dataset", "draw_false_text": 1},
+        {"precision": "bf16-mixed", "gradient_clip_val": 1.0},
+        {"optim_type": "sgd"},
+        {"tensorboard": True},
+    ],
+    ids=str,
+)
+def test_variants_run(run, modifiers):
+    named, overrides = (modifiers, {}) if isinstance(modifiers, tuple) else ((), modifiers)
+    folder, final = run("task_mlm_itm", "scenes", "tiny", *named, **QUICK, **overrides)
+    assert final["mlm/test/loss"] < 10
+    assert folder.tensorboard.is_dir() == bool(overrides.get("tensorboard"))
