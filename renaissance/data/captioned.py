@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from renaissance.data.raw import inside, load_json, read_image
-from renaissance.data.writing import TablePlan
+from renaissance.data.raw import inside, load_json, read_image, whole_text
+from renaissance.data.writing import Rejected, TablePlan
 from renaissance.errors import UserError
 
 CAPTION_SCHEMA = pa.schema(
@@ -28,7 +28,7 @@ class CaptionRow:
     Attributes:
         folder: where the image lies.
         name: its path in there, as an annotation file has it.
-        captions: at least one.
+        captions: its captions; a row without any is rejected, and blank ones are left out.
         split: as the data set calls it.
     """
 
@@ -43,9 +43,12 @@ class CaptionRow:
 
 
 def make_caption_row(row: CaptionRow) -> dict[str, object]:
-    """The row with the image file's own bytes. Raises Rejected when the image is missing or damaged."""
+    """The row with the image file's own bytes. Raises Rejected when it has no caption or no whole image."""
     path = inside(Path(row.folder), row.name)
-    return {"image": read_image(path), "caption": list(row.captions), "image_id": path.name, "split": row.split}
+    captions = [whole_text(caption) for caption in row.captions if caption.strip()]
+    if not captions:
+        raise Rejected("it has no caption")
+    return {"image": read_image(path), "caption": captions, "image_id": whole_text(path.name), "split": row.split}
 
 
 def caption_plan(table: str, rows: Sequence[CaptionRow]) -> TablePlan:
@@ -76,8 +79,9 @@ def karpathy_rows(path: Path, folder: Path) -> dict[str, list[CaptionRow]]:
     try:
         for image in content["images"]:
             captions = tuple(_text(sentence["raw"]) for sentence in image["sentences"])
-            place = folder / _text(image["filepath"]) if "filepath" in image else folder
-            row = CaptionRow(str(place), _text(image["filename"]), captions, _text(image["split"]))
+            # One path, so that both parts of it are checked.
+            name = "/".join(_text(image[part]) for part in ("filepath", "filename") if part in image)
+            row = CaptionRow(str(folder), name, captions, _text(image["split"]))
             splits.setdefault(row.split, []).append(row)
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is not one of Karpathy's files: {error!r} is missing or of another type.") from None

@@ -145,7 +145,9 @@ def _offsets(array: pa.Array, buffer: int, check: bool) -> NDArray[np.integer]:
     if raw.size < (array.offset + len(array) + 1) * width:
         raise ColumnError("its offsets are incomplete")
     place = {"count": len(array) + 1, "offset": array.offset * width}
-    view: NDArray[np.integer] = np.frombuffer(raw, np.int64, **place) if large else np.frombuffer(raw, np.int32, **place)
+    view: NDArray[np.integer] = (
+        np.frombuffer(raw, np.int64, **place) if large else np.frombuffer(raw, np.int32, **place)
+    )
     if check:
         if view[0] < 0:
             raise ColumnError("its offsets are negative")

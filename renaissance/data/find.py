@@ -97,10 +97,10 @@ def _missing_message(data_set: DataSet, data_root: Path, missing: list[str]) -> 
     found = ", ".join(there[:12]) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
     files = ", ".join(f"{name}.arrow" for name in missing)
     verb = "is" if len(missing) == 1 else "are"
+    command = f"python run.py prepare with dataset={data_set.name} raw_root=<its raw files> data_root={data_root}"
     return (
         f"The data set {data_set.name!r} is not complete under {data_root}: {files} {verb} missing. Write it "
-        f"with `python run.py prepare with dataset={data_set.name} raw_root=<its raw files> data_root={data_root}`, or set "
-        "data_root to the folder of your tables, or datasets to the sets you have. "
+        f"with `{command}`, or set data_root to the folder of your tables, or datasets to the sets you have. "
         f"Tables there now: {found or 'none'}."
     )
 

@@ -49,8 +49,8 @@ def prepare_data_set(data_set: DataSet, settings: Settings, processes: int) -> l
     try:
         with only_one(options.data_root / f".{data_set.name}.lock"):
             return data_set.prepare(options)
-    except PermissionError as error:
-        raise UserError(f"No permission: {error}.") from error
+    except OSError as error:
+        raise UserError(f"Preparing {data_set.name} into {options.data_root} stopped: {error}.") from error
 
 
 def format_reports(reports: Sequence[TableReport]) -> str:

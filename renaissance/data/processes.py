@@ -68,7 +68,11 @@ def only_one(path: Path) -> Iterator[None]:
         yield
         return
     with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Another process is at work here (it holds {path}); waiting for it to end …", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ _SHOWN = 12  # entries of a folder that a message lists
 
 
 def find_root(options: PrepareOptions, is_root: Callable[[Path], bool], data_set: str, layout: str) -> Path:
-    """The data set's folder: `raw_root`, or a folder directly in it.
+    """The data set's folder: `raw_root`, or the folder directly in it that is laid out as expected.
 
     Args:
         options: the settings of `prepare`.
@@ -36,15 +36,21 @@ def find_root(options: PrepareOptions, is_root: Callable[[Path], bool], data_set
         layout: what is expected, for the message.
 
     Raises:
-        UserError: neither is.
+        UserError: neither is, or several folders of `raw_root` are.
     """
     root = options.raw_root
-    if root is not None and root.is_dir():
-        folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
-        for folder in folders:
-            if is_root(folder):
-                return folder
-    raise UserError(layout_message(root, data_set, layout))
+    if root is None or not root.is_dir():
+        raise UserError(layout_message(root, data_set, layout))
+    if is_root(root):
+        return root
+    found = [path for path in sorted(root.iterdir()) if path.is_dir() and is_root(path)]
+    named = [path for path in found if path.name == options.dataset_name]
+    if len(named or found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise UserError(f"raw_root={root} holds several folders laid out as {data_set}: {names}. Name one of them.")
+    if not found:
+        raise UserError(layout_message(root, data_set, layout))
+    return (named or found)[0]
 
 
 def layout_message(root: Path | None, data_set: str, layout: str) -> str:
@@ -54,9 +60,10 @@ def layout_message(root: Path | None, data_set: str, layout: str) -> str:
     elif not root.is_dir():
         found = f"raw_root={root} is no folder"
     else:
-        entries = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
+        entries = sorted(root.iterdir())
+        shown = ", ".join(path.name + ("/" if path.is_dir() else "") for path in entries[:_SHOWN]) or "nothing"
         more = f" and {len(entries) - _SHOWN} more" if len(entries) > _SHOWN else ""
-        found = f"in raw_root={root} there is: {', '.join(entries[:_SHOWN]) or 'nothing'}{more}"
+        found = f"in raw_root={root} there is: {shown}{more}"
     lines = "\n".join(f"  {line}" for line in layout.strip().splitlines())
     return (
         f"The raw files of {data_set} are not where they should be: {found}.\n"
@@ -65,25 +72,42 @@ def layout_message(root: Path | None, data_set: str, layout: str) -> str:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path `name` (from an annotation file) within `folder`. Raises Rejected when it leads out of it."""
+    """The path `name` (from an annotation file) within `folder`.
+
+    Symbolic links in the folder are followed: whoever laid out the raw files made them.
+
+    Raises:
+        Rejected: it leads out of the folder, or is no name.
+    """
     path = PurePosixPath(name.replace("\\", "/"))
-    if not name or "\0" in name or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if not path.parts or "\0" in name:
+        raise Rejected("its path is no file's name")
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:  # the last for Windows
         raise Rejected("its path leads out of the data set's folder")
     return folder / path
 
 
 def read_image(path: Path) -> bytes:
     """The bytes of an image file that decodes from beginning to end. Raises Rejected otherwise."""
+    data = read_file(path, _MOST_IMAGE_BYTES)
     try:
-        size = path.stat().st_size
-        if size > _MOST_IMAGE_BYTES:
-            raise Rejected(f"{size:,} bytes, more than {_MOST_IMAGE_BYTES:,}")
-        data = path.read_bytes()
         check_image(data)
-    except FileNotFoundError:
-        raise Rejected("the file is missing") from None
-    except (OSError, BadImage) as error:
+    except BadImage as error:
         raise Rejected(f"the image cannot be read: {error}") from None
+    return data
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """The bytes of a plain file of at most `most` bytes. Raises Rejected otherwise."""
+    try:
+        if not path.is_file():  # a pipe or a device could be read for ever
+            raise Rejected("it is no plain file" if path.exists() else "the file is missing")
+        with open(path, "rb") as file:
+            data = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        raise Rejected(f"the file cannot be read: {error}") from None
+    if len(data) > most:
+        raise Rejected(f"it has more than {most:,} bytes")
     return data
 
 
@@ -108,46 +132,67 @@ def load_json(path: Path, drop: str | None = None) -> Any:
 
 
 def iterate_json_array(path: Path) -> Iterator[Any]:
-    """The items of a JSON file that is one large array, one at a time.
+    """The items of a JSON file that is one large array, one at a time: memory holds a chunk and an item.
 
     Raises:
         UserError: it is none, or it is cut off.
     """
+    try:
+        with open(path, encoding="utf-8") as file:
+            yield from _array_items(path, file)
+    except (UnicodeDecodeError, RecursionError, OSError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}. Download it again.") from None
+
+
+def _array_items(path: Path, file: TextIO) -> Iterator[Any]:
     decoder = json.JSONDecoder()
-    with open(path, encoding="utf-8", errors="strict") as file:
+    buffer = file.read(_CHUNK)
+    place = _skip_space(buffer, 0)
+    if not buffer.startswith("[", place):
+        raise UserError(f"{path} should be a JSON array of objects.")
+    place += 1
+    wanted = _CHUNK
+    while True:
+        start = _skip_space(buffer, place, ",")
+        if buffer.startswith("]", start):
+            return
         try:
-            buffer = file.read(_CHUNK).lstrip()
-            if not buffer.startswith("["):
-                raise UserError(f"{path} should be a JSON array of objects.")
-            buffer = buffer[1:]
-            wanted = _CHUNK
-            while True:
-                buffer = buffer.lstrip().removeprefix(",").lstrip()
-                if buffer.startswith("]"):
-                    return
-                try:
-                    item, end = decoder.raw_decode(buffer)
-                    if end == len(buffer):  # a number could go on in the next chunk
-                        raise ValueError("more to come")
-                except ValueError:
-                    more = file.read(wanted)
-                    wanted *= 2  # so that a long item is not tried too often
-                    if not more or len(buffer) > _MOST_ITEM_CHARACTERS:
-                        raise UserError(f"{path} breaks off or is no JSON. Download it again.") from None
-                    buffer += more
-                    continue
-                wanted = _CHUNK
-                buffer = buffer[end:]
-                yield item
-        except (UnicodeDecodeError, RecursionError) as error:
-            raise UserError(f"{path} cannot be read as JSON: {error}. Download it again.") from None
+            item, place = decoder.raw_decode(buffer, start)
+            if place == len(buffer):  # a number could go on in the next chunk
+                raise ValueError("more to come")
+        except ValueError:
+            more = file.read(wanted)
+            wanted *= 2  # so that a long item is not tried too often
+            if not more or len(buffer) - start > _MOST_ITEM_CHARACTERS:
+                raise UserError(f"{path} breaks off or is no JSON. Download it again.") from None
+            buffer, place = buffer[start:] + more, 0
+            continue
+        wanted = _CHUNK
+        yield item
+
+
+def _skip_space(text: str, start: int, also: str = "") -> int:
+    """The place of the first character from `start` that is no white space and not in `also`."""
+    skipped = " \t\r\n" + also
+    while start < len(text) and text[start] in skipped:
+        start += 1
+    return start
+
+
+def whole_text(text: str) -> str:
+    """The text as it is, but for halves of surrogate pairs: JSON can write them, Arrow cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def hold_out(rows: int, options: PrepareOptions) -> NDArray[np.bool_]:
-    """Which of the training rows become the validation split: (rows,), a share of `val_fraction` drawn by the seed."""
-    number = round(rows * options.val_fraction)
-    if options.val_fraction > 0:
-        number = min(max(number, 1), rows - 1)
+    """Which of the training rows become the validation split: (rows,), a share of `val_fraction` drawn by the seed.
+
+    Raises:
+        UserError: there are not two rows to divide.
+    """
+    if rows < 2:
+        raise UserError(f"{options.raw_root} has {rows} training examples: too few to hold some out for validation.")
+    number = min(max(round(rows * options.val_fraction), 1), rows - 1)
     held_out = np.zeros(rows, np.bool_)
     held_out[stream(options.seed, 0, 0, "validation split").permutation(rows)[:number]] = True
     return held_out

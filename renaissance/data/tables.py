@@ -29,8 +29,8 @@ _KIND_WORDS: dict[ColumnKind, str] = {
     "text": "strings or lists of strings",
     "integer": "integers",
 }
-_DROP_AFTER_READS = 256  # each read maps up to 16 pages around it,
-_DROP_AFTER_BYTES = 32 << 20  # so that at most about 64 MB of a file stay mapped
+_DROP_AFTER_READS = 128  # each read maps 16 pages around each of the places it looks at, so that
+_DROP_AFTER_BYTES = 32 << 20  # at most about 64 MB of all tables together stay mapped
 _BATCH_BYTES = 16 << 20
 _BATCH_ROWS = 1000
 
@@ -61,7 +61,6 @@ class Table:
         """
         self.path = path
         self._map = _map_file(path)
-        self._reads = self._read_bytes = 0
         batches, schema = _record_batches(path, self._map, columns)
         self.rows = sum(len(batch) for batch in batches)
         self.metadata: dict[bytes, bytes] = schema.metadata or {}
@@ -80,12 +79,12 @@ class Table:
                     self._integers[name] = integers(arrays)
             except ColumnError as error:
                 raise UserError(f"{path}: the column {name!r} is damaged: {error}. {_WRITE_AGAIN}") from None
-        self._drop_pages()
+        self.drop_pages()
 
     def bytes_at(self, column: str, row: int) -> bytes:
         """The bytes of `column` at `row`."""
         value = self._bytes[column][row]
-        self._count_read(len(value))
+        _PAGES.count(self, len(value))
         return value
 
     def texts(self, column: str) -> TextColumn:
@@ -95,31 +94,45 @@ class Table:
     def text_at(self, column: str, text: int) -> str:
         """Text number `text` of `column` (counted through all rows)."""
         value = self._texts[column][text]
-        self._count_read(len(value))
+        _PAGES.count(self, len(value))
         return value
 
     def iterate_texts(self, column: str) -> Iterator[str]:
         """All texts of `column` in order."""
         for text in self._texts[column]:
-            self._read_bytes += len(text)
-            if self._read_bytes > _DROP_AFTER_BYTES:
-                self._drop_pages()
+            _PAGES.count(self, len(text), reads=0)
             yield text
 
     def integers(self, column: str) -> NDArray[np.int64]:
         """The whole column of integers (rows,)."""
         return self._integers[column]
 
-    def _count_read(self, size: int) -> None:
-        self._reads += 1
-        self._read_bytes += size
-        if self._reads >= _DROP_AFTER_READS or self._read_bytes >= _DROP_AFTER_BYTES:
-            self._drop_pages()
-
-    def _drop_pages(self) -> None:
-        self._reads = self._read_bytes = 0
+    def drop_pages(self) -> None:
+        """Give the pages that were read back to the system."""
         if hasattr(mmap, "MADV_DONTNEED"):  # Linux; elsewhere the system drops pages when it needs memory
             self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class _Pages:
+    """Counts what was read of all tables together, and drops their pages when it was enough."""
+
+    def __init__(self) -> None:
+        self._tables: set[Table] = set()
+        self._reads = self._bytes = 0
+
+    def count(self, table: Table, size: int, reads: int = 1) -> None:
+        """Some `reads` at random places of a table, of `size` bytes together."""
+        self._tables.add(table)
+        self._reads += reads
+        self._bytes += size
+        if self._reads >= _DROP_AFTER_READS or self._bytes >= _DROP_AFTER_BYTES:
+            for read in self._tables:
+                read.drop_pages()
+            self._tables.clear()
+            self._reads = self._bytes = 0
+
+
+_PAGES = _Pages()
 
 
 class TableWriter:

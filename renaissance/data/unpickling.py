@@ -6,7 +6,9 @@ these names lead to stand-ins that only keep the numbers; numpy itself is not ha
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from renaissance.errors import UserError
 
 _MOST_BYTES = 1 << 30
+_MOST_ENTRIES = 1 << 20  # of the unpickler's memory; CIFAR's files have some 20,000
 _ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 
 
@@ -74,15 +77,23 @@ def open_pickle(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{path} is larger than {_MOST_BYTES:,} bytes, which no CIFAR file is.")
-        with open(path, "rb") as file:
-            content = _Unpickler(file, encoding="bytes").load()
+        data = path.read_bytes()
+        _check_memo(data)
+        content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
         if not isinstance(content, dict):
             raise pickle.UnpicklingError("it is no dict")
         return {_as_text(key): _plain(value) for key, value in content.items()}
     except UserError:
         raise
     except Exception as error:  # a damaged pickle raises anything
-        raise UserError(f"{path} is refused: {error}. Download CIFAR-10 again from its own site.") from None
+        raise UserError(f"{path} is refused: {str(error)[:200]}. Download CIFAR-10 again from its own site.") from None
+
+
+def _check_memo(data: bytes) -> None:
+    """Refuse a far entry of the unpickler's memory: it would allocate all before it."""
+    for code, place, _ in pickletools.genops(data):
+        if code.name.endswith("PUT") and int(str(place)) > _MOST_ENTRIES:
+            raise pickle.UnpicklingError(f"it asks for {place} entries of memory")
 
 
 def _plain(value: object) -> object:

@@ -99,18 +99,17 @@ def write_tables(
     try:
         options.data_root.mkdir(parents=True, exist_ok=True)
         kept = {plan.name: _kept_report(plan, options.data_root) for plan in plans}
-        if not all(kept.values()):
-            _check_parameters([plan for plan in plans if kept[plan.name]], options.data_root, wanted)
+        _check_parameters([plan.name for plan in plans if kept[plan.name]], plans, options.data_root, wanted)
         return [kept[plan.name] or _write_table(plan, options, wanted) for plan in plans]
     except OSError as error:
-        raise UserError(f"Cannot write tables under {options.data_root}: {error}. What is done is kept.") from error
+        raise UserError(f"Writing tables under {options.data_root} stopped: {error}. What is done is kept.") from error
 
 
 def _write_table(plan: TablePlan, options: PrepareOptions, parameters: Mapping[str, object]) -> TableReport:
     """Write the parts, list what was rejected, join the parts."""
     metadata = {**(plan.schema.metadata or {}), _PARAMETERS_KEY: json.dumps(parameters).encode()}
     schema = plan.schema.with_metadata(metadata)
-    folder = options.data_root / f".{plan.name}.parts"
+    folder = _parts_folder(plan, options.data_root)
     folder.mkdir(exist_ok=True)
     paths: list[Path] = []
     rejected: list[tuple[str, str]] = []
@@ -125,10 +124,17 @@ def _write_table(plan: TablePlan, options: PrepareOptions, parameters: Mapping[s
             bar.update(result.rows)
     _list_rejected(options.data_root / f"{plan.name}.rejected.csv", rejected)
     _check_rejected(plan.name, rejected, planned, options)
+    if len(rejected) == planned:
+        shutil.rmtree(folder)
+        raise UserError(f"{plan.name}: there is no row to write. Are the raw files under {options.raw_root} complete?")
     path = options.data_root / f"{plan.name}.arrow"
     _join(paths, path, schema)
     shutil.rmtree(folder)
     return _report(path, plan.text_column, len(rejected), kept=False)
+
+
+def _parts_folder(plan: TablePlan, data_root: Path) -> Path:
+    return data_root / f".{plan.name}.parts"
 
 
 def _parts(plan: TablePlan, folder: Path, schema: pa.Schema) -> Iterator[_Part]:
@@ -179,7 +185,7 @@ def _list_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
         path.unlink(missing_ok=True)
         return
     unfinished = path.with_name(path.name + ".unfinished")
-    with open(unfinished, "w", newline="", encoding="utf-8") as file:
+    with open(unfinished, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         csv.writer(file).writerows([("source", "reason"), *rejected])
     os.replace(unfinished, path)
 
@@ -207,10 +213,12 @@ def _kept_report(plan: TablePlan, data_root: Path) -> TableReport | None:
         with open(listed, newline="", encoding="utf-8") as file:
             rejected = sum(1 for _ in csv.reader(file)) - 1
     try:
-        return _report(path, plan.text_column, rejected, kept=True)
+        Table(path, {})
     except UserError:
         print(f"{path} is not complete: it is written again")
         return None
+    shutil.rmtree(_parts_folder(plan, data_root), ignore_errors=True)  # of a run killed just after its last step
+    return _report(path, plan.text_column, rejected, kept=True)
 
 
 def _report(path: Path, text_column: str | None, rejected: int, kept: bool) -> TableReport:
@@ -220,15 +228,22 @@ def _report(path: Path, text_column: str | None, rejected: int, kept: bool) -> T
     return TableReport(path.stem, table.rows, texts, rejected, kept)
 
 
-def _check_parameters(kept: Sequence[TablePlan], data_root: Path, wanted: Mapping[str, object]) -> None:
-    """Refuse to write some tables of a division beside kept tables of another."""
-    for plan in kept:
-        path = data_root / f"{plan.name}.arrow"
+def _check_parameters(
+    kept: Sequence[str], plans: Sequence[TablePlan], data_root: Path, wanted: Mapping[str, object]
+) -> None:
+    """Refuse to write some tables of a division beside kept tables of another; say it where all are kept."""
+    for name in kept:
+        path = data_root / f"{name}.arrow"
         raw = Table(path, {}).metadata.get(_PARAMETERS_KEY)
         found = None if raw is None else json.loads(raw)
-        if found is not None and found != wanted:
-            differences = ", ".join(f"{name}={found.get(name)}" for name in wanted if found.get(name) != wanted[name])
-            raise UserError(
-                f"{path} is there already, but was written with {differences}: tables written now would not fit it "
-                "(an example could be in two splits). Use the same settings, or delete it to write all anew."
-            )
+        if found is None or found == wanted:
+            continue
+        keys = sorted({*found, *wanted})
+        differences = ", ".join(f"{key}={found.get(key)}" for key in keys if found.get(key) != wanted.get(key))
+        if len(kept) == len(plans):
+            print(f"The tables are there already and are kept, though written with {differences}. Delete them to change it.")
+            return
+        raise UserError(
+            f"{path} is there already, but was written with {differences}: tables written now would not fit it "
+            "(an example could be in two splits). Use the same settings, or delete it to write all anew."
+        )

@@ -56,7 +56,7 @@ def build_model(
             f"vocab_size = {settings.vocab_size:,} is less than the {vocab_size:,} tokens of the tokenizer. "
             "Leave it at None to take the tokenizer's."
         )
-    builder = _Builder(settings, max(vocab_size, settings.vocab_size or 0), pad_id, encoder_configs)
+    builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs)
     model = builder.one_tower(text, image) if settings.model_type == "one-tower" else builder.two_tower(text, image)
     model.notes = builder.notes
     model.image_statistics = builder.image_statistics

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,12 +21,12 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, PreTrainedConfig
 from transformers import logging as transformers_logging
 from transformers.utils import cached_file
 
+from renaissance.data.hub import hub_answers
 from renaissance.data.images import ImageStatistics
 from renaissance.errors import UserError
 from renaissance.models.published import PUBLISHED
 from renaissance.settings import EncoderDimensions
 
-HUB_SECONDS = 4.0  # how long the hub may take to answer before it counts as absent
 BICUBIC = 3  # Pillow's number, which preprocessor_config.json uses
 
 
@@ -55,27 +52,6 @@ class EncoderRequest:
     config: dict[str, Any] | None = None
 
 
-@cache
-def hub_answers() -> bool:
-    """Whether the Hugging Face hub can be reached, asked once a process and answered within seconds."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        return False
-    answered = threading.Event()
-
-    def ask() -> None:
-        import huggingface_hub
-
-        try:
-            huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=HUB_SECONDS)
-        except Exception:  # whatever kept it from answering: it does not answer
-            return
-        answered.set()
-
-    # A thread, because a name server that does not answer blocks longer than any timeout one can set.
-    threading.Thread(target=ask, daemon=True).start()
-    return answered.wait(HUB_SECONDS)
-
-
 def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None) -> PreTrainedConfig:
     """The configuration of the named encoder.
 
@@ -90,7 +66,7 @@ def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None)
         return config_from_dict(request.config)
     if request.random and request.name in PUBLISHED and not Path(request.name).is_dir():
         return config_from_dict(PUBLISHED[request.name])
-    config = _fetch(request, lambda **where: AutoConfig.from_pretrained(request.name, **where))
+    config = _fetch(request, lambda **where: AutoConfig.from_pretrained(request.name, trust_remote_code=False, **where))
     return getattr(config, f"{part}_config", config) if part else config
 
 
@@ -119,7 +95,7 @@ def load_pretrained(request: EncoderRequest, config: PreTrainedConfig, notes: li
     if 2 * len(missing) > len(model.state_dict()):
         raise UserError(
             f"{request.setting} = {request.name!r}: its weights are not those of a {model_class.__name__}, "
-            "most of its tensors are missing. Take a folder or a hub name whose config.json and weights belong together."
+            "most of its tensors are missing. Take a folder or hub name whose config.json and weights belong together."
         )
     if missing:
         notes.append(
@@ -157,8 +133,9 @@ def config_to_dict(config: PreTrainedConfig) -> dict[str, Any]:
 
 def find_image_statistics(request: EncoderRequest) -> ImageStatistics | None:
     """Mean, standard deviation and interpolation of the named encoder's processor; None where it has none."""
+    local = Path(request.name).is_dir() or not hub_answers()
     try:
-        path = cached_file(request.name, "preprocessor_config.json", local_files_only=not hub_answers())
+        path = cached_file(request.name, "preprocessor_config.json", local_files_only=local)
         values = json.loads(Path(str(path)).read_text(encoding="utf-8"))
         mean, std = (tuple(float(value) for value in values[f"image_{what}"]) for what in ("mean", "std"))
         resample = int(values.get("resample", BICUBIC))
@@ -244,7 +221,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """No table of unused weights on the screen (a head that was left out is no news), no bar for a second's loading."""
+    """No table of unused weights on the screen (a head that was left out is no news), no bar for a moment."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -161,6 +161,8 @@ def _check_contradictions(
 ) -> None:
     """Refuse settings that say of the weights what is not so."""
     claims = {"patch_size": patch_size, "original_image_size": original_image_size}
+    if request.config is not None:  # our own checkpoint: the weights that it began with have been resized since
+        del claims["original_image_size"]
     facts = {"patch_size": "patch_size", "original_image_size": "image_size"}
     for setting, claimed in claims.items():
         fact = getattr(config, facts[setting], None)

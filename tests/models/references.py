@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import CONFIG_MAPPING, AutoModel, PreTrainedModel
+from transformers import CONFIG_MAPPING, AutoModel
 
 TEXT = {
     "vocab_size": 60,
@@ -39,9 +39,9 @@ CONVNEXT = {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 16, 24, 32]}
 RESNET = {"depths": [1, 1], "hidden_sizes": [16, 32], "embedding_size": 8}
 
 
-def reference(model_type: str, values: dict[str, Any], **changes: Any) -> PreTrainedModel:
+def reference(model_type: str, values: dict[str, Any], **changes: Any) -> Any:
     """A model of `model_type` in evaluation mode, every weight of it random (also those that start as zeros)."""
-    model: PreTrainedModel = AutoModel.from_config(CONFIG_MAPPING[model_type](**{**values, **changes}))
+    model = AutoModel.from_config(CONFIG_MAPPING[model_type](**{**values, **changes}))
     randomise(model)
     return model.eval()
 

@@ -127,6 +127,19 @@ def test_rebuilding_needs_no_folder(from_folders: Make, save: Save, tokens: Toke
     assert again.encode_image(torch.randn(1, 3, 64, 64)).hidden.shape == (1, 65, 32)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16(name: str, tiny: Make, tokens: Tokens, pixels: Tensor) -> None:
+    """Under autocast it runs, forwards and backwards, and says about the same."""
+    model = build(tiny(**MODELS[name]))
+    model.eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        fused = run(model, tokens, pixels)
+    assert fused.pooled is not None
+    fused.pooled.float().sum().backward()
+    torch.testing.assert_close(fused.pooled.float(), run(model, tokens, pixels).pooled, rtol=0.1, atol=0.05)
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 def test_checkpoint_settings_that_contradict(tiny: Make) -> None:
     configs = build(tiny()).encoder_configs()
     with pytest.raises(UserError, match="patch_size = 16 contradicts"):
@@ -152,6 +165,13 @@ def test_image_statistics_follow_the_processor(from_folders: Make, save: Save, t
             json.dump(values, file)
         assert build(settings, text=False).image_statistics == expected
     assert build(tiny()).image_statistics is None
+
+
+def test_original_image_size_is_said_of_the_first_weights_only(from_folders: Make, save: Save) -> None:
+    settings = from_folders(image_encoder=save(reference("vit", IMAGE)), image_size=48, original_image_size=32)
+    model = build(settings, text=False)
+    again = build(settings, text=False, encoder_configs=model.encoder_configs())
+    assert not load_weights(again, model.state_dict()).resized
 
 
 def test_no_side_at_all(tiny: Make) -> None:

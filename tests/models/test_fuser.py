@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import chain, combinations
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from transformers import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertXLayer
@@ -19,7 +20,7 @@ SIZE, HEADS = 32, 4
 SUBSETS = [frozenset(subset) for subset in chain.from_iterable(combinations(sorted(ALL_OUTPUTS), n) for n in (1, 2, 3))]
 
 
-def copy_attention(ours: Attention, attention: nn.Module, output: nn.Module) -> None:
+def copy_attention(ours: Attention, attention: Any, output: Any) -> None:
     for kind in ("weight", "bias"):
         parts = [getattr(getattr(attention, name), kind) for name in ("query", "key", "value")]
         getattr(ours.projection, kind).copy_(torch.cat(parts))
@@ -27,7 +28,7 @@ def copy_attention(ours: Attention, attention: nn.Module, output: nn.Module) -> 
     ours.norm.load_state_dict(output.LayerNorm.state_dict())
 
 
-def copy_feed_forward(ours: FeedForward, inner: nn.Module, outer: nn.Module) -> None:
+def copy_feed_forward(ours: FeedForward, inner: Any, outer: Any) -> None:
     ours.inner.load_state_dict(inner.dense.state_dict())
     ours.outer.load_state_dict(outer.dense.state_dict())
     ours.norm.load_state_dict(outer.LayerNorm.state_dict())

@@ -15,10 +15,11 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from renaissance.data import hub
+from renaissance.data.hub import hub_answers
 from renaissance.errors import UserError
-from renaissance.models import sources
 from renaissance.models.build import build_model
-from renaissance.models.sources import EncoderRequest, find_config, hub_answers, load_pretrained
+from renaissance.models.sources import EncoderRequest, find_config, load_pretrained
 from renaissance.settings import Settings
 from tests.models.references import IMAGE, TEXT, reference
 
@@ -130,13 +131,13 @@ def test_folder_goes_before_the_built_in_table(save: Save, tmp_path: Path, monke
 
 def test_switched_off_hub_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(sources, "HUB_SECONDS", 60)
+    monkeypatch.setattr(hub, "HUB_SECONDS", 60)
     assert not hub_answers()
 
 
 def test_hub_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(sources, "HUB_SECONDS", 0.5)
+    monkeypatch.setattr(hub, "HUB_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         begin = time.monotonic()
@@ -159,3 +160,14 @@ def test_hub_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     assert hub_answers()
     server.server_close()
+
+
+def test_hub_that_refuses_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(hub, "HUB_SECONDS", 60)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+    begin = time.monotonic()
+    assert not hub_answers()
+    assert time.monotonic() - begin < 3

@@ -46,6 +46,7 @@ def test_sequences_equal_transformers(
     assert features.mask.all()
     assert loaded.image_size == features.hidden.shape[-1] == 32
     pooled = loaded.fuse(None, features).pooled
+    assert pooled is not None
     summary = features.hidden.mean(1) if model_type == "swin" else features.hidden[:, 0]
     assert torch.equal(pooled, summary)
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from renaissance.data.scene.content import Scene, Thing
 
 SIDE = 96  # pixels
+_COMPRESSION = 3  # of the PNG file, 0 to 9: twice as fast as the usual 6
 _SCALE = 4  # drawn so much larger and then reduced, for smooth edges
 _RADIUS = {"small": 0.085, "large": 0.145}  # shares of the side; three large things fit side by side
 _RADIUS_SPREAD = 0.06  # a radius is up to so much larger or smaller
@@ -66,7 +67,7 @@ def _draw(things: list[Thing], centres: list[tuple[float, float]], random: np.ra
     pencil = ImageDraw.Draw(image)
     boxes = [_draw_thing(pencil, thing, centre, random) for thing, centre in zip(things, centres, strict=True)]
     file = io.BytesIO()
-    image.resize((SIDE, SIDE), Image.Resampling.BOX).save(file, "PNG")
+    image.reduce(_SCALE).save(file, "PNG", compress_level=_COMPRESSION)
     return Picture(file.getvalue(), boxes)
 
 

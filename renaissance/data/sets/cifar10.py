@@ -19,7 +19,7 @@ from PIL import Image
 
 from renaissance.data.decoding import open_image
 from renaissance.data.kinds import Split
-from renaissance.data.raw import choose, division, find_root, hold_out, read_image
+from renaissance.data.raw import choose, division, find_root, hold_out, read_image, whole_text
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.tables import with_label_names
 from renaissance.data.unpickling import open_pickle
@@ -29,11 +29,13 @@ from renaissance.errors import UserError
 LAYOUT = """
 cifar-10-batches-py/data_batch_1 … data_batch_5 and test_batch            (or without that folder), or
 cifar-10-batches-bin/data_batch_1.bin … data_batch_5.bin and test_batch.bin, or
-train/<class>/*.png and test/<class>/*.png    with a folder for each of the ten classes (PNG or JPEG)
+train/<class>/*.png and test/<class>/*.png    with a folder for each of the ten classes (PNG or JPEG), or
+<class>/*.png    the same without a test split
 """
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE  # bytes of a picture: all red, all green, all blue
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 _PICTURE_FILES = (".png", ".jpg", ".jpeg")
 
 SCHEMA = with_label_names(pa.schema([("image", pa.binary()), ("label", pa.int64()), ("image_id", pa.string())]), LABELS)
@@ -78,7 +80,9 @@ class Cifar10(DataSet):
         form = _form(root)
         assert form is not None
         splits: dict[Split, list[RawRow]] = form(root)
+        parameters: dict[str, object] = {}
         if "val" not in splits:
+            parameters = division(options)
             held_out = hold_out(len(splits["train"]), options)
             splits["val"] = choose(splits["train"], held_out)
             splits["train"] = choose(splits["train"], ~held_out)
@@ -88,7 +92,7 @@ class Cifar10(DataSet):
             for split in order
             if split in splits
         ]
-        return write_tables(plans, options, division(options))
+        return write_tables(plans, options, parameters)
 
 
 def make_row(row: BatchRow | PictureRow) -> dict[str, object]:
@@ -96,8 +100,8 @@ def make_row(row: BatchRow | PictureRow) -> dict[str, object]:
     if isinstance(row, PictureRow):
         path = Path(row.path)
         data = read_image(path)
-        png = data if path.suffix.lower() == ".png" else _png(open_image(data))
-        return {"image": png, "label": row.label, "image_id": f"{path.parent.name}/{path.name}"}
+        png = data if data.startswith(_PNG_START) else _png(open_image(data))
+        return {"image": png, "label": row.label, "image_id": whole_text(f"{path.parent.name}/{path.name}")}
     pixels, labels, names = _open_batch(row.path)
     label = int(labels[row.place])
     if not 0 <= label < len(LABELS):
@@ -112,7 +116,7 @@ def _form(folder: Path) -> Callable[[Path], dict[Split, list[RawRow]]] | None:
         return _pickled
     if (folder / "data_batch_1.bin").is_file():
         return _binary
-    if _class_folders(folder / "train"):
+    if _class_folders(folder / "train") or _class_folders(folder):
         return _pictures
     return None
 
@@ -164,16 +168,18 @@ def _open_batch(path: str) -> tuple[NDArray[np.uint8], Sequence[int], list[str]]
 
 def _pictures(root: Path) -> dict[Split, list[RawRow]]:
     order: tuple[Split, ...] = ("train", "val", "test")
-    return {
-        split: [
-            PictureRow(str(path), LABELS.index(folder.name))
-            for folder in _class_folders(root / split)
-            for path in sorted(folder.iterdir())
-            if path.suffix.lower() in _PICTURE_FILES
-        ]
-        for split in order
-        if _class_folders(root / split)
-    }
+    folders = {split: _class_folders(root / split) for split in order}
+    folders["train"] = folders["train"] or _class_folders(root)
+    return {split: _labelled(found) for split, found in folders.items() if found}
+
+
+def _labelled(folders: Sequence[Path]) -> list[RawRow]:
+    return [
+        PictureRow(str(path), LABELS.index(folder.name))
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in _PICTURE_FILES
+    ]
 
 
 def _class_folders(folder: Path) -> list[Path]:

@@ -38,34 +38,33 @@ class Coco(DataSet):
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "coco", LAYOUT)
         if (root / _KARPATHY).is_file():
-            _check_folders(root, "2014")
+            _check_folders(root, "train2014", "val2014")
             splits = karpathy_rows(root / _KARPATHY, root)
+            parameters: dict[str, object] = {"layout": "karpathy"}
         else:
-            splits = _official(root, options)
+            splits, parameters = _official(root, options)
         unknown = set(splits) - set(_SPLITS)
         if unknown or "train" not in splits:
             raise UserError(f"{root}: its splits are {sorted(splits)}, but should be among {list(_SPLITS)} with train.")
         plans = [caption_plan(f"coco_caption_karpathy_{split}", splits[split]) for split in _SPLITS if split in splits]
-        return write_tables(plans, options, division(options))
+        return write_tables(plans, options, parameters)
 
 
-def _official(root: Path, options: PrepareOptions) -> dict[str, list[CaptionRow]]:
-    """The official training and validation images; without the latter, a share of the former."""
+def _official(root: Path, options: PrepareOptions) -> tuple[dict[str, list[CaptionRow]], dict[str, object]]:
+    """The official training and validation images; without the latter, a share of the former. With the parameters."""
     year = "2017" if _annotations(root, "train", "2017").is_file() else "2014"
-    _check_folders(root, year)
-    splits = {
-        split: official_rows(_annotations(root, split, year), root / f"{split}{year}", split)
-        for split in ("train", "val")
-        if _annotations(root, split, year).is_file()
-    }
-    if "val" not in splits:
-        held_out = hold_out(len(splits["train"]), options)
-        splits = {"train": choose(splits["train"], ~held_out), "val": choose(splits["train"], held_out)}
-    return splits
+    found = [split for split in ("train", "val") if _annotations(root, split, year).is_file()]
+    _check_folders(root, *(f"{split}{year}" for split in found))
+    splits = {split: official_rows(_annotations(root, split, year), root / f"{split}{year}", split) for split in found}
+    if "val" in splits:
+        return splits, {"layout": year}
+    held_out = hold_out(len(splits["train"]), options)
+    splits = {"train": choose(splits["train"], ~held_out), "val": choose(splits["train"], held_out)}
+    return splits, {"layout": year, **division(options)}
 
 
-def _check_folders(root: Path, year: str) -> None:
-    if not (root / f"train{year}").is_dir():
+def _check_folders(root: Path, *names: str) -> None:
+    if not all((root / name).is_dir() for name in names):
         raise UserError(layout_message(root, "coco", LAYOUT))
 
 

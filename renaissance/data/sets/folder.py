@@ -1,15 +1,18 @@
 """Any folder of images with captions, and the tables `<name>_{train,val,test}` that come of it.
 
-`prepare with dataset=folder dataset_name=flickr8k raw_root=…`, then `datasets=["flickr8k"]`.
+`prepare with dataset=folder dataset_name=flickr8k raw_root=…`, then `datasets=["flickr8k"]`. Where the folder names no
+test split none is made up: an evaluation then uses val.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from renaissance.data.captioned import CaptionRow, caption_plan, group_captions
@@ -20,12 +23,13 @@ from renaissance.data.writing import Rejected, write_tables
 from renaissance.errors import UserError
 
 LAYOUT = """
-captions.csv      with the columns image,caption, or
+captions.csv      with the columns image,caption (a line a caption), or
 metadata.jsonl    with an object {"file_name": …, "text": …} a line
-and the pictures beside it, or in images/. A column split (train, val, test), or folders train/ val/ test/ with
-such a file each, divide it; otherwise a share of the images (val_fraction) becomes val.
+and the pictures beside it, in images/ or in any folder below. A column split (train, val, test), pictures named
+train/…, or folders train/ val/ test/ with such a file each divide it; without a val split, a share of the training
+pictures (val_fraction) becomes one.
 """
-_FILES = ("captions.csv", "metadata.jsonl")
+_FILES = ("captions.csv", "metadata.jsonl", "metadata.csv", "captions.txt")  # the last is Flickr8k's, written as CSV
 _IMAGE_COLUMNS = ("image", "file_name", "image_path", "filename")
 _CAPTION_COLUMNS = ("caption", "captions", "text")
 _SPLIT_NAMES: dict[str, Split] = {
@@ -50,25 +54,29 @@ class CaptionTables(DataSet):
         return TableNames(optional=(f"{self.name}_{split}",))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
-        name = _checked_name(options.dataset_name)
         root = find_root(options, _is_root, "an image-caption folder", LAYOUT)
-        splits = _divided_by_folders(root) if _annotations(root) is None else _divided_by_column(root)
-        if set(splits) == {"train"}:
+        name = _table_name(options.dataset_name, root)
+        splits = _divided_by_folders(root) if _annotations(root) is None else _divided_by_lines(root)
+        parameters: dict[str, object] = {}
+        if "val" not in splits:
+            parameters = division(options)
             held_out = hold_out(len(splits["train"]), options)
-            splits = {"train": choose(splits["train"], ~held_out), "val": choose(splits["train"], held_out)}
+            splits["val"] = choose(splits["train"], held_out)
+            splits["train"] = choose(splits["train"], ~held_out)
         plans = [caption_plan(f"{name}_{split}", splits[split]) for split in _ORDER if splits.get(split)]
-        return write_tables(plans, options, division(options))
+        return write_tables(plans, options, parameters)
 
 
-def _checked_name(name: str | None) -> str:
-    if name is None:
-        raise UserError("dataset=folder needs a name for its tables: dataset_name=flickr8k, for example.")
+def _table_name(wanted: str | None, root: Path) -> str:
+    """What the tables are called: as `dataset_name` says, else as the folder."""
+    name = root.resolve().name if wanted is None else wanted
+    given = f"dataset_name={name!r}" if wanted else f"dataset_name is not set, and the folder's name {name!r}"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
-        raise UserError(f"dataset_name={name!r} cannot be a table's name: use letters, digits, _ and -.")
+        raise UserError(f"{given} cannot be a table's name: use letters, digits, _ and -, as in dataset_name=flickr8k.")
     from renaissance.data.sets import data_sets  # here, since that module imports this one
 
     if name in data_sets():
-        raise UserError(f"dataset_name={name!r} is the name of a known data set. Choose another.")
+        raise UserError(f"{given} is the name of a known data set. Choose another dataset_name.")
     return name
 
 
@@ -84,12 +92,12 @@ def _divided_by_folders(root: Path) -> dict[Split, list[CaptionRow]]:
     return splits
 
 
-def _divided_by_column(root: Path) -> dict[Split, list[CaptionRow]]:
+def _divided_by_lines(root: Path) -> dict[Split, list[CaptionRow]]:
     path = _annotations(root)
     assert path is not None
     lines: dict[Split, list[Line]] = {}
     for line in _read(path):
-        name = (line[2] or "train").strip().lower()
+        name = (line[2] or _first_folder(line[0]) or "train").strip().lower()
         if name not in _SPLIT_NAMES:
             raise UserError(f"{path}: the split {line[2]!r} is none of {', '.join(_SPLIT_NAMES)}.")
         lines.setdefault(_SPLIT_NAMES[name], []).append(line)
@@ -98,31 +106,53 @@ def _divided_by_column(root: Path) -> dict[Split, list[CaptionRow]]:
     return {split: _rows(root, split, found) for split, found in lines.items()}
 
 
+def _first_folder(image: str) -> str | None:
+    """The split that an image's path starts with."""
+    first, slash, _ = image.partition("/")
+    return first if slash and first.lower() in _SPLIT_NAMES else None
+
+
 def _rows(folder: Path, split: Split, lines: Iterable[Line]) -> list[CaptionRow]:
     grouped = group_captions((image, caption) for image, caption, _ in lines)
-    in_images = (folder / "images").is_dir()
-    rows = []
-    for image, captions in grouped.items():
-        place = folder / "images" if in_images and not _is_file(folder, image) else folder
-        rows.append(CaptionRow(str(place), image, tuple(captions), split))
-    return rows
+    find = ImagesBelow(folder).find
+    return [CaptionRow(str(folder), find(image), tuple(captions), split) for image, captions in grouped.items()]
 
 
-def _is_file(folder: Path, name: str) -> bool:
-    try:
-        return inside(folder, name).is_file()
-    except (Rejected, OSError):
-        return False
+class ImagesBelow:
+    """Where the images that annotations name lie in a folder: as named, in `images/`, or anywhere below by their name."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def find(self, name: str) -> str:
+        """The path of an image from the folder; the name itself where there is none, or more than one."""
+        for candidate in (name, f"images/{name}"):
+            try:
+                if inside(self.folder, candidate).is_file():
+                    return candidate
+            except (Rejected, OSError):  # it is listed as rejected when the row is made
+                return name
+        found = self._all.get(PurePosixPath(name.replace("\\", "/")).name, [])
+        return found[0] if len(found) == 1 else name
+
+    @cached_property
+    def _all(self) -> dict[str, list[str]]:
+        """The paths of all files by their names."""
+        paths: dict[str, list[str]] = {}
+        for place, _, names in os.walk(self.folder):
+            for name in names:
+                paths.setdefault(name, []).append((Path(place) / name).relative_to(self.folder).as_posix())
+        return paths
 
 
 def _read(path: Path) -> Iterator[Line]:
     """The lines of `captions.csv` or `metadata.jsonl`. Raises UserError when they are not of the expected form."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         try:
-            records = csv.DictReader(file) if path.suffix == ".csv" else _json_lines(path, file)
+            records = csv.DictReader(file) if path.suffix != ".jsonl" else _json_lines(path, file)
             for number, record in enumerate(records, 1):
                 yield from _captions_of(path, number, record)
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (csv.Error, UnicodeDecodeError, OSError) as error:
             raise UserError(f"{path} cannot be read: {error}. It should be UTF-8 text.") from None
 
 

@@ -23,9 +23,11 @@ from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames,
 from renaissance.data.streams import stream
 from renaissance.data.tables import with_label_names
 from renaissance.data.writing import TablePlan, write_tables
+from renaissance.errors import UserError
 
 SEED = 20240
 CAPTIONS_A_PICTURE = 2
+FEWEST = 24
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 _TRAIN_SHARE, _VAL_SHARE = 5 / 6, 1 / 12
 _CLASSES = tuple(
@@ -76,6 +78,8 @@ class Scenes(DataSet):
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         number = options.num_scenes
+        if number < FEWEST:
+            raise UserError(f"num_scenes={number} is too few for three splits of every table: at least {FEWEST}.")
         plans: list[TablePlan] = []
         for split, scenes in _split(draw_scenes(number, _random("scenes", number))).items():
             plans.append(_caption_plan(split, scenes))
@@ -152,7 +156,7 @@ def _scenes_to_ask_about(number: int) -> list[Scene]:
     """Scenes, half of them with a circle among the things."""
     random = _random("question", number)
     found: tuple[list[Scene], list[Scene]] = ([], [])
-    for scene in draw_scenes(4 * number, random):
+    for scene in draw_scenes(3 * number // 2, random):
         found[any(thing.shape == "circle" for thing in scene.things)].append(scene)
     half = number // 2
     scenes = found[0][:half] + found[1][: number - half]

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root, iterate_json_array, read_image
+from renaissance.data.raw import find_root, iterate_json_array, read_image, whole_text
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.writing import TablePlan, write_tables
 from renaissance.errors import UserError
@@ -25,6 +25,7 @@ annotations/region_descriptions.json      (or without annotations/)
 _ANNOTATIONS = ("annotations/region_descriptions.json", "region_descriptions.json")
 _FOLDERS = ("images/VG_100K", "images/VG_100K_2", "VG_100K", "VG_100K_2")
 _BOX = ("width", "height", "x", "y")
+_MOST_NUMBER = 1 << 40  # more than any image id or pixel, and fits the table's integers
 
 SCHEMA = pa.schema(
     [
@@ -84,19 +85,26 @@ class RegionsFile:
         for number, image in enumerate(iterate_json_array(path)):
             try:
                 row = self._row(image)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise UserError(f"{path}: image number {number} is not of the expected form: {error!r}.") from None
-            if row.phrases:
+            if row.phrases:  # some of its pictures have none
                 yield row
 
     def _row(self, image: Any) -> RegionsRow:
-        regions = [region for region in image["regions"] if str(region["phrase"]).strip()]
+        regions = [region for region in image["regions"] if region["phrase"].strip()]
         return RegionsRow(
             root=str(self.root),
-            image_id=int(image["id"]),
-            phrases=tuple(str(region["phrase"]) for region in regions),
-            boxes=tuple(tuple(int(region[side]) for side in _BOX) for region in regions),  # type: ignore[misc]
+            image_id=_number(image["id"]),
+            phrases=tuple(whole_text(region["phrase"]) for region in regions),
+            boxes=tuple(tuple(_number(region[side]) for side in _BOX) for region in regions),  # type: ignore[misc]
         )
+
+
+def _number(value: Any) -> int:
+    number = int(value)
+    if not -_MOST_NUMBER < number < _MOST_NUMBER:
+        raise ValueError(f"the number {number:.3e} cannot be")
+    return number
 
 
 def make_regions_row(row: RegionsRow) -> dict[str, object]:

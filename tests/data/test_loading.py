@@ -1,0 +1,336 @@
+"""Batches: the same from any number of workers, ranks and restarts, and what they hold."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from renaissance.data.augment import RANDAUGMENT, RandAugmentDraw
+from renaissance.data.batch import Batch
+from renaissance.data.images import ImageStatistics, ImageTransform
+from renaissance.data.kinds import DataNeeds
+from renaissance.data.loading import BatchLoader, ExtraDrawer, make_eval_loader, make_train_loader
+from renaissance.data.source import ExampleSource
+from renaissance.data.text import SPECIAL_WORD, TextProcessor
+from renaissance.data.vocabulary import build_vocabulary
+from renaissance.errors import UserError
+
+from .conftest import WriteTable
+
+SIZE = 16
+STATISTICS = ImageStatistics.of_key("imagenet")
+
+
+class FalseImageDraw:
+    """Asks for an image and, sometimes, for a text of the whole set; draws a number for each example."""
+
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        images = [drawer.add_image(int(stream.integers(len(drawer.source)))) for stream in streams]
+        return {"image_row": torch.tensor(images), "number": torch.tensor([stream.random() for stream in streams])}
+
+
+class WidthDraw:
+    """Draws something of the batch's own length L, as masking does."""
+
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        assert batch.tokens is not None
+        return {"ids": batch.tokens.ids[: batch.examples].clone()}
+
+
+class LongTextDraw:
+    """Asks for the longest text of the set."""
+
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        longest = max(range(len(drawer.source)), key=lambda i: len(drawer.source.text(i)))
+        return {"text_row": torch.tensor([drawer.add_text(longest) for _ in streams])}
+
+
+@pytest.fixture
+def source(caption_table: Path) -> ExampleSource:
+    return ExampleSource([caption_table], DataNeeds("caption", image=True, text=True))
+
+
+@pytest.fixture
+def text(source: ExampleSource) -> TextProcessor:
+    return TextProcessor(build_vocabulary(source.texts, None), max_text_len=12)
+
+
+def train(source: ExampleSource, text: TextProcessor | None, **changes: Any) -> BatchLoader:
+    transform = ImageTransform(["imagenet_randaug"], SIZE, STATISTICS, randaugment=RandAugmentDraw(2))
+    given: dict[str, Any] = {
+        "batch_size": 4,
+        "total_batches": 10,
+        "image_transform": transform,
+        "text": text,
+        "draws": {"itm": FalseImageDraw(), "mlm": WidthDraw()},
+        "seed": 0,
+        "num_workers": 0,
+        **changes,
+    }
+    return make_train_loader(source, **given)
+
+
+def flat(batch: Batch) -> list[Tensor]:
+    """Every tensor of a batch."""
+    tensors: list[Tensor] = []
+    batch.map(lambda tensor: tensors.append(tensor) or tensor)  # type: ignore[func-returns-value]
+    return tensors
+
+
+def assert_equal(one: Sequence[Batch], other: Sequence[Batch]) -> None:
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        tensors, others = flat(a), flat(b)
+        assert len(tensors) == len(others) == 12
+        assert all(torch.equal(x, y) for x, y in zip(tensors, others, strict=True))
+
+
+def test_a_batch_holds_its_examples(source: ExampleSource, text: TextProcessor) -> None:
+    """Against the source, Pillow and the tokenizer, example by example."""
+    transform = ImageTransform(["imagenet"], SIZE, STATISTICS)
+    for batch in train(source, text, image_transform=transform, draws={}):
+        assert batch.pixels is not None and batch.tokens is not None and batch.image_key is not None
+        assert batch.pixels.shape == (4, 3, SIZE, SIZE) and batch.pixels.dtype == torch.uint8
+        lengths = []
+        for row, index in enumerate(batch.index.tolist()):
+            assert batch.image_key[row] == source.image_key(index)
+            picture = Image.open(io.BytesIO(source.image_bytes(index))).resize(
+                (SIZE, SIZE), Image.Resampling.BICUBIC, box=(6, 0, 42, 36)
+            )
+            assert torch.equal(batch.pixels[row], torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+            ids, words = text.encode([source.text(index)])[0]
+            lengths.append(len(ids))
+            assert batch.tokens.ids[row, : len(ids)].tolist() == ids.tolist()
+            assert batch.tokens.words[row, : len(ids)].tolist() == words.tolist()
+            assert (batch.tokens.ids[row, len(ids) :] == text.pad_id).all()
+            assert (batch.tokens.words[row, len(ids) :] == SPECIAL_WORD).all()
+            assert batch.tokens.mask[row].tolist() == [True] * len(ids) + [False] * (
+                batch.tokens.ids.shape[1] - len(ids)
+            )
+        assert batch.tokens.ids.shape[1] == max(lengths)  # padded to the longest, not to max_text_len
+        assert batch.label is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_make_the_same_batches(source: ExampleSource, text: TextProcessor, workers: int) -> None:
+    assert_equal(list(train(source, text)), list(train(source, text, num_workers=workers)))
+
+
+def test_a_resumed_run_makes_the_same_batches(source: ExampleSource, text: TextProcessor) -> None:
+    assert_equal(list(train(source, text))[7:], list(train(source, text, start_batch=7)))
+    assert len(train(source, text, start_batch=7)) == 3
+
+
+def test_ranks_draw_what_one_process_draws(source: ExampleSource, text: TextProcessor) -> None:
+    whole = {
+        (n, i): float(x)
+        for n, b in enumerate(train(source, text))
+        for i, x in zip(b.index.tolist(), b.drawn["itm"]["number"], strict=True)
+    }
+    for rank in (0, 1):
+        for number, batch in enumerate(train(source, text, batch_size=2, rank=rank, world_size=2)):
+            for index, drawn in zip(batch.index.tolist(), batch.drawn["itm"]["number"], strict=True):
+                assert whole[number, index] == float(drawn)
+
+
+def test_epochs_draw_anew(source: ExampleSource, text: TextProcessor) -> None:
+    drawn: dict[int, set[float]] = {}
+    for batch in train(source, text, total_batches=12):
+        for index, number in zip(batch.index.tolist(), batch.drawn["itm"]["number"].tolist(), strict=True):
+            assert number not in drawn.setdefault(index, set())
+            drawn[index].add(number)
+    assert max(map(len, drawn.values())) > 1
+
+
+def test_tasks_draw_from_streams_of_their_own(source: ExampleSource) -> None:
+    first, second = next(iter(train(source, None, draws={"a": FalseImageDraw(), "b": FalseImageDraw()}))).drawn.values()
+    assert not torch.equal(first["number"], second["number"])
+
+
+def test_extra_images_are_those_asked_for(source: ExampleSource) -> None:
+    transform = ImageTransform(["imagenet"], SIZE, STATISTICS)
+    for batch in train(source, None, image_transform=transform, draws={"itm": FalseImageDraw()}):
+        rows = batch.drawn["itm"]["image_row"]
+        assert batch.examples == 4 and batch.pixels is not None
+        assert (rows >= 4).all() and rows.max() == len(batch.pixels) - 1
+        one = next(
+            iter(
+                make_eval_loader(
+                    source,
+                    batch_size=len(source),
+                    image_transform=transform,
+                    text=None,
+                    draws={},
+                    seed=0,
+                    num_workers=0,
+                )
+            )
+        )
+        assert one.pixels is not None
+        known = [image.flatten().tolist() for image in one.pixels]
+        assert all(batch.pixels[row].flatten().tolist() in known for row in rows)
+
+
+def test_extra_texts_widen_everything(source: ExampleSource, text: TextProcessor) -> None:
+    """What another task drew over (B, L) fits the length that the longest extra text gives the batch."""
+    for draws in ({"mlm": WidthDraw(), "itm": LongTextDraw()}, {"itm": LongTextDraw(), "mlm": WidthDraw()}):
+        for batch in train(source, text, draws=draws):
+            assert batch.tokens is not None
+            assert len(batch.tokens.ids) == 5
+            assert batch.drawn["itm"]["text_row"].tolist() == [4] * 4
+            assert torch.equal(batch.drawn["mlm"]["ids"], batch.tokens.ids[:4])
+
+
+def test_randaugment_is_drawn_for_every_image(source: ExampleSource) -> None:
+    for batch in train(source, None):
+        assert batch.pixels is not None
+        assert batch.drawn[RANDAUGMENT]["operation"].shape == (len(batch.pixels), 2)
+
+
+def test_evaluation_goes_through_all_examples_in_order(source: ExampleSource, text: TextProcessor) -> None:
+    transform = ImageTransform(["imagenet"], SIZE, STATISTICS)
+    loader = make_eval_loader(
+        source,
+        batch_size=5,
+        image_transform=transform,
+        text=text,
+        draws={"itm": FalseImageDraw()},
+        seed=0,
+        num_workers=0,
+    )
+    batches = list(loader)
+    assert [len(batch.index) for batch in batches] == [5, 5, 5, 3] and len(loader) == 4
+    assert torch.cat([batch.index for batch in batches]).tolist() == list(range(len(source)))
+    again = list(loader)
+    assert all(
+        torch.equal(a.drawn["itm"]["number"], b.drawn["itm"]["number"]) for a, b in zip(batches, again, strict=True)
+    )
+
+
+def test_labels(tmp_path: Path, write_table: WriteTable) -> None:
+    path = write_table(
+        tmp_path / "t.arrow", {"text": [f"text {i}" for i in range(9)], "label": [i % 3 for i in range(9)]}
+    )
+    source = ExampleSource([path], DataNeeds("imdb", image=False, text=True))
+    text = TextProcessor(build_vocabulary(source.texts, None), max_text_len=6)
+    for batch in train(source, text, image_transform=None, draws={}):
+        assert batch.pixels is None and batch.image_key is None and batch.label is not None
+        assert batch.label.tolist() == [index % 3 for index in batch.index.tolist()]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corrupt_image_is_named_without_a_traceback(
+    caption_table: Path, write_table: WriteTable, workers: int, make_picture: Any
+) -> None:
+    whole = make_picture(form="JPEG")
+    path = write_table(
+        caption_table.parent / "bad.arrow",
+        {"image": [whole, whole[: len(whole) // 2]], "caption": pa.array([["a"], ["b"]], pa.list_(pa.string()))},
+    )
+    source = ExampleSource([path], DataNeeds("caption", image=True, text=False))
+    transform = ImageTransform(["imagenet"], SIZE, STATISTICS)
+    loader = make_eval_loader(
+        source, batch_size=1, image_transform=transform, text=None, draws={}, seed=0, num_workers=workers
+    )
+    with pytest.raises(UserError) as caught:
+        list(loader)
+    assert str(caught.value).startswith(f"{path}, row 1: the image cannot be read: ")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_batch_of_several_captions_of_an_image_decodes_it_once(
+    source: ExampleSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    original = ExampleSource.image_bytes
+    monkeypatch.setattr(ExampleSource, "image_bytes", lambda self, index: read.append(index) or original(self, index))
+    transform = ImageTransform(["imagenet"], SIZE, STATISTICS)
+    batch = next(
+        iter(
+            make_eval_loader(
+                source, batch_size=18, image_transform=transform, text=None, draws={}, seed=0, num_workers=0
+            )
+        )
+    )
+    assert batch.image_key is not None and batch.pixels is not None
+    assert len(read) == len(set(batch.image_key.tolist())) < 18
+    for row, key in enumerate(batch.image_key.tolist()):
+        assert torch.equal(batch.pixels[row], batch.pixels[batch.image_key.tolist().index(key)])
+
+
+def test_making_batches_leaves_the_global_generators_alone(source: ExampleSource, text: TextProcessor) -> None:
+    """Dropout of a resumed run would differ otherwise."""
+    torch.manual_seed(0)
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    list(train(source, text, num_workers=1))
+    list(train(source, text))
+    assert torch.equal(state, torch.get_rng_state())
+    assert numpy_state == np.random.get_state()[1].tolist()
+
+
+def test_what_goes_to_workers_is_small(source: ExampleSource, text: TextProcessor) -> None:
+    assert len(pickle.dumps(source)) < 2000
+    assert len(pickle.dumps(text)) < 20_000
+
+
+class ProcessDraw:
+    """Tells the process that drew."""
+
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        import signal
+
+        ignored = signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        return {"process": torch.tensor([os.getpid(), ignored, torch.get_num_threads()])}
+
+
+def test_workers_leave_signals_to_the_main_process(source: ExampleSource) -> None:
+    told = [
+        batch.drawn["who"]["process"].tolist()
+        for batch in train(source, None, draws={"who": ProcessDraw()}, num_workers=2)
+    ]
+    assert len({process for process, _, _ in told} | {os.getpid()}) == 3
+    assert all(ignored and threads == 1 for _, ignored, threads in told)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counts memory as Linux tells it")
+def test_memory_stays_flat_over_an_epoch_with_workers(
+    tmp_path: Path, write_table: WriteTable, make_picture: Any
+) -> None:
+    """Workers that have read a file of 300 MB are as large as at the start."""
+    pictures = [
+        make_picture(seed, size=(64, 64)) + bytes(150_000) for seed in range(20)
+    ]  # what follows a PNG is ignored
+    path = write_table(
+        tmp_path / "t.arrow",
+        {"image": pictures * 100, "caption": pa.array([["a caption"] * 2] * 2000, pa.list_(pa.string()))},
+        rows_a_batch=100,
+    )
+    source = ExampleSource([path], DataNeeds("caption", image=True, text=True))
+    text = TextProcessor(build_vocabulary(source.texts, None), max_text_len=6)
+    sizes: dict[int, list[int]] = {}
+    for batch in train(source, text, draws={"who": MemoryDraw()}, batch_size=20, total_batches=200, num_workers=2):
+        process, size = batch.drawn["who"]["size"].tolist()
+        sizes.setdefault(process, []).append(size)
+    assert len(sizes) == 2
+    for measured in sizes.values():
+        assert max(measured) < 80e6 + measured[5] and measured[-1] < 80e6 + measured[5]
+        assert np.mean(measured[-20:]) < 15e6 + np.mean(measured[10:30])
+
+
+class MemoryDraw:
+    """Tells how much memory the drawing process has."""
+
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        return {"size": torch.tensor([os.getpid(), int(Path("/proc/self/statm").read_text().split()[1]) * 4096])}

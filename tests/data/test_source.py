@@ -1,0 +1,243 @@
+"""Examples of joined tables, against lists that are built the plain way."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from renaissance.data.find import has_split
+from renaissance.data.kinds import DataNeeds
+from renaissance.data.source import ExampleSource, open_split
+from renaissance.data.tables import LABEL_NAMES_KEY
+from renaissance.errors import UserError
+from renaissance.settings import Settings
+
+from .conftest import WriteTable
+
+MakeSettings = Callable[..., Settings]
+CAPTIONS = DataNeeds("caption", image=True, text=True)
+FAMILIES = (
+    [["a", "b"], [], ["c"]],
+    [[], ["d", "e", "f"]],
+    [["g"]],
+)
+
+
+@pytest.fixture
+def joined(tmp_path: Path, write_table: WriteTable) -> list[Path]:
+    return [
+        write_table(
+            tmp_path / f"{number}.arrow",
+            {
+                "image": [f"image {number} {row}".encode() for row in range(len(captions))],
+                "caption": pa.array(captions, pa.list_(pa.string())),
+            },
+            rows_a_batch=2,
+        )
+        for number, captions in enumerate(FAMILIES)
+    ]
+
+
+def naive() -> list[tuple[int, bytes, str]]:
+    """(image key, image, caption) of every example."""
+    rows = [
+        (f"image {number} {row}".encode(), captions)
+        for number, family in enumerate(FAMILIES)
+        for row, captions in enumerate(family)
+    ]
+    return [(key, image, caption) for key, (image, captions) in enumerate(rows) for caption in captions]
+
+
+def test_examples_are_captions_over_all_tables(joined: list[Path]) -> None:
+    source = ExampleSource(joined, CAPTIONS)
+    read = [(source.image_key(i), source.image_bytes(i), source.text(i)) for i in range(len(source))]
+    assert read == naive()
+    assert list(source.texts()) == [caption for _, _, caption in naive()]
+    for key in range(source.rows):
+        assert list(source.examples_of_image(key)) == [i for i, (k, _, _) in enumerate(naive()) if k == key]
+
+
+def test_examples_are_rows_where_no_text_is_read(joined: list[Path]) -> None:
+    source = ExampleSource(joined, DataNeeds("caption", image=True, text=False))
+    assert [source.image_key(i) for i in range(len(source))] == list(range(6))
+    assert source.image_bytes(4) == b"image 1 1"
+    assert source.examples_of_image(4) == range(4, 5)
+
+
+def test_no_example_lies_outside(joined: list[Path]) -> None:
+    source = ExampleSource(joined, CAPTIONS)
+    for index in (-1, len(source)):
+        with pytest.raises(IndexError):
+            source.text(index)
+    with pytest.raises(IndexError):
+        source.examples_of_image(source.rows)
+
+
+def test_a_pickled_source_opens_its_tables_itself(joined: list[Path]) -> None:
+    source = ExampleSource(joined, CAPTIONS)
+    pickled = pickle.dumps(source)
+    assert len(pickled) < 2000
+    assert pickle.loads(pickled).text(3) == source.text(3)
+
+
+def test_a_forked_process_opens_its_tables_itself(joined: list[Path]) -> None:
+    source = ExampleSource(joined, CAPTIONS)
+    inherited = source._opened()
+    reader, writer = get_context("fork").Pipe(duplex=False)
+
+    def read() -> None:
+        writer.send((source.text(2), source._opened() is inherited))
+
+    child = get_context("fork").Process(target=read)
+    child.start()
+    text, same = reader.recv()
+    child.join()
+    assert text == source.text(2)
+    assert not same
+    assert source._opened() is inherited
+
+
+def test_tables_that_changed_under_way_are_noticed(joined: list[Path], write_table: WriteTable) -> None:
+    pickled = pickle.dumps(ExampleSource(joined, CAPTIONS))
+    write_table(joined[2], {"image": [b"x"], "caption": pa.array([["1", "2"]], pa.list_(pa.string()))})
+    with pytest.raises(UserError, match="changed while they were in use"):
+        pickle.loads(pickled).text(0)
+
+
+def test_labels_and_their_names(tmp_path: Path, write_table: WriteTable) -> None:
+    names = {LABEL_NAMES_KEY: b'["no", "yes"]'}
+    needs = DataNeeds("imdb", image=False, text=True)
+    good = write_table(tmp_path / "good.arrow", {"text": ["x", "y"], "label": [1, 0]}, metadata=names)
+    source = ExampleSource([good, good], needs)
+    assert source.label_names == ["no", "yes"]
+    assert [source.label(i) for i in range(4)] == [1, 0, 1, 0]
+    unnamed = write_table(tmp_path / "unnamed.arrow", {"text": ["x"], "label": [1]})
+    with pytest.raises(UserError, match=r"unnamed\.arrow names its classes otherwise"):
+        ExampleSource([good, unnamed], needs)
+    for label in (2, -1):
+        bad = write_table(tmp_path / "bad.arrow", {"text": ["x"], "label": [label]}, metadata=names)
+        with pytest.raises(UserError, match=r"bad\.arrow.*'label'.*between 0 and 1"):
+            ExampleSource([bad], needs)
+
+
+def test_coco_reads_train_and_restval_and_does_without_restval(
+    tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings
+) -> None:
+    def write(split: str, caption: str) -> None:
+        columns = {"image": [b"x"], "caption": pa.array([[caption]], pa.list_(pa.string()))}
+        write_table(tmp_path / f"coco_caption_karpathy_{split}.arrow", columns)
+
+    settings = make_settings(datasets=["coco"], data_root=str(tmp_path))
+    write("train", "one")
+    assert list(open_split(settings, CAPTIONS, "train").texts()) == ["one"]
+    write("restval", "two")
+    assert list(open_split(settings, CAPTIONS, "train").texts()) == ["one", "two"]
+    write("val", "three")
+    write("test", "four")
+    assert list(open_split(settings, CAPTIONS, "val").texts()) == ["three"]  # ViLT's reader takes test here
+    assert list(open_split(settings, CAPTIONS, "test").texts()) == ["four"]
+
+
+def test_published_shards_are_joined(tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings) -> None:
+    for shard in (0, 3):
+        columns = {"image": [b"x"], "caption": pa.array([[str(shard)]], pa.list_(pa.string()))}
+        write_table(tmp_path / f"sbu_{shard}.arrow", columns)
+    settings = make_settings(datasets=["sbu"], data_root=str(tmp_path))
+    assert list(open_split(settings, CAPTIONS, "train").texts()) == ["0", "3"]
+    assert not has_split(settings, "caption", "val")
+
+
+def test_missing_tables_are_named(tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings) -> None:
+    settings = make_settings(datasets=["coco", "vg"], data_root=str(tmp_path))
+    with pytest.raises(
+        UserError, match=r"coco_caption_karpathy_train\.arrow is missing.*prepare.*Tables there now: none"
+    ):
+        open_split(settings, CAPTIONS, "train")
+    columns = {"image": [b"x"], "caption": pa.array([["a"]], pa.list_(pa.string()))}
+    for split in ("train", "restval"):
+        write_table(tmp_path / f"coco_caption_karpathy_{split}.arrow", columns)
+    with pytest.raises(UserError, match=r"'vg'.*vg\.arrow is missing"):
+        open_split(settings, CAPTIONS, "train")
+    (tmp_path / "coco_caption_karpathy_train.arrow").unlink()
+    with pytest.raises(UserError, match=r"karpathy_train\.arrow is missing"):  # restval alone is not enough
+        open_split(settings.model_copy(update={"datasets": ["coco"]}), CAPTIONS, "train")
+
+
+def test_an_unknown_name_gets_near_ones(tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings) -> None:
+    columns = {"image": [b"x"], "caption": pa.array([["a"]], pa.list_(pa.string()))}
+    write_table(tmp_path / "flickr8k_train.arrow", columns)
+    good = make_settings(datasets=["flickr8k"], data_root=str(tmp_path))
+    assert len(open_split(good, CAPTIONS, "train")) == 1
+    assert not has_split(good, "caption", "val")
+    bad = make_settings(datasets=["flikr8k"], data_root=str(tmp_path))
+    with pytest.raises(UserError, match=r"'flikr8k'.*Did you mean flickr8k"):
+        open_split(bad, CAPTIONS, "train")
+
+
+def test_a_kind_that_no_data_set_has(tmp_path: Path, make_settings: MakeSettings) -> None:
+    settings = make_settings(datasets=["coco"], data_root=str(tmp_path))
+    with pytest.raises(UserError, match=r"no examples of kind imdb; data sets with such examples: imdb, scenes"):
+        open_split(settings, DataNeeds("imdb", image=False, text=True), "train")
+
+
+def test_an_empty_split_is_an_error(tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings) -> None:
+    columns = {"image": [b"x"], "caption": pa.array([[]], pa.list_(pa.string()))}
+    write_table(tmp_path / "none_train.arrow", columns)
+    with pytest.raises(UserError, match="train split is empty"):
+        open_split(make_settings(datasets=["none"], data_root=str(tmp_path)), CAPTIONS, "train")
+
+
+MEASURE = """
+import sys, time
+from pathlib import Path
+from renaissance.data.kinds import DataNeeds
+from renaissance.data.source import ExampleSource
+import numpy as np, pyarrow
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+paths = [Path(path) for path in sys.argv[1:]]
+pyarrow.ipc.open_file(str(paths[0])).schema  # what pyarrow loads when it is first used is not the data's
+before, start = resident(), time.perf_counter()
+source = ExampleSource(paths, DataNeeds("caption", image=True, text=True))
+seconds, opened = time.perf_counter() - start, resident() - before
+order, most = np.random.default_rng(0).permutation(len(source))[:200_000].tolist(), 0
+for number, index in enumerate(order):
+    source.text(index), source.image_key(index), source.image_bytes(index)
+    if number % 1000 == 0:
+        most = max(most, resident() - before)
+print(len(source), seconds, opened, most)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counts memory as Linux tells it")
+def test_five_million_captions_open_at_once_and_take_no_memory(tmp_path: Path) -> None:
+    """Twelve tables as large as VG and GCC together: opened within a second, less than 100 MB, while being read too."""
+    rows, texts = 50_000, 9
+    text = pa.array([f"the caption number {number} of a table of many captions" for number in range(rows * texts)])
+    captions = pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32) * texts, text)
+    table = pa.table({"image": pa.array([b"x" * 500] * rows), "caption": captions})
+    paths = [tmp_path / f"{number}.arrow" for number in range(12)]
+    for path in paths:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=1000)
+    # Once to have the files in the system's cache, as they are when they have just been written or used.
+    runs = [
+        subprocess.run([sys.executable, "-c", MEASURE, *map(str, paths)], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    number, seconds, opened, most = (float(value) for value in runs[-1].stdout.split())
+    assert number == 12 * rows * texts > 5_000_000
+    assert seconds < 1
+    assert opened < 100e6
+    assert most < 150e6

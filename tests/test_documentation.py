@@ -1,0 +1,137 @@
+"""Every command in the README runs: shortened where it is long, on real or small data where it names a user's.
+
+A command that is added to the README and not to `SHORTENED` fails the first test, so none goes untried.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+
+# Run by .ci/run, in a virtual environment of their own.
+BY_CI = {"make quickstart", "make test", "make bench"}
+# No server is there to take them; test_observers.py tests what happens then.
+UNREACHABLE = {"python run.py -m localhost:27017:renaissance with task_mlm_itm scenes tiny max_steps=100"}
+
+RANDOM = "random_init num_gpus=0 num_workers=0 batch_size=4 per_gpu_batchsize=4 fast_dev_run=True"
+SHORT = "num_gpus=0 num_workers=0 fast_dev_run=True num_scenes=60"
+CHECKPOINT = "{pretrained}"
+
+# What is put behind each command, and what in it is replaced by what.
+SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
+    "python run.py with task_mlm_itm_deit_electra": (f"{RANDOM} coco tokenizer={{bert}}", {}),
+    "python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32": (
+        f"{RANDOM} coco tokenizer={{bert}}",
+        {},
+    ),
+    "python run.py with task_mlm_itm deit_electra coco imagenet_randaug freeze_image": (RANDOM, {}),
+    "python run.py with task_mlm_itm onetower_electra coco step25k learning_rate=1e-4": (RANDOM, {}),
+    "python run.py with task_mlm_itm scenes tiny max_steps=500": (SHORT, {}),
+    "python run.py print_named_configs": ("", {}),
+    "python run.py print_config with task_mlm_itm_deit_electra": ("", {}),
+    "python run.py prepare with dataset=coco raw_root=/data/coco": ("", {"/data": "{real}"}),
+    "python run.py prepare with dataset=cifar10 raw_root=/data/cifar-10-batches-py": ("", {"/data": "{real}"}),
+    "python run.py prepare with dataset=imdb raw_root=/data/aclImdb": ("", {"/data": "{real}"}),
+    "python run.py prepare with dataset=folder raw_root=/data/flickr8k dataset_name=flickr8k": (
+        "",
+        {"/data": "{real}"},
+    ),
+    "python run.py prepare with dataset=scenes": ("num_scenes=60", {}),
+    "python run.py with task_finetune_cifar10 load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": (
+        f"{SHORT} scenes",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
+    "python run.py with task_finetune_imdb load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": (
+        f"{SHORT} scenes",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
+    "python run.py with task_finetune_cifar10 test_only=True "
+    "load_path=result/finetune_cifar10/1/checkpoints/best.ckpt": (
+        f"{SHORT} scenes",
+        {"result/finetune_cifar10/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
+    "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
+    "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "
+    "num_gpus=0 batch_size=16 per_gpu_batchsize=16 max_steps=50": (RANDOM, {"/data": "{real}"}),
+    "python run.py -F sacred_runs with task_mlm_itm scenes tiny max_steps=100": (SHORT, {"sacred_runs": "{tmp}/sacred"}),
+    "python run.py -s sqlite:///runs.db with task_mlm_itm scenes tiny max_steps=100": (
+        SHORT,
+        {"sqlite:///runs.db": "sqlite:///{tmp}/runs.db"},
+    ),
+}
+# Visual Genome's images are not among the small real data; tests/data tests `prepare` on a hand-made copy of its layout.
+WITHOUT_DATA = {"python run.py prepare with dataset=vg raw_root=/data/vg"}
+
+
+def documented_commands() -> list[str]:
+    """The commands in the README's bash blocks, a line each."""
+    blocks = re.findall(r"```bash\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_every_documented_command_is_tried():
+    documented = set(documented_commands())
+    known = BY_CI | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
+    assert documented <= known, "documented, and not tried by this test"
+    assert set(SHORTENED) <= documented, "tried, and no longer documented"
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[str, str]:
+    """What the commands' places stand for: prepared tables, a pretrained checkpoint, a vocabulary."""
+    tmp = tmp_path_factory.mktemp("documentation")
+    found = {"tmp": str(tmp), "real": str(real_data), "bert": str(real_data / "tokenizers" / "bert-base-uncased")}
+    execute(f"python run.py prepare with dataset=coco raw_root={real_data}/coco", tmp)
+    execute(f"python run.py with task_mlm_itm scenes tiny {SHORT}", tmp)
+    found["pretrained"] = str(tmp / "result" / "mlm_itm" / "1" / "checkpoints" / "best.ckpt")
+    return found
+
+
+def execute(command: str, tmp: Path) -> str:
+    """Run a command of the README on this Python, with data and results under `tmp`; gives its output."""
+    words = shlex.split(command)
+    assert words[:2] == ["python", "run.py"]
+    own = [f"data_root={tmp}/arrow", f"log_dir={tmp}/result"]
+    if "print_named_configs" not in words:
+        words += own if "with" in words else ["with", *own]
+    done = subprocess.run(
+        [sys.executable, *words[1:]],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", list(SHORTENED))
+def test_a_documented_command_runs(command, places):
+    behind, replaced = SHORTENED[command]
+    for old, new in replaced.items():
+        assert old in command
+        command = command.replace(old, new)
+    output = execute(f"{command} {behind}".format(**places), Path(places["tmp"]))
+    assert output.strip()
+
+
+def test_the_wrong_setting_shown_in_the_readme_is_answered_as_shown():
+    text = README.read_text(encoding="utf-8")
+    shown = re.search(r"```text\n\$ (python run\.py .*?)\n(.*?)```", text, flags=re.DOTALL)
+    assert shown is not None
+    words = shlex.split(shown[1])
+    done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == shown[2].strip()
