@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,7 +18,8 @@ from typing import TypeVar
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_AHEAD = 2  # tasks a process that wait or whose results wait
+AHEAD = 2  # tasks a process that wait or whose results wait
+ALONE_SECONDS = 2.0  # about what starting the processes takes: shorter work is done without them
 
 
 def usable_cores() -> int:
@@ -31,14 +33,19 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
     Args:
         function: a function of a module, since it is sent to other processes.
         tasks: what to work on, taken as needed.
-        processes: how many; 1 works in this process.
+        processes: how many; 1 works in this process, as does any number for the first ALONE_SECONDS.
 
     Raises:
         RuntimeError: a process was killed from outside.
     """
-    if processes == 1:
-        yield from map(function, tasks)
-        return
+    started = time.monotonic()
+    tasks = iter(tasks)
+    while processes == 1 or time.monotonic() - started < ALONE_SECONDS:
+        try:
+            task = next(tasks)
+        except StopIteration:
+            return
+        yield function(task)
     # Spawned, not forked: the parent may have threads (progress bars, PyTorch), whose locks a fork would inherit.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
@@ -46,7 +53,7 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
     try:
         for task in tasks:
             waiting.append(pool.submit(function, task))
-            if len(waiting) >= _AHEAD * processes:
+            if len(waiting) >= AHEAD * processes:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

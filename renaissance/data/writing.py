@@ -114,10 +114,9 @@ def _write_table(plan: TablePlan, options: PrepareOptions, parameters: Mapping[s
     paths: list[Path] = []
     rejected: list[tuple[str, str]] = []
     planned = 0
-    small = plan.total is not None and plan.total <= 2 * ROWS_A_PART  # done before other processes have started
     parts = _parts(plan, folder, schema)
     with tqdm(total=plan.total, desc=plan.name, unit=" rows", disable=None, leave=False) as bar:
-        for result in map_in_order(_write_part, parts, 1 if small else options.processes):
+        for result in map_in_order(_write_part, parts, options.processes):
             paths.append(result.path)
             planned += result.rows
             rejected += result.rejected
@@ -241,7 +240,7 @@ def _check_parameters(
         keys = sorted({*found, *wanted})
         differences = ", ".join(f"{key}={found.get(key)}" for key in keys if found.get(key) != wanted.get(key))
         if len(kept) == len(plans):
-            print(f"The tables are there already and are kept, though written with {differences}. Delete them to change it.")
+            print(f"The tables there were written with {differences} and are kept; delete them to write them anew.")
             return
         raise UserError(
             f"{path} is there already, but was written with {differences}: tables written now would not fit it "

@@ -16,7 +16,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from renaissance.data.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.dimensions import with_dimensions
-from renaissance.models.initialise import STANDARD_DEVIATION
+from renaissance.models.initialise import STANDARD_DEVIATION, initialise_linear_maps
 from renaissance.models.interface import Features
 from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained, sees_images
 from renaissance.models.weights import first_position, load_weights
@@ -86,7 +86,9 @@ def build_text_encoder(
         config.vocab_size = vocab_size
         config.pad_token_id = pad_id
         config.initializer_range = STANDARD_DEVIATION
-        return create_model(_with_positions(config, max_text_len))
+        encoder = create_model(_with_positions(config, max_text_len))
+        initialise_linear_maps(encoder)
+        return encoder
     if vocab_size > config.vocab_size:
         raise UserError(
             f"The vocabulary has {vocab_size:,} tokens, but the weights of {request.setting} = {request.name!r} know "

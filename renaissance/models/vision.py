@@ -16,6 +16,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from renaissance.errors import UserError
 from renaissance.models.dimensions import with_dimensions
+from renaissance.models.initialise import initialise_linear_maps
 from renaissance.models.interface import Features
 from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained, sees_images
 from renaissance.models.weights import load_weights
@@ -120,11 +121,15 @@ def build_vision_encoder(
         if patch_size is not None:
             _set_patch_size(config, patch_size, request)
         _set_image_size(config, image_size, request)
-        return create_model(config)
+        encoder = create_model(config)
+        initialise_linear_maps(encoder)
+        return encoder
     _check_contradictions(config, request, patch_size, original_image_size)
     if request.config is not None:
         _set_image_size(config, image_size, request)
-        return create_model(config)
+        encoder = create_model(config)
+        initialise_linear_maps(encoder)
+        return encoder
     return _resized(load_pretrained(request, config, notes), image_size, request, notes)
 
 

@@ -92,7 +92,7 @@ def assert_equal(one: Sequence[Batch], other: Sequence[Batch]) -> None:
     assert len(one) == len(other)
     for a, b in zip(one, other, strict=True):
         tensors, others = flat(a), flat(b)
-        assert len(tensors) == len(others) == 12
+        assert len(tensors) == len(others) == 11
         assert all(torch.equal(x, y) for x, y in zip(tensors, others, strict=True))
 
 
@@ -154,7 +154,8 @@ def test_epochs_draw_anew(source: ExampleSource, text: TextProcessor) -> None:
 
 
 def test_tasks_draw_from_streams_of_their_own(source: ExampleSource) -> None:
-    first, second = next(iter(train(source, None, draws={"a": FalseImageDraw(), "b": FalseImageDraw()}))).drawn.values()
+    drawn = next(iter(train(source, None, draws={"a": FalseImageDraw(), "b": FalseImageDraw()}))).drawn
+    first, second = drawn["a"], drawn["b"]
     assert not torch.equal(first["number"], second["number"])
 
 
@@ -193,7 +194,7 @@ def test_extra_texts_widen_everything(source: ExampleSource, text: TextProcessor
 
 
 def test_randaugment_is_drawn_for_every_image(source: ExampleSource) -> None:
-    for batch in train(source, None):
+    for batch in train(source, None, draws={"itm": FalseImageDraw()}):
         assert batch.pixels is not None
         assert batch.drawn[RANDAUGMENT]["operation"].shape == (len(batch.pixels), 2)
 
@@ -325,8 +326,8 @@ def test_memory_stays_flat_over_an_epoch_with_workers(
         sizes.setdefault(process, []).append(size)
     assert len(sizes) == 2
     for measured in sizes.values():
-        assert max(measured) < 80e6 + measured[5] and measured[-1] < 80e6 + measured[5]
-        assert np.mean(measured[-20:]) < 15e6 + np.mean(measured[10:30])
+        assert max(measured) - min(measured) < 80e6
+        assert np.mean(measured[-30:]) < 15e6 + np.mean(measured[10:40])
 
 
 class MemoryDraw:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -113,13 +113,13 @@ def _first_folder(image: str) -> str | None:
 
 
 def _rows(folder: Path, split: Split, lines: Iterable[Line]) -> list[CaptionRow]:
-    grouped = group_captions((image, caption) for image, caption, _ in lines)
-    find = ImagesBelow(folder).find
-    return [CaptionRow(str(folder), find(image), tuple(captions), split) for image, captions in grouped.items()]
+    find = cache(ImagesBelow(folder).find)
+    grouped = group_captions((find(image), caption) for image, caption, _ in lines)  # one picture may have two names
+    return [CaptionRow(str(folder), image, tuple(captions), split) for image, captions in grouped.items()]
 
 
 class ImagesBelow:
-    """Where the images that annotations name lie in a folder: as named, in `images/`, or anywhere below by their name."""
+    """Finds the images that annotations name in a folder: as named, in `images/`, or anywhere below by file name."""
 
     def __init__(self, folder: Path):
         self.folder = folder
