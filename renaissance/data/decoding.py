@@ -6,11 +6,16 @@ Used by the loader (at the size wanted) and by `prepare` (to check that a file i
 from __future__ import annotations
 
 import io
+import warnings
 
 from PIL import Image
 
 MAX_PIXELS = 100_000_000  # a decompression bomb has more; a large photograph has 50 million
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # plain pictures: none of Pillow's helper programs
+
+# Pillow warns of curious metadata in files that decode well, and of large images, for which there is MAX_PIXELS.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class BadImage(ValueError):

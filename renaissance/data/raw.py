@@ -100,11 +100,12 @@ def read_image(path: Path) -> bytes:
 def read_file(path: Path, most: int) -> bytes:
     """The bytes of a plain file of at most `most` bytes. Raises Rejected otherwise."""
     try:
-        if not path.is_file():  # a pipe or a device could be read for ever
+        if path.is_file():  # a pipe or a device could be read for ever
+            with open(path, "rb") as file:
+                data = file.read(most + 1)
+        else:
             raise Rejected("it is no plain file" if path.exists() else "the file is missing")
-        with open(path, "rb") as file:
-            data = file.read(most + 1)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise Rejected(f"the file cannot be read: {error}") from None
     if len(data) > most:
         raise Rejected(f"it has more than {most:,} bytes")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from renaissance.models.dropout import Dropout
 from renaissance.models.initialise import initialise
 from renaissance.models.interface import ALL_OUTPUTS, Fused, Output
 
@@ -38,7 +39,7 @@ class Attention(nn.Module):
         self.num_heads = num_heads
         self.projection = nn.Linear(size, 3 * size)  # rows: queries, keys, values
         self.output = nn.Linear(size, size)
-        self.dropout = nn.Dropout(drop_rate)
+        self.dropout = Dropout(drop_rate)
         self.norm = nn.LayerNorm(size, eps=1e-12)
 
     def project(self, hidden: Tensor, parts: Literal["q", "kv", "qkv"] = "qkv") -> list[Tensor]:
@@ -81,7 +82,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.inner = nn.Linear(size, inner_size)
         self.outer = nn.Linear(inner_size, size)
-        self.dropout = nn.Dropout(drop_rate)
+        self.dropout = Dropout(drop_rate)
         self.norm = nn.LayerNorm(size, eps=1e-12)
 
     def forward(self, hidden: Tensor) -> Tensor:

@@ -103,6 +103,7 @@ def bomb(side: int) -> bytes:
     )
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_hostile_bytes_are_refused_with_a_reason(make_picture: MakePicture) -> None:
     jpeg, png = make_picture(form="JPEG"), make_picture()
     for data, reason in (
@@ -110,7 +111,7 @@ def test_hostile_bytes_are_refused_with_a_reason(make_picture: MakePicture) -> N
         (b"no picture at all", "not an image"),
         (bomb(12_000), f"12000 x 12000 pixels, more than {MAX_PIXELS:,}"),
         (bomb(30_000), "decompression bomb"),  # Pillow's own limit is higher
-        (jpeg[: len(jpeg) // 2], "truncated"),
+        (jpeg[: len(jpeg) // 2], "(?i)truncated"),
         (png[: len(png) // 2], ""),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not an image"),  # Pillow would start Ghostscript
     ):
@@ -120,6 +121,7 @@ def test_hostile_bytes_are_refused_with_a_reason(make_picture: MakePicture) -> N
             ImageTransform(["imagenet"], 24, IMAGENET)(data)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_damaged_bytes_never_raise_anything_else(make_picture: MakePicture) -> None:
     random = np.random.default_rng(0)
     transform = ImageTransform(["imagenet"], 24, IMAGENET)

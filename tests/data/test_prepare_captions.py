@@ -255,14 +255,19 @@ def test_folder_divided_by_the_paths_of_its_images(tmp_path: Path):
 
 
 def test_folder_whose_images_lie_anywhere_below(tmp_path: Path):
-    write(tmp_path / "raw" / "captions.csv", "image,caption\na.jpg,one\nb.jpg,two\nc.jpg,three\n")
-    write(tmp_path / "raw" / "Pictures" / "1" / "a.jpg", picture(1))
-    write(tmp_path / "raw" / "Pictures" / "2" / "b.jpg", picture(2))
-    write(tmp_path / "raw" / "Pictures" / "1" / "c.jpg", picture(3))
-    write(tmp_path / "raw" / "Pictures" / "2" / "c.jpg", picture(4))  # which of the two is not known
-    reports = prepare("folder", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine", max_rejected_fraction=1 / 2)
-    assert sum(report.rows for report in reports.values()) == 2
-    assert sum(report.rejected for report in reports.values()) == 1
+    places = {"a.jpg": ["1"], "b.jpg": ["2"], "c.jpg": ["1", "2"], "d.jpg": ["2/3"]}  # which c.jpg is not known
+    write(
+        tmp_path / "raw" / "captions.csv",
+        "image,caption,split\n" + "".join(f"{name},of {name},train\n" for name in places),
+    )
+    for name, folders in places.items():
+        for folder in folders:
+            write(tmp_path / "raw" / "Pictures" / folder / name, picture(ord(name[0]) + len(folder)))
+    write(tmp_path / "raw" / "captions.csv", (tmp_path / "raw" / "captions.csv").read_text() + "a.jpg,again,val\n")
+    prepare("folder", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine", max_rejected_fraction=0.3)
+    table = read(tmp_path / "arrow" / "mine_train.arrow")
+    assert _images(table) == {"a.jpg": picture(98), "b.jpg": picture(99), "d.jpg": picture(103)}
+    assert "c.jpg" in (tmp_path / "arrow" / "mine_train.rejected.csv").read_text()
 
 
 def test_real_folder(tmp_path: Path, real_data: Path):

@@ -30,7 +30,7 @@ _CSV = "IMDB Dataset.csv"
 _LABELS = ("negative", "positive")
 _FOLDERS = ("neg", "pos")  # in the order of _LABELS
 _MOST_BYTES = 10 << 20  # of a review
-_BREAK = re.compile(r"\s*<br\s*/?>\s*", re.IGNORECASE)
+_BREAK = re.compile(r"(?:<br\s*/?>\s*)+", re.IGNORECASE)
 
 SCHEMA = with_label_names(pa.schema([("text", pa.string()), ("label", pa.int64()), ("text_id", pa.string())]), _LABELS)
 
