@@ -84,7 +84,9 @@ def make_batch(size: int, settings: Settings, text: TextProcessor, device: torch
     return batch.to(device)
 
 
-def make_training_step(settings: Settings, text: TextProcessor, batch: Batch, device: torch.device) -> Callable[[], None]:
+def make_training_step(
+    settings: Settings, text: TextProcessor, batch: Batch, device: torch.device
+) -> Callable[[], None]:
     """A function that takes one optimiser step on the batch, as the Lightning module does."""
     model = build_model(settings, vocab_size=text.vocab_size, pad_id=text.pad_id, image=True, text=True)
     context = TaskContext(settings, model, text, None)
@@ -110,8 +112,10 @@ def make_training_step(settings: Settings, text: TextProcessor, batch: Batch, de
 
 def make_primitive(batch: Batch, device: torch.device) -> Callable[[], None]:
     """A function that takes one forward and backward pass of DeiT-tiny on the batch's images."""
-    config = DeiTConfig(hidden_size=192, num_attention_heads=3, intermediate_size=768, attn_implementation="sdpa")
-    model = DeiTModel(config, add_pooling_layer=False).to(device).train()
+    config = DeiTConfig(hidden_size=192, num_attention_heads=3, intermediate_size=768)
+    config._attn_implementation = "sdpa"
+    model: nn.Module = DeiTModel(config, add_pooling_layer=False)
+    model.to(device).train()
     assert batch.pixels is not None
     pixels = batch.pixels.float() / 255
 
@@ -156,7 +160,9 @@ def main() -> None:
     for name, values in seconds.items():
         print(f"{name:30} {summarise(values)} s")
     primitive, step = seconds.values()
-    print(f"{'ratio':30} {summarise([ours / theirs for ours, theirs in zip(step, primitive, strict=True)])}  (limit 4.2)")
+    print(
+        f"{'ratio':30} {summarise([ours / theirs for ours, theirs in zip(step, primitive, strict=True)])}  (limit 4.2)"
+    )
     print(f"{'examples a second':30} {summarise([arguments.batch / value for value in step])}")
     print(f"{'peak memory':30} {peak_memory_bytes() / 1e9:.2f} GB")
     if arguments.profile:

@@ -18,7 +18,9 @@ def summarise(values: Sequence[float]) -> str:
 
 def machine() -> str:
     """The processor, the cores and threads, and PyTorch's version, in a line."""
-    processor = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    processor = (
+        torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    )
     load = os.getloadavg()[0]
     return (
         f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, "

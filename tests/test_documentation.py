@@ -62,13 +62,16 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
     "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "
     "num_gpus=0 batch_size=16 per_gpu_batchsize=16 max_steps=50": (RANDOM, {"/data": "{real}"}),
-    "python run.py -F sacred_runs with task_mlm_itm scenes tiny max_steps=100": (SHORT, {"sacred_runs": "{tmp}/sacred"}),
+    "python run.py -F sacred_runs with task_mlm_itm scenes tiny max_steps=100": (
+        SHORT,
+        {"sacred_runs": "{tmp}/sacred"},
+    ),
     "python run.py -s sqlite:///runs.db with task_mlm_itm scenes tiny max_steps=100": (
         SHORT,
         {"sqlite:///runs.db": "sqlite:///{tmp}/runs.db"},
     ),
 }
-# Visual Genome's images are not among the small real data; tests/data tests `prepare` on a hand-made copy of its layout.
+# Visual Genome's images are not among the small real data; tests/data has a hand-made copy of its layout.
 WITHOUT_DATA = {"python run.py prepare with dataset=vg raw_root=/data/vg"}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,7 +49,8 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
         yield function(task)
     # Spawned, not forked: the parent may have threads (progress bars, PyTorch), whose locks a fork would inherit.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
+    life, hold = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(life,))
     waiting: deque[Future[Result]] = deque()
     try:
         for task in tasks:
@@ -57,12 +59,15 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        pool.shutdown()
     except BrokenProcessPool:
         raise RuntimeError(
             "A worker process was killed, perhaps because memory ran out. What is done is kept: run the command again."
         ) from None
     finally:
+        hold.close()  # after an interruption the processes end at once, in the middle of their tasks
         pool.shutdown(cancel_futures=True)
+        life.close()
 
 
 @contextmanager
@@ -83,14 +88,12 @@ def only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _begin() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+def _begin(life: Connection) -> None:
+    """Leave signals to the parent, and end when it lets go of the other end of `life`, as it also does by its death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
 
     def follow() -> None:
-        parent.join()
+        life.poll(None)
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

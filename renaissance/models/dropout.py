@@ -1,7 +1,7 @@
 """Dropout that does not hold up a training step on the CPU.
 
 PyTorch's draws a number for every element, one after the other: in the cross-modal layers of a small model that
-a thirtieth of the whole step. Sixteen random bits an element are enough and cost a quarter. On other devices
+is a sixteenth of the whole step. Sixteen random bits an element are enough and cost a quarter. On other devices
 PyTorch's own runs, which draws in parallel there.
 """
 
@@ -34,7 +34,7 @@ class Dropout(nn.Module):
             return hidden
         if hidden.device.type != "cpu" or dropped == _LEVELS:
             return F.dropout(hidden, self.rate)
-        result: Tensor = _CpuDropout.apply(hidden, dropped)  # type: ignore[no-untyped-call]
+        result: Tensor = _CpuDropout.apply(hidden, dropped)
         return result
 
     def extra_repr(self) -> str:

@@ -22,8 +22,9 @@ from transformers import AttentionInterface, PreTrainedModel
 from renaissance.data.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.sources import EncoderRequest
-from renaissance.models.text import position_numbers
+from renaissance.models.text import position_embeddings, position_numbers
 from renaissance.models.vision import has_class_position, sequence_norm
+from renaissance.models.weights import first_position
 
 ATTENTION = "renaissance_joint"
 LAYERS = ("layers", "encoder.layer", "encoder.layers", "transformer.layer")
@@ -109,12 +110,12 @@ class JointTransformer(nn.Module):
         self.encoder = encoder
         self.hidden_size: int = encoder.config.hidden_size
         self.sees_images = encoder.main_input_name == "pixel_values"
+        self.first_position = first_position(position_embeddings(encoder))
         self.has_class_position = has_class_position(encoder)
 
     def embed_text(self, tokens: Tokens) -> Tensor:
         """The encoder's own word embeddings (B, L, D)."""
-        position_ids = position_numbers(self.encoder, tokens)
-        arguments = {} if position_ids is None else {"position_ids": position_ids}
+        arguments = {"position_ids": position_numbers(tokens, self.first_position)} if self.first_position else {}
         hidden: Tensor = self._own("embeddings")(input_ids=tokens.ids, **arguments)
         project = self._own("embeddings_project")
         return hidden if project is None else project(hidden)

@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from renaissance.data.batch import Tokens
@@ -33,25 +33,22 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.hidden_size: int = encoder.config.hidden_size
+        self.first_position = first_position(position_embeddings(encoder))
 
     def forward(self, tokens: Tokens) -> Features:
         """B texts to features (B, L, D); what stands at padding has no meaning."""
         arguments: dict[str, Any] = {}
-        position_ids = position_numbers(self.encoder, tokens)
-        if position_ids is not None:
-            arguments["position_ids"] = position_ids
+        if self.first_position:
+            arguments["position_ids"] = position_numbers(tokens, self.first_position)
         output = self.encoder(input_ids=tokens.ids, attention_mask=tokens.mask, **arguments)
         return Features(output.last_hidden_state, tokens.mask)
 
 
-def position_numbers(encoder: PreTrainedModel, tokens: Tokens) -> torch.Tensor | None:
-    """Position numbers (B, L) for encoders that count from behind the padding number, None for the others.
+def position_numbers(tokens: Tokens, first: int) -> Tensor:
+    """Position numbers (B, L) for encoders that count from behind the padding number, as RoBERTa does.
 
     RoBERTa finds its padding by the padding token's number. We know the mask, which holds for every tokenizer.
     """
-    first = first_position(position_embeddings(encoder))
-    if first == 0:
-        return None
     mask = tokens.mask.long()
     return mask.cumsum(dim=1) * mask + first - 1
 

@@ -144,8 +144,8 @@ def _refuse(report: LoadReport, source: str, strict: bool, optional: Collection[
         wrong = [f"missing {name}" for name in missing] + [f"misshapen {name}" for name in misshapen]
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise UserError(
-            f"{source} does not fit this model: {', '.join(wrong[:5])}{more}. Take the checkpoint's own dimensions, "
-            f"or load what fits with strict_loading=False.\n{report}"
+            f"{source} does not fit this model: {', '.join(wrong[:5])}{more}. "
+            f"Take the dimensions that it was trained with.\n{report}"
         )
 
 

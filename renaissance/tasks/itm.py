@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from renaissance.data.batch import Batch
-from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.kinds import DataNeeds
+from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.text import TextProcessor
 from renaissance.models.heads import PairHead
 from renaissance.settings import Settings
@@ -43,9 +43,7 @@ class ItmDraw:
     false_text: int
     false_from: Literal["batch", "dataset"]
 
-    def __call__(
-        self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]
-    ) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
         """Draw the pairs.
 
         Args:

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from renaissance.data.batch import Batch
-from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.kinds import DataNeeds
+from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.text import TextProcessor
 from renaissance.models.heads import MlmHead
 from renaissance.settings import Settings
@@ -44,9 +44,7 @@ class MlmDraw:
     mask_id: int
     random_ids: np.ndarray
 
-    def __call__(
-        self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]
-    ) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
         """Draw the masks.
 
         Args:

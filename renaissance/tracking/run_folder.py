@@ -1,12 +1,12 @@
 """The folder of a run, `<log_dir>/<exp_name>/<n>/`: where everything in it lies, and which folder is a run's.
 
-    config.json          the resolved settings; `python run.py with <folder>/config.json` repeats the run
-    command.json         the command that made it, when, where, and with which versions
-    metrics.csv          step,epoch,name,value
-    summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
-    checkpoints/         last.ckpt, best.ckpt
-    plots/               a curve per metric
-    tensorboard/         when asked for
+config.json          the resolved settings; `python run.py with <folder>/config.json` repeats the run
+command.json         the command that made it, when, where, and with which versions
+metrics.csv          step,epoch,name,value
+summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
+checkpoints/         last.ckpt, best.ckpt
+plots/               a curve per metric
+tensorboard/         when asked for
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
-from renaissance.data.images import ImageStatistics
 from renaissance.data.find import has_split
+from renaissance.data.images import ImageStatistics
 from renaissance.data.kinds import DataNeeds, Split
 from renaissance.data.source import ExampleSource, open_split
 from renaissance.data.text import TextProcessor

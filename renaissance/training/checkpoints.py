@@ -137,9 +137,7 @@ def with_architecture_of(
     return check_settings(current)
 
 
-def _is_used(
-    name: str, saved: Mapping[str, Any], current: Mapping[str, Any], image: bool, text: bool
-) -> bool:
+def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], image: bool, text: bool) -> bool:
     """Whether a contradiction in `name` matters: sides that the run does not build, and unused dimensions, do not."""
     if name.startswith(("image_encoder", "patch_size")) and not image:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 
 from renaissance.errors import UserError
 from renaissance.settings import Settings
@@ -48,3 +49,8 @@ def resolve_devices(settings: Settings) -> Devices:
             raise UserError("precision=16-mixed needs a GPU; on the CPU give precision=32 or precision=bf16-mixed.")
         return Devices("cpu", 1, settings.num_nodes)
     return Devices("cuda", wanted, settings.num_nodes)
+
+
+def this_rank() -> int:
+    """This process's number among those of a run on several devices; 0 is the one that writes."""
+    return int(getattr(rank_zero_only, "rank", 0) or 0)

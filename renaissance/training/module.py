@@ -23,7 +23,6 @@ from renaissance.training.plan import Plan
 from renaissance.training.recorder import Recorder
 from renaissance.training.schedule import LearningRateFactor
 
-
 HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
 
@@ -186,5 +185,5 @@ class TrainingModule(pl.LightningModule):
         epoch_loop = self.trainer.fit_loop.epoch_loop
         optimizer_steps = epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
         optimizer_steps.ready = optimizer_steps.completed = step
-        batches = epoch_loop.batch_progress.total
-        batches.ready = batches.started = batches.processed = batches.completed = self.batch_number
+        # What the trainer counts validations by.
+        epoch_loop.batch_progress.total.ready = epoch_loop.batch_progress.total.completed = self.batch_number

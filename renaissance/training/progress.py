@@ -69,7 +69,8 @@ class Progress(pl.Callback):
         sys.stdout.flush()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert self._plan is not None and isinstance(pl_module, TrainingModule)
+        assert self._plan is not None
+        assert isinstance(pl_module, TrainingModule)
         if trainer.is_global_zero:
             self._bar = tqdm(
                 total=self._plan.total_steps,

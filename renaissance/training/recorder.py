@@ -39,7 +39,11 @@ class Recorder:
     def state(self) -> dict[str, dict[str, Tensor]]:
         """What has been counted and not yet taken, for a checkpoint."""
         return {
-            name: {key: value.detach().clone().cpu() for key, value in mean.metric_state.items() if isinstance(value, Tensor)}
+            name: {
+                key: value.detach().clone().cpu()
+                for key, value in mean.metric_state.items()
+                if isinstance(value, Tensor)
+            }
             for name, mean in self._means.items()
             if mean.update_called
         }

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import torch
-from pytorch_lightning.utilities import rank_zero_only
 
 from renaissance.errors import Interrupted
 from renaissance.settings import Settings
@@ -20,7 +19,7 @@ from renaissance.tracking.run_folder import (
 )
 from renaissance.training.assemble import assemble
 from renaissance.training.checkpoints import Checkpoint, read_checkpoint
-from renaissance.training.devices import resolve_devices
+from renaissance.training.devices import resolve_devices, this_rank
 from renaissance.training.report import RunReport
 from renaissance.training.session import Session
 
@@ -73,7 +72,7 @@ def _shared_new_folder(settings: Settings) -> RunFolder:
 
     Processes elsewhere write nothing, so any path serves them.
     """
-    if rank_zero_only.rank:
+    if this_rank():
         return RunFolder(Path(os.environ.get(FOLDER_VARIABLE, settings.log_dir)))
     folder = new_run_folder(settings.log_dir, settings.exp_name)
     os.environ[FOLDER_VARIABLE] = str(folder.path)

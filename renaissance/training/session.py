@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.utilities import rank_zero_only
 
-from renaissance.data.loading import Draw, make_eval_loader, make_train_loader
 from renaissance.data.images import ImageTransform
+from renaissance.data.loading import Draw, make_eval_loader, make_train_loader
 from renaissance.errors import Interrupted
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.assemble import Assembly
 from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, load_safely
-from renaissance.training.devices import Devices
+from renaissance.training.devices import Devices, this_rank
 from renaissance.training.keeping import KeepCheckpoints
 from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.plan import Plan, make_plan
@@ -77,7 +76,7 @@ class Session:
         self.devices = devices
         self.folder = folder
         self.resumed = resumed
-        self.is_main = rank_zero_only.rank == 0
+        self.is_main = this_rank() == 0
         self.plan: Plan | None = None
         self.remarks: list[str] = []
         if not settings.test_only:
@@ -197,7 +196,7 @@ class Session:
             "draws": draws,
             "seed": settings.seed,
             "num_workers": settings.worker_processes(),
-            "rank": rank_zero_only.rank or 0,
+            "rank": this_rank(),
             "world_size": self.devices.world_size,
             "pin_memory": self.devices.accelerator == "cuda",
         }

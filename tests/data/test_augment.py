@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +37,7 @@ def augment(pixels: Tensor, name: str, sign: float = 1.0, magnitude: int = MAGNI
 
 def pillow(pixels: Tensor, name: str) -> np.ndarray:
     image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
-    functions = {
+    functions: dict[str, Callable[[Image.Image], Image.Image]] = {
         "auto_contrast": ImageOps.autocontrast,
         "equalize": ImageOps.equalize,
         "posterize": lambda image: ImageOps.posterize(image, 6),
@@ -57,7 +59,7 @@ def pillow(pixels: Tensor, name: str) -> np.ndarray:
             image.size, Image.Transform.AFFINE, (1, 0, 0, -0.15, 1, 0.15 * 24), Image.Resampling.BILINEAR
         ),
     }
-    return np.asarray(functions[name](image), float).transpose(2, 0, 1)
+    return np.asarray(functions[name](image)).astype(float).transpose(2, 0, 1)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -76,8 +78,10 @@ def test_each_operation_does_what_pillows_does(pixels: Tensor, name: str) -> Non
 def test_results_are_pixels(pixels: Tensor, name: str) -> None:
     for sign in (1.0, -1.0):
         augmented = augment(pixels, name, sign, magnitude=30)
-        assert augmented.shape == pixels.shape and augmented.dtype == torch.float32
-        assert augmented.min() >= 0 and augmented.max() <= 1
+        assert augmented.shape == pixels.shape
+        assert augmented.dtype == torch.float32
+        assert augmented.min() >= 0
+        assert augmented.max() <= 1
         assert torch.isfinite(augmented).all()
 
 
@@ -95,7 +99,8 @@ def test_operations_and_signs_are_drawn_evenly() -> None:
     drawn = RandAugmentDraw(2)([stream(0, 0, index, "randaugment") for index in range(3000)])
     counts = torch.bincount(drawn["operation"].flatten(), minlength=len(OPERATIONS))
     assert (counts - 6000 / len(OPERATIONS)).abs().max() < 5 * (6000 / len(OPERATIONS)) ** 0.5
-    assert drawn["sign"].mean().abs() < 0.06 and set(drawn["sign"].unique().tolist()) == {-1.0, 1.0}
+    assert drawn["sign"].mean().abs() < 0.06
+    assert set(drawn["sign"].unique().tolist()) == {-1.0, 1.0}
 
 
 def test_colours_are_not_inverted(pixels: Tensor) -> None:

@@ -83,7 +83,8 @@ def test_jpegs_are_decoded_at_reduced_scale_but_never_below_what_is_wanted(make_
 def test_every_kind_of_picture_comes_out_as_rgb(make_picture: MakePicture, form: str, mode: str) -> None:
     data = make_picture(3, form=form, mode=mode)
     pixels = ImageTransform(["imagenet"], 24, IMAGENET)(data)
-    assert pixels.shape == (3, 24, 24) and pixels.dtype == np.uint8
+    assert pixels.shape == (3, 24, 24)
+    assert pixels.dtype == np.uint8
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (5000, 2)])
@@ -125,7 +126,7 @@ def test_hostile_bytes_are_refused_with_a_reason(make_picture: MakePicture) -> N
 def test_damaged_bytes_never_raise_anything_else(make_picture: MakePicture) -> None:
     random = np.random.default_rng(0)
     transform = ImageTransform(["imagenet"], 24, IMAGENET)
-    outcomes = set()
+    outcomes: set[tuple[int, ...] | None] = set()
     for form in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"):
         whole = make_picture(form=form)
         for _ in range(150):
@@ -155,7 +156,8 @@ def test_images_with_captions_are_never_cut_or_mirrored(make_picture: MakePictur
     data = make_picture(5)
     plain = ImageTransform(["imagenet"], 24, IMAGENET)(data)
     captioned = ImageTransform(["imagenet_randaug"], 24, IMAGENET, randaugment=RandAugmentDraw(2))
-    assert not captioned.random and captioned.randaugment is not None
+    assert not captioned.random
+    assert captioned.randaugment is not None
     assert (captioned(data, stream(0, 0, 0, "image")) == plain).all()
 
 
@@ -180,6 +182,8 @@ def test_settings_choose_the_transform(make_settings: Callable[..., Settings]) -
     )
     training = ImageTransform.of_settings(settings, IMAGENET, training=True, captioned=False)
     evaluation = ImageTransform.of_settings(settings, IMAGENET, training=False, captioned=False)
-    assert training.random and training.randaugment == RandAugmentDraw(settings.randaugment_operations)
-    assert not evaluation.random and evaluation.randaugment is None
+    assert training.random
+    assert training.randaugment == RandAugmentDraw(settings.randaugment_operations)
+    assert not evaluation.random
+    assert evaluation.randaugment is None
     assert training.image_size == evaluation.image_size == 32

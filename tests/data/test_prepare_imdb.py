@@ -15,7 +15,7 @@ def _folders(root: Path, number: int = 10) -> Path:
     for split in ("train", "test"):
         for folder in ("pos", "neg"):
             for place in range(number):
-                text = f"{split} {folder} {place}: good.<br /><br />So é it is <br/> here."
+                text = f"{split} {folder} {place}: good.<br /><br />So é it is<br/>here."
                 write(root / split / folder / f"{place}_7.txt", text)
     return root
 

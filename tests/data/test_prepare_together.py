@@ -69,7 +69,7 @@ def test_listed_images(tmp_path: Path, run: Prepare, make_picture: MakePicture, 
         (root / file).write_text(listed)
     counts = run(dataset=name, raw_root=str(root))
     expected = {"gcc": ["conceptual_caption_train_0", "conceptual_caption_val_0"], "sbu": ["sbu_0"]}[name]
-    assert counts == {table: (1, 1, 0, False) for table in expected}
+    assert counts == dict.fromkeys(expected, (1, 1, 0, False))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, run: Prepare) -> None:
@@ -92,7 +92,8 @@ def test_two_at_once_write_once(tmp_path: Path, make_settings: MakeSettings) -> 
         "from config import ex\n"
         "from renaissance.data.prepare import prepare\n"
         "from renaissance.settings import check_settings\n"
-        f"prepare(check_settings({{**ex.configurations[0](), 'dataset': 'scenes', 'data_root': {str(tmp_path)!r}, 'num_scenes': 60}}))"
+        f"chosen = {{'dataset': 'scenes', 'data_root': {str(tmp_path)!r}, 'num_scenes': 60}}\n"
+        "prepare(check_settings({**ex.configurations[0](), **chosen}))"
     )
     children = [
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def run(scenes_root: Path, tmp_path: Path) -> Runner:
 
 
 @pytest.fixture(scope="session")
-def pretrained(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]], Path]:
+def pretrained(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Gives the best checkpoint of a few steps of MLM + ITM with a model's named configurations, trained once."""
     known: dict[tuple[str, ...], Path] = {}
 

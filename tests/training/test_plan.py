@@ -36,9 +36,7 @@ def test_whichever_comes_first_ends_the_training(make_settings):
 
 @pytest.mark.parametrize(("interval", "steps"), [(1.0, 5), (0.4, 2), (3, 3), (1, 1)])
 def test_a_float_is_a_fraction_of_an_epoch_and_an_int_optimiser_steps(make_settings, interval, steps):
-    settings = make_settings(
-        batch_size=20, per_gpu_batchsize=10, val_check_interval=interval, loss_names={"mlm": 1}
-    )
+    settings = make_settings(batch_size=20, per_gpu_batchsize=10, val_check_interval=interval, loss_names={"mlm": 1})
     assert make_plan(settings, 100, 1)[0].validate_every == steps
 
 

@@ -43,7 +43,7 @@ def test_a_run_leaves_what_the_contract_says(run, capsys):
     last = torch.load(folder.last_checkpoint, weights_only=True)
     assert last["global_step"] == 4
     assert folder.best_checkpoint.is_file()
-    assert not [path for path in folder.path.rglob(".*")], "no temporary file is left"
+    assert not list(folder.path.rglob(".*")), "no temporary file is left"
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from renaissance.data.loading import Draw
 from renaissance.data.kinds import DataNeeds
+from renaissance.data.loading import Draw
 from renaissance.data.text import TextProcessor
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.settings import Settings
