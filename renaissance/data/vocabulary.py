@@ -82,8 +82,11 @@ def _lower_case_words(entries: dict[str, int] | None = None) -> Tokenizer:
 
 def _letters(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
     """The letters that begin words, and with ## those that go on in them, in a fixed order."""
-    found: set[str] = set()
+    distinct: set[str] = set()  # few in comparison, and a text's words do not depend on each other
     for text in texts:
+        distinct.update(text.split())
+    found: set[str] = set()
+    for text in distinct:
         for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text)):
             found.add(word[0])
             found.update(f"##{letter}" for letter in word[1:])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.data.images import ImageTransform
 from renaissance.data.loading import Draw, make_eval_loader, make_train_loader
@@ -141,8 +142,7 @@ class Session:
             accelerator=devices.accelerator,
             devices=devices.per_node,
             num_nodes=devices.nodes,
-            # Parts that a task does not reach (the last layer's image stream under MLM alone) get no gradient.
-            strategy="ddp_find_unused_parameters_true" if devices.world_size > 1 else "auto",
+            strategy=_distributed() if devices.world_size > 1 else "auto",
             precision=settings.precision,
             max_epochs=1,
             max_steps=plan.total_steps if plan else -1,
@@ -211,6 +211,16 @@ class Session:
             training=training,
             captioned=assembly.needs.text,
         )
+
+
+def _distributed() -> DDPStrategy:
+    """Data parallel training.
+
+    Parts that a task does not reach (the last layer's image stream under MLM alone) get no gradient, so unused
+    parameters are looked for. Buffers are not sent around at each step: in evaluation devices may take different
+    numbers of batches, and would wait for each other for ever.
+    """
+    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
 
 
 def _quieten_lightning() -> None:

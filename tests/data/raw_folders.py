@@ -50,7 +50,8 @@ def write(path: Path, content: bytes | str | Any) -> bytes:
 
 def karpathy(root: Path, splits: Mapping[str, Sequence[str]], captions: int = 5) -> dict[str, bytes]:
     """COCO as Karpathy's file divides it. `splits` has the images' names with their folder; gives their bytes."""
-    images, written = [], {}
+    images: list[dict[str, Any]] = []
+    written: dict[str, bytes] = {}
     for split, names in splits.items():
         for name in names:
             folder, file = name.split("/")

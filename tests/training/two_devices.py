@@ -1,0 +1,16 @@
+"""Runs the command line on two CPU processes, as it runs on two GPUs: a program that test_devices.py starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import renaissance.training.run
+from renaissance.training.devices import Devices
+from run import run_command_line
+
+if __name__ == "__main__":
+    renaissance.training.run.resolve_devices = lambda settings: Devices("cpu", 2, 1)
+    sys.exit(run_command_line(sys.argv))
