@@ -33,7 +33,7 @@ from renaissance.data.images import ImageStatistics, ImageTransform
 from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import make_train_loader
 from renaissance.data.source import ExampleSource
-from renaissance.data.tables import TableWriter
+from renaissance.data.table_writer import TableWriter
 from renaissance.data.text import TextProcessor
 from renaissance.data.vocabulary import build_vocabulary
 from renaissance.tasks.mlm import MlmDraw

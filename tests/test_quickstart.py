@@ -22,7 +22,7 @@ def quickstart(data_root: Path, log_dir: Path, *overrides: str) -> dict[str, flo
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stderr

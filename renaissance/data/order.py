@@ -90,13 +90,17 @@ class TrainOrder:
 class EvaluationOrder:
     """The batches of one device in evaluation: every example once over the ranks, in order, the last batch smaller.
 
-    Whole batches go round the ranks, so a batch holds the same examples however many devices there are.
+    Whole batches go round the ranks, so a batch holds the same examples however many devices there are. Only where
+    there are fewer batches than ranks are they made smaller, since a rank without any would not take part in adding
+    up the metrics, and the others would wait for it.
     """
 
     def __init__(self, examples: int, *, batch_size: int, rank: int, world_size: int):
+        if examples < world_size:
+            raise UserError(f"{examples} examples to evaluate are too few for {world_size} devices; take fewer.")
         self._examples = examples
-        self._batch_size = batch_size
-        self._starts = range(rank * batch_size, examples, batch_size * world_size)
+        self._batch_size = min(batch_size, examples // world_size)
+        self._starts = range(rank * self._batch_size, examples, self._batch_size * world_size)
 
     def __len__(self) -> int:
         return len(self._starts)

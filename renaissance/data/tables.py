@@ -1,7 +1,7 @@
-"""Arrow tables on disk: opened by memory map, checked before use, written so that no half table ever opens.
+"""Arrow tables on disk, opened by memory map and checked before use.
 
-In: paths of Arrow IPC files (as ViLT, METER and `prepare` write them). Out: columns to read from, or a file
-that is complete or absent. Format: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
+In: paths of Arrow IPC files (as ViLT, METER and `prepare` write them). Out: columns to read from.
+Format: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 import numpy as np
@@ -24,6 +23,7 @@ from renaissance.errors import UserError
 ColumnKind = Literal["bytes", "text", "integer"]
 
 LABEL_NAMES_KEY = b"label_names"  # schema metadata: a JSON list, the name of label 0, 1, …
+_WRITE_AGAIN = "Delete it and write it again (`python run.py prepare with dataset=…`), or copy it again."
 _KIND_WORDS: dict[ColumnKind, str] = {
     "bytes": "binary values (files of images)",
     "text": "strings or lists of strings",
@@ -33,8 +33,6 @@ _KIND_WORDS: dict[ColumnKind, str] = {
 # leave some 32 MB mapped, and dropping them costs a read 2 microseconds.
 _DROP_AFTER_READS = 16
 _DROP_AFTER_BYTES = 32 << 20
-_BATCH_BYTES = 16 << 20
-_BATCH_ROWS = 1000
 
 
 class Table:
@@ -135,77 +133,6 @@ class _Pages:
 
 
 _PAGES = _Pages()
-
-
-class TableWriter:
-    """Writes rows to an Arrow file that appears under its name only when it is complete.
-
-    Use as a context manager: leaving it without an exception finishes the file, with one removes it.
-    """
-
-    def __init__(self, path: Path, schema: pa.Schema):
-        self.path = path
-        self.rows = 0
-        self._schema = schema
-        self._unfinished = path.with_name(path.name + ".unfinished")
-        self._buffer: dict[str, list[object]] = {name: [] for name in schema.names}
-        self._buffered_bytes = self._buffered_rows = 0
-
-    def __enter__(self) -> TableWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self._unfinished, "wb")
-        self._writer = pa.ipc.new_file(self._file, self._schema)
-        return self
-
-    def add(self, row: Mapping[str, object]) -> None:
-        """Add one row; it has a value for each column of the schema."""
-        for name, values in self._buffer.items():
-            value = row[name]
-            values.append(value)
-            self._buffered_bytes += len(value) if isinstance(value, bytes | str) else 8
-        self.rows += 1
-        self._buffered_rows += 1
-        if self._buffered_bytes >= _BATCH_BYTES or self._buffered_rows >= _BATCH_ROWS:
-            self._flush()
-
-    def add_batch(self, batch: pa.RecordBatch) -> None:
-        """Add a finished record batch as it is."""
-        self._flush()
-        self._writer.write_batch(batch)
-        self.rows += len(batch)
-
-    def _flush(self) -> None:
-        if self._buffered_rows:
-            self._writer.write_batch(pa.RecordBatch.from_pydict(self._buffer, schema=self._schema))
-        self._buffer = {name: [] for name in self._schema.names}
-        self._buffered_bytes = self._buffered_rows = 0
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-                self._writer.close()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
-            if kind is not None:
-                self._unfinished.unlink(missing_ok=True)
-        if kind is None:
-            os.replace(self._unfinished, self.path)
-
-
-_WRITE_AGAIN = "Delete it and write it again (`python run.py prepare with dataset=…`), or copy it again."
-
-
-def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The record batches of a file, every column, one at a time."""
-    with pa.memory_map(str(path)) as source:
-        reader = pa.ipc.open_file(source)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
 
 
 def _map_file(path: Path) -> mmap.mmap:

@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from renaissance.data.processes import map_in_order
 from renaissance.data.sets.interface import PrepareOptions, TableReport
-from renaissance.data.tables import ColumnKind, Table, TableWriter, read_batches
+from renaissance.data.table_writer import TableWriter, read_batches
+from renaissance.data.tables import ColumnKind, Table
 from renaissance.errors import UserError
 
 ROWS_A_PART = 256

@@ -72,13 +72,29 @@ def test_no_example_is_an_error() -> None:
         batches_per_epoch(0, 4, 1)
 
 
+def evaluation_batches(examples: int, world: int) -> list[list[list[int]]]:
+    """The batches of four of each rank."""
+    orders = [EvaluationOrder(examples, batch_size=4, rank=rank, world_size=world) for rank in range(world)]
+    ranks = [[address.indices.tolist() for address in order] for order in orders]
+    assert [len(order) for order in orders] == [len(batches) for batches in ranks]
+    return ranks
+
+
 @pytest.mark.parametrize("world", [1, 2, 5])
-@pytest.mark.parametrize("examples", [0, 1, 7, 20, 23])
-def test_evaluation_takes_every_example_once_in_the_same_batches(examples: int, world: int) -> None:
+@pytest.mark.parametrize("examples", [5, 7, 20, 23])
+def test_evaluation_takes_every_example_once_and_leaves_no_rank_idle(examples: int, world: int) -> None:
     ranks = [EvaluationOrder(examples, batch_size=4, rank=rank, world_size=world) for rank in range(world)]
     batches = [address.indices.tolist() for order in ranks for address in order]
     assert sum(len(order) for order in ranks) == len(batches)
-    assert sorted(batches) == [list(range(examples))[start : start + 4] for start in range(0, examples, 4)]
+    assert all(len(order) > 0 for order in ranks)
+    size = min(4, examples // world)
+    assert sorted(batches) == [list(range(examples))[start : start + size] for start in range(0, examples, size)]
+
+
+def test_fewer_examples_than_devices_cannot_be_evaluated() -> None:
+    for examples, world in ((0, 1), (2, 3)):
+        with pytest.raises(UserError, match=f"{examples} examples to evaluate are too few for {world} devices"):
+            EvaluationOrder(examples, batch_size=4, rank=0, world_size=world)
 
 
 def test_streams_have_addresses() -> None:

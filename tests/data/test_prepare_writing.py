@@ -17,7 +17,7 @@ from PIL import Image
 
 from renaissance.data import processes, writing
 from renaissance.data.sets import data_sets
-from renaissance.data.tables import TableWriter
+from renaissance.data.table_writer import TableWriter
 from renaissance.errors import UserError
 from tests.data.raw_folders import official, picture, prepare, read, write
 

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from renaissance.data.tables import LABEL_NAMES_KEY, Table, TableWriter, read_batches, with_label_names
+from renaissance.data.table_writer import TableWriter, read_batches
+from renaissance.data.tables import LABEL_NAMES_KEY, Table, with_label_names
 from renaissance.errors import UserError
 
 from .conftest import WriteTable
