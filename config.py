@@ -198,8 +198,8 @@ def quickstart() -> None:
     eval_batch_size = 128
     num_workers = 1
     max_epoch = None
-    max_steps = 1500
-    val_check_interval = 500
+    max_steps = 1200
+    val_check_interval = 400
     log_interval = 50
     warmup_steps = 0.1
     learning_rate = 2e-3
@@ -208,7 +208,7 @@ def quickstart() -> None:
     gradient_clip_val = 1.0
     mlm_prob = 0.3
     whole_word_masking = True
-    image_size = 64
+    image_size = 48
     patch_size = 16
     max_text_len = 32
     random_init_vision_encoder = True

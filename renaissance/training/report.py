@@ -59,6 +59,8 @@ class RunReport:
                 "versions": _versions(),
             },
         )
+        for note in assembly.model.notes:
+            print(note)
         if assembly.loaded is not None:
             print(assembly.loaded)
         print(parts_table(self._parts()))
