@@ -59,6 +59,28 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         f"{SHORT} scenes",
         {"result/finetune_cifar10/1/checkpoints/best.ckpt": CHECKPOINT},
     ),
+    "python run.py with task_mlm_itm_deit_electra load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt "
+    "strict_loading=False cross_layer_hidden_size=512": (
+        f"{SHORT} scenes random_init",
+        {
+            "result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT,
+            "task_mlm_itm_deit_electra": "task_mlm_itm",
+        },
+    ),
+    "python run.py with task_mlm_itm_deit_electra 'load_modules="
+    '{"text_encoder": "result/finetune_imdb/1/checkpoints/best.ckpt", '
+    '"image_encoder": "result/finetune_cifar10/1/checkpoints/best.ckpt"}\'': (
+        f"{SHORT} scenes",
+        {
+            "result/finetune_imdb/1/checkpoints/best.ckpt": CHECKPOINT,
+            "result/finetune_cifar10/1/checkpoints/best.ckpt": CHECKPOINT,
+        },
+    ),
+    "python run.py with task_finetune_imdb freeze_text 'load_modules="
+    '{"text_encoder": "result/mlm_itm_deit_electra/1/checkpoints/best.ckpt"}\'': (
+        f"{SHORT} scenes",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
     "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
     "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "
     "num_gpus=0 batch_size=16 per_gpu_batchsize=16 max_steps=50": (RANDOM, {"/data": "{real}"}),
@@ -126,7 +148,10 @@ def test_a_documented_command_runs(command, places):
     for old, new in replaced.items():
         assert old in command
         command = command.replace(old, new)
-    output = execute(f"{command} {behind}".format(**places), Path(places["tmp"]))
+    words = f"{command} {behind}"
+    for place, value in places.items():  # not str.format: dictionaries have braces too
+        words = words.replace(f"{{{place}}}", value)
+    output = execute(words, Path(places["tmp"]))
     assert output.strip()
 
 

@@ -43,8 +43,9 @@ def build_model(
         pad_id: the padding token's number.
         image: whether a task uses images.
         text: whether a task uses texts.
-        encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint. Nothing is fetched then, and the
-            encoders have random weights until `load_weights` brings the checkpoint's.
+        encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint, or some of them. For these encoders
+            nothing is fetched, and they have random weights until `load_weights` brings the checkpoint's. The others
+            are what the settings say.
 
     Raises:
         UserError: an encoder cannot be had, or a setting contradicts its weights.
@@ -56,7 +57,7 @@ def build_model(
             f"vocab_size = {settings.vocab_size:,} is less than the {vocab_size:,} tokens of the tokenizer. "
             "Leave it at None to take the tokenizer's."
         )
-    builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs)
+    builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs or {})
     model = builder.one_tower(text, image) if settings.model_type == "one-tower" else builder.two_tower(text, image)
     model.notes = builder.notes
     model.image_statistics = builder.image_statistics
@@ -66,7 +67,7 @@ def build_model(
 class _Builder:
     """What the two architectures share while they are built: settings, configurations of a checkpoint, notes."""
 
-    def __init__(self, settings: Settings, vocab_size: int, pad_id: int, configs: dict[str, Any] | None) -> None:
+    def __init__(self, settings: Settings, vocab_size: int, pad_id: int, configs: dict[str, Any]) -> None:
         self.settings = settings
         self.vocab_size = vocab_size
         self.pad_id = pad_id
@@ -123,18 +124,13 @@ class _Builder:
             "text_encoder": ("random_init_text_encoder", settings.text_encoder_dimensions()),
             "image_encoder": ("random_init_vision_encoder", settings.image_encoder_dimensions()),
         }[setting]
-        config = None
-        if self.configs is not None:
-            config = self.configs.get(setting)
-            if config is None:
-                raise UserError(f"The checkpoint has no {setting}, which the tasks of this run need.")
         return EncoderRequest(
             name=getattr(settings, setting),
             setting=setting,
             random_setting=random_setting,
             random=getattr(settings, random_setting),
             dimensions=dimensions,
-            config=config,
+            config=self.configs.get(setting),
         )
 
     def _text(self, request: EncoderRequest) -> PreTrainedModel:
@@ -148,7 +144,7 @@ class _Builder:
 
     def _vision(self, request: EncoderRequest) -> PreTrainedModel:
         settings = self.settings
-        if self.configs is None and not request.random:
+        if request.config is None and not request.random:
             self.image_statistics = find_image_statistics(request)
         return build_vision_encoder(
             request,

@@ -7,7 +7,7 @@ what was not used. A name's first component (`text_encoder.…`) is the part of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +17,8 @@ from renaissance.errors import UserError
 from renaissance.models.positions import grid_sides, resize_grid, resize_sequence
 
 Shape = tuple[int, ...]
+KINDS = ("loaded", "resized", "new", "unused", "mismatched")
+MOST_NAMES = 12  # tensors that a report names when it is printed
 GRID_SPECIALS = (1, 2, 0)  # ViT's class position; DeiT's class and distillation positions; SigLIP's none
 BIAS_SPECIALS = (3, 0)  # BEiT's three biases from, to and between class positions; Swin's none
 
@@ -37,6 +39,7 @@ class LoadReport:
         unused: the checkpoint's own, which the model lacks.
         mismatched: in both, with shapes that do not go together: (checkpoint's shape, model's shape).
         sizes: numbers in each tensor of the model, and of the unused ones.
+        source: what messages call the checkpoint.
         part_of: the part of a tensor's name.
     """
 
@@ -47,30 +50,40 @@ class LoadReport:
     mismatched: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     part_of: Callable[[str], str] = part_of
+    source: str = "the checkpoint"
+
+    def rows(self) -> Iterator[tuple[str, str, str, str, int]]:
+        """A row a tensor: its part, its name, what became of it, the shapes where they differ, how many numbers."""
+        for kind in KINDS:
+            named = getattr(self, kind)
+            for name in named:
+                shapes = f"{named[name][0]} to {named[name][1]}" if isinstance(named, dict) else ""
+                yield self.part_of(name), name, kind, shapes, self.sizes[name]
 
     def parts(self) -> dict[str, dict[str, int]]:
         """Per part, how many numbers were loaded, resized, new, unused and mismatched."""
         table: dict[str, dict[str, int]] = {}
-        for kind in ("loaded", "resized", "new", "unused", "mismatched"):
+        for kind in KINDS:
             for name in getattr(self, kind):
                 row = table.setdefault(self.part_of(name), {})
                 row[kind] = row.get(kind, 0) + self.sizes[name]
         return table
 
     def __str__(self) -> str:
-        """A table of parts, and the names of what was resized or did not fit."""
-        kinds = ("loaded", "resized", "new", "unused", "mismatched")
-        rows = [["part", *kinds]]
-        rows += [[part, *(f"{row.get(kind, 0):,}" for kind in kinds)] for part, row in self.parts().items()]
+        """A table of parts, and the names of what was resized or did not fit, the first of them."""
+        rows = [["part", *KINDS]]
+        rows += [[part, *(f"{row.get(kind, 0):,}" for kind in KINDS)] for part, row in self.parts().items()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])  # names left, numbers right
             for row in rows
         ]
-        lines += [f"resized {name}: {old} to {new}" for name, (old, new) in self.resized.items()]
-        for name, (old, new) in self.mismatched.items():
-            lines.append(f"does not fit {name}: {old} in the checkpoint, {new} here")
-        return "\n".join(lines)
+        names = [f"resized {name}: {old} to {new}" for name, (old, new) in self.resized.items()]
+        names += [
+            f"does not fit {name}: {old} in the checkpoint, {new} here" for name, (old, new) in self.mismatched.items()
+        ]
+        more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+        return "\n".join([*lines, *names[:MOST_NAMES], *more])
 
 
 def load_weights(
@@ -106,7 +119,7 @@ def load_weights(
     if only is not None:
         own = {name: tensor for name, tensor in own.items() if part_of(name) in only}
         state = {name: tensor for name, tensor in state.items() if part_of(name) in only}
-    report = LoadReport(part_of=part_of)
+    report = LoadReport(part_of=part_of, source=source)
     found: dict[str, Tensor] = {}
     for name, tensor in own.items():
         report.sizes[name] = tensor.numel()
@@ -145,7 +158,7 @@ def _refuse(report: LoadReport, source: str, strict: bool, optional: Collection[
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise UserError(
             f"{source} does not fit this model: {', '.join(wrong[:5])}{more}. "
-            f"Take the dimensions that it was trained with.\n{report}"
+            f"Take the dimensions that it was trained with, or only what fits with strict_loading=False.\n{report}"
         )
 
 

@@ -41,6 +41,11 @@ def _nothing_is_empty(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _nothing_is_no_part(value: Any) -> Any:
+    """None, which means no part, as the empty dictionary."""
+    return {} if value is None else value
+
+
 def _plain_name(name: str) -> str:
     if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|\n\t') or name != name.strip():
         raise ValueError(f"must be a name that can be a folder's: no slash, no leading dot (got {name!r})")
@@ -114,6 +119,11 @@ Names = Annotated[list[_Text], Field(min_length=1), Allowed("a list of names")]
 Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
 OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None")]
 CheckpointOrEmpty = Annotated[str, BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')]
+Modules = Annotated[
+    dict[_Text, _Text],
+    BeforeValidator(_nothing_is_no_part),
+    Allowed('checkpoint files by part, such as {"text_encoder": "a.ckpt"}'),
+]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None")]
 LossWeights = Annotated[
     dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")

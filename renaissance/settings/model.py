@@ -49,6 +49,8 @@ class Settings(BaseModel):
     datasets: kinds.Names
     loss_names: kinds.LossWeights
     load_path: kinds.CheckpointOrEmpty
+    load_modules: kinds.Modules
+    strict_loading: kinds.Switch
     resume_from: kinds.Resume
     test_only: kinds.Switch
     fast_dev_run: kinds.Switch

@@ -56,7 +56,7 @@ def _heads_divide(width: str, heads: str) -> Check:
 
 def _image_size(settings: Settings) -> Iterator[str]:
     patch, origin = settings.patch_size, "patch_size"
-    if patch is None and not settings.load_path:
+    if patch is None and not settings.load_path and not settings.load_modules:
         name = "image_encoder" if settings.model_type == "two-tower" else "encoder"
         found = re.search(r"patch(\d+)|dino-vit[a-z](\d+)", getattr(settings, name))
         if found:
@@ -66,7 +66,8 @@ def _image_size(settings: Settings) -> Iterator[str]:
 
 
 def _whole_words(settings: Settings) -> Iterator[str]:
-    if not settings.whole_word_masking or settings.image_only or settings.load_path or settings.resume_from:
+    loaded = settings.load_path or settings.load_modules or settings.resume_from
+    if not settings.whole_word_masking or settings.image_only or loaded:
         return
     if settings.tokenizer is not None:
         name = "tokenizer"
@@ -107,9 +108,10 @@ def _end_of_decay(settings: Settings) -> Iterator[str]:
 
 
 def _files(settings: Settings) -> Iterator[str]:
-    """`load_path` and `resume_from` are checkpoint files that are there."""
-    for name in ("load_path", "resume_from"):
-        given = getattr(settings, name)
+    """`load_path`, `resume_from` and those of `load_modules` are checkpoint files that are there."""
+    files = {"load_path": settings.load_path, "resume_from": settings.resume_from}
+    files |= {f"load_modules.{part}": path for part, path in settings.load_modules.items()}
+    for name, given in files.items():
         if not given or (name == "resume_from" and given == "auto"):
             continue
         path = Path(given)
@@ -149,6 +151,16 @@ def _one_start(settings: Settings) -> Iterator[str]:
         yield (
             "load_path and resume_from cannot both be given: load_path starts a new run from a checkpoint's weights, "
             "resume_from continues a run that was stopped"
+        )
+    if settings.load_modules and settings.resume_from not in (None, "auto"):
+        yield (
+            "load_modules and resume_from cannot both be given: load_modules starts a new run from parts of "
+            "checkpoints, resume_from continues a run that was stopped"
+        )
+    if settings.load_modules and settings.load_path:
+        yield (
+            "load_modules and load_path cannot both be given: load_path takes the whole model of one checkpoint, "
+            "load_modules one part each from several"
         )
 
 

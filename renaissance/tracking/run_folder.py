@@ -2,6 +2,7 @@
 
 config.json          the resolved settings; `python run.py with <folder>/config.json` repeats the run
 command.json         the command that made it, when, where, and with which versions
+loaded.csv           what became of every tensor of the checkpoints that the run started from
 metrics.csv          step,epoch,name,value
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
 checkpoints/         last.ckpt, best.ckpt
@@ -11,9 +12,10 @@ tensorboard/         when asked for
 
 from __future__ import annotations
 
+import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,10 @@ class RunFolder:
     @property
     def command(self) -> Path:
         return self.path / "command.json"
+
+    @property
+    def loaded(self) -> Path:
+        return self.path / "loaded.csv"
 
     @property
     def metrics(self) -> Path:
@@ -101,6 +107,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(rows)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

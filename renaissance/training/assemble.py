@@ -1,13 +1,15 @@
 """From settings to the things a run works with: data, tokenizer, encoder, tasks.
 
-Comes in: the settings and, with `load_path` or `resume_from`, a checkpoint that brings its architecture, vocabulary
-and label names. Goes out: an `Assembly`, ready to train or test.
+Comes in: the settings and the checkpoints of `load_path`, `load_modules` or `resume_from`, which bring architecture,
+vocabulary and label names (`origin.py`). Goes out: an `Assembly`, ready to train or test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,8 +26,9 @@ from renaissance.models.weights import LoadReport, load_weights
 from renaissance.settings import Settings
 from renaissance.tasks import load_task
 from renaissance.tasks.common.task import Task, TaskContext
-from renaissance.training.checkpoints import Checkpoint, ModelDescription, with_architecture_of
-from renaissance.training.module import HEAD_SUFFIX
+from renaissance.training.checkpoints import Checkpoint, ModelDescription
+from renaissance.training.origin import Loan, Origin, find_origin
+from renaissance.training.parts import HEAD_SUFFIX, part_of_tensor
 from renaissance.training.pixels import Pixels
 
 
@@ -43,7 +46,7 @@ class Assembly:
         description: what checkpoints say of the model.
         pixels: the part of the image pipeline that runs on the device; None without images.
         image_statistics: what the image encoder expects; None without images.
-        loaded: what a checkpoint brought; None without one.
+        loaded: what each checkpoint brought.
     """
 
     settings: Settings
@@ -55,28 +58,37 @@ class Assembly:
     description: ModelDescription
     pixels: Pixels | None
     image_statistics: ImageStatistics | None
-    loaded: LoadReport | None
+    loaded: list[LoadReport]
 
 
-def assemble(settings: Settings, chosen: Collection[str], checkpoint: Checkpoint | None) -> Assembly:
+def assemble(
+    settings: Settings,
+    chosen: Collection[str],
+    checkpoint: Checkpoint | None,
+    modules: Mapping[str, Checkpoint] = MappingProxyType({}),
+    strict: bool = True,
+) -> Assembly:
     """Open the data and build the model and its tasks.
 
     Args:
         settings: the checked settings.
         chosen: the names that the user set, as opposed to defaults.
-        checkpoint: where the model comes from; None for a new one.
+        checkpoint: where the whole model comes from; None for a new one.
+        modules: where single parts of it come from, by name.
+        strict: refuse what does not fit the checkpoints, rather than begin it anew.
 
     Raises:
         UserError: if data are missing, tasks read different data, or the checkpoint does not fit.
     """
     kinds = {name: load_task(name) for name in settings.active_tasks()}
     needs = _joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
-    if checkpoint is not None:
-        settings = with_architecture_of(checkpoint, settings, chosen, needs.image, needs.text)
+    loans = [Loan(checkpoint)] if checkpoint is not None else []
+    loans += [Loan(source, part) for part, source in modules.items()]
+    origin = find_origin(settings, chosen, loans, strict=strict, image=needs.image, text=needs.text)
+    settings = origin.settings
     sources = _open_sources(settings, needs)
-    saved = checkpoint.description if checkpoint is not None else None
 
-    text = _text_processor(settings, needs, sources, saved)
+    text = _text_processor(settings, needs, sources, origin)
     torch.manual_seed(settings.seed)
     model = build_model(
         settings,
@@ -84,11 +96,11 @@ def assemble(settings: Settings, chosen: Collection[str], checkpoint: Checkpoint
         pad_id=text.pad_id if text else 0,
         image=needs.image,
         text=needs.text,
-        encoder_configs=saved.encoder_configs if saved else None,
+        encoder_configs=_with_vocabulary(origin, text),
     )
-    label_names = _label_names(settings, sources, kinds, saved)
+    label_names = _label_names(settings, sources, kinds, origin)
     tasks = {name: kind(TaskContext(settings, model, text, label_names.get(name))) for name, kind in kinds.items()}
-    statistics = _image_statistics(settings, model, needs, saved)
+    statistics = _image_statistics(settings, model, needs, origin)
     description = ModelDescription(
         settings=settings.model_dump(),
         encoder_configs=model.encoder_configs(),
@@ -96,7 +108,7 @@ def assemble(settings: Settings, chosen: Collection[str], checkpoint: Checkpoint
         label_names=label_names,
         image_statistics=asdict(statistics) if statistics else None,
     )
-    loaded = _load(model, tasks, checkpoint) if checkpoint is not None else None
+    loaded = [_load(model, tasks, loan, strict) for loan in loans]
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
     return Assembly(settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded)
 
@@ -129,17 +141,28 @@ def _open_sources(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSour
 
 
 def _text_processor(
-    settings: Settings, needs: DataNeeds, sources: dict[str, ExampleSource], saved: ModelDescription | None
+    settings: Settings, needs: DataNeeds, sources: dict[str, ExampleSource], origin: Origin
 ) -> TextProcessor | None:
     if not needs.text:
         return None
-    if saved is not None and saved.text is not None:
-        return TextProcessor.from_state(saved.text, max_text_len=settings.max_text_len)
+    if origin.text is not None:
+        return TextProcessor.from_state(origin.text, max_text_len=settings.max_text_len)
     return TextProcessor.from_settings(settings, lambda: sources["train"].texts())
 
 
+def _with_vocabulary(origin: Origin, text: TextProcessor | None) -> dict[str, Any]:
+    """The encoders' configurations from checkpoints; with this run's vocabulary where it is not the checkpoint's."""
+    if text is None or origin.text is not None:
+        return origin.encoder_configs
+    size = {"vocab_size": origin.settings.vocab_size or text.vocab_size, "pad_token_id": text.pad_id}
+    return {
+        name: {**config, **size} if "vocab_size" in config else config
+        for name, config in origin.encoder_configs.items()
+    }
+
+
 def _label_names(
-    settings: Settings, sources: dict[str, ExampleSource], kinds: dict[str, type[Task]], saved: ModelDescription | None
+    settings: Settings, sources: dict[str, ExampleSource], kinds: dict[str, type[Task]], origin: Origin
 ) -> dict[str, list[str]]:
     """The classes of each task whose data have classes.
 
@@ -149,7 +172,7 @@ def _label_names(
     found: dict[str, list[str]] = {}
     for name in kinds:
         names = next(iter(sources.values())).label_names
-        known = saved.label_names.get(name) if saved else None
+        known = origin.label_names.get(name)
         if names is None:
             continue
         if settings.test_only and known is not None and known != names:
@@ -159,31 +182,32 @@ def _label_names(
 
 
 def _image_statistics(
-    settings: Settings, model: VisionLanguageEncoder, needs: DataNeeds, saved: ModelDescription | None
+    settings: Settings, model: VisionLanguageEncoder, needs: DataNeeds, origin: Origin
 ) -> ImageStatistics | None:
     """What the image encoder expects: as its checkpoint says, as its processor says, or as the transform key says."""
     if not needs.image:
         return None
-    kept = saved.image_statistics if saved is not None else None
+    kept = origin.image_statistics
     if kept is not None:
         return ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), kept["resample"])
     return model.image_statistics or ImageStatistics.of_key(settings.val_transform_keys[0])
 
 
-def _load(model: VisionLanguageEncoder, tasks: dict[str, Task], checkpoint: Checkpoint) -> LoadReport:
+def _load(model: VisionLanguageEncoder, tasks: dict[str, Task], loan: Loan, strict: bool) -> LoadReport:
     whole = nn.ModuleDict({"model": model, "tasks": nn.ModuleDict(tasks)})
-    parts = {part_of_tensor(name) for names in (whole.state_dict(), checkpoint.state_dict) for name in names}
+    state = loan.checkpoint.state_dict
+    own = {part_of_tensor(name) for name in whole.state_dict()}
+    if loan.part is not None and loan.part not in own:
+        raise UserError(
+            f"load_modules: this run's model has no part {loan.part!r}; its parts are {', '.join(sorted(own))}. "
+            "Only the sides that the tasks use are built."
+        )
     return load_weights(
         whole,
-        checkpoint.state_dict,
-        source=str(checkpoint.path),
-        optional={part for part in parts if part.endswith(HEAD_SUFFIX)},
+        state,
+        source=str(loan.checkpoint.path),
+        strict=strict,
+        only=None if loan.part is None else {loan.part},
+        optional={part for part in own if part.endswith(HEAD_SUFFIX) and part != loan.part},
         part_of=part_of_tensor,
     )
-
-
-def part_of_tensor(name: str) -> str:
-    """The part of a training module's tensor: `model.<part>.…`, or `tasks.<task>.…`, whose part is its head."""
-    owner, _, rest = name.partition(".")
-    first = rest.partition(".")[0]
-    return first if owner == "model" else first + HEAD_SUFFIX

@@ -1,4 +1,4 @@
-"""Checkpoints: how they are written, read, and what of them settles a run's architecture.
+"""Checkpoints: how they are written and read.
 
 A checkpoint is a file in Lightning's format (`state_dict`, `optimizer_states`, `global_step`, ...) with one more
 entry, "renaissance", that holds all a model needs to be built again anywhere: settings, vocabulary, label names,
@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,22 +20,8 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from renaissance.errors import UserError
-from renaissance.settings import Settings, check_settings
 
 ENTRY = "renaissance"
-
-# Settings that the weights of a checkpoint settle. The first kind cannot differ from them; the second can, since
-# position embeddings are resized, and is taken from the checkpoint only where the user says nothing.
-FIXED_BY_WEIGHTS = frozenset(
-    """model_type encoder pooler_type encoder_manual_configuration hidden_size num_heads num_layers mlp_ratio
-    embedding_size image_encoder image_encoder_manual_configuration image_encoder_hidden_size image_encoder_num_heads
-    image_encoder_num_layers image_encoder_mlp_ratio image_encoder_embedding_size patch_size text_encoder
-    text_encoder_manual_configuration text_encoder_hidden_size text_encoder_num_heads text_encoder_num_layers
-    text_encoder_mlp_ratio text_encoder_embedding_size tokenizer vocab_size cross_layer_hidden_size num_cross_layers
-    num_cross_layer_heads cross_layer_mlp_ratio""".split()
-)
-FOLLOWS_WEIGHTS = frozenset(("image_size", "max_text_len", "random_init_encoder", "random_init_text_encoder",
-                             "random_init_vision_encoder"))  # fmt: skip
 
 
 @dataclass
@@ -101,60 +86,6 @@ def load_safely(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a checkpoint; it holds a {type(content).__name__}")
     return content
-
-
-def with_architecture_of(
-    checkpoint: Checkpoint, settings: Settings, chosen: Collection[str], image: bool, text: bool
-) -> Settings:
-    """The settings with the architecture of a checkpoint.
-
-    Args:
-        checkpoint: the checkpoint.
-        settings: the run's settings.
-        chosen: names of the settings that the user set, by a named configuration or on the command line.
-        image: whether the run's tasks look at images.
-        text: whether they read text.
-
-    Raises:
-        UserError: naming every setting that the user set and that contradicts the checkpoint.
-    """
-    saved: Mapping[str, Any] = checkpoint.description.settings
-    current = settings.model_dump()
-    contradictions = []
-    for name in sorted(FIXED_BY_WEIGHTS & saved.keys()):
-        if name in chosen and current[name] != saved[name] and _is_used(name, saved, current, image, text):
-            contradictions.append(f"  {name}: {current[name]!r} was asked for, the checkpoint has {saved[name]!r}")
-        current[name] = saved[name]
-    if contradictions:
-        raise UserError(
-            f"{checkpoint.path}: settings that contradict the checkpoint's weights:\n"
-            + "\n".join(contradictions)
-            + "\nLeave these settings out (the checkpoint brings its own), or start without load_path."
-        )
-    for name in FOLLOWS_WEIGHTS & saved.keys():
-        if name not in chosen:
-            current[name] = saved[name]
-    return check_settings(current)
-
-
-def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], image: bool, text: bool) -> bool:
-    """Whether a contradiction in `name` matters: sides that the run does not build, and unused dimensions, do not."""
-    if name.startswith(("image_encoder", "patch_size")) and not image:
-        return False
-    if name.startswith(("text_encoder", "tokenizer", "vocab_size")) and not text:
-        return False
-    two_tower = saved.get("model_type") == "two-tower" and current["model_type"] == "two-tower"
-    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and two_tower:
-        return False
-    for prefix in ("image_encoder_", "text_encoder_"):
-        if name.startswith(prefix) and not name.endswith("manual_configuration"):
-            flag = prefix + "manual_configuration"
-            return bool(saved.get(flag) or current[flag])
-    if name in ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size"):
-        return bool(saved.get("encoder_manual_configuration") or current["encoder_manual_configuration"])
-    if "cross_layer" in name:
-        return two_tower and image and text
-    return True
 
 
 class SafeCheckpointIO(TorchCheckpointIO):

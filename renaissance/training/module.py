@@ -18,12 +18,11 @@ from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
 from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
+from renaissance.training.parts import HEAD_SUFFIX
 from renaissance.training.pixels import Pixels
 from renaissance.training.plan import Plan
 from renaissance.training.recorder import Recorder
 from renaissance.training.schedule import LearningRateFactor
-
-HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
 
 class MetricSink(Protocol):

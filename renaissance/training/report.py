@@ -15,7 +15,7 @@ import transformers
 
 from renaissance import __version__
 from renaissance.tracking.curves import draw_curves
-from renaissance.tracking.run_folder import RunFolder, write_json
+from renaissance.tracking.run_folder import RunFolder, write_csv, write_json
 from renaissance.tracking.summary import (
     PartFigures,
     best_values,
@@ -61,8 +61,11 @@ class RunReport:
         )
         for note in assembly.model.notes:
             print(note)
-        if assembly.loaded is not None:
-            print(assembly.loaded)
+        for report in assembly.loaded:
+            print(f"loaded from {report.source}:\n{report}")
+        if assembly.loaded:
+            rows = [(report.source, *row) for report in assembly.loaded for row in report.rows()]
+            write_csv(self._folder.loaded, ("checkpoint", "part", "tensor", "what", "shapes", "numbers"), rows)
         print(parts_table(self._parts()))
         counts = ", ".join(f"{split} {len(source):,}" for split, source in assembly.sources.items())
         print(f"examples: {counts}")

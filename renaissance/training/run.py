@@ -17,7 +17,7 @@ from renaissance.tracking.run_folder import (
     newest_unfinished,
     unfinished_run_of,
 )
-from renaissance.training.assemble import assemble
+from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.checkpoints import Checkpoint, read_checkpoint
 from renaissance.training.devices import resolve_devices, this_rank
 from renaissance.training.report import RunReport
@@ -50,8 +50,7 @@ def run_experiment(
     torch.set_float32_matmul_precision("high")
     devices = resolve_devices(settings)
     folder, resumed = _resumed(settings)
-    checkpoint = read_checkpoint(settings.load_path) if settings.load_path else resumed
-    assembly = assemble(settings, chosen, checkpoint)
+    assembly = _assembled(settings, chosen, resumed)
     if folder is None:
         folder = _shared_new_folder(settings)
     session = Session(assembly, devices, folder, log_scalar, resumed)
@@ -65,6 +64,15 @@ def run_experiment(
         report.end("interrupted")
         raise
     return report.end("finished")
+
+
+def _assembled(settings: Settings, chosen: Collection[str], resumed: Checkpoint | None) -> Assembly:
+    """Data and model; the model is the resumed run's, or starts from what `load_path` or `load_modules` name."""
+    if resumed is not None:
+        return assemble(settings, chosen, resumed)
+    checkpoint = read_checkpoint(settings.load_path) if settings.load_path else None
+    modules = {part: read_checkpoint(path) for part, path in settings.load_modules.items()}
+    return assemble(settings, chosen, checkpoint, modules, settings.strict_loading)
 
 
 def _shared_new_folder(settings: Settings) -> RunFolder:

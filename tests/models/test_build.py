@@ -146,8 +146,13 @@ def test_checkpoint_settings_that_contradict(tiny: Make) -> None:
         build(tiny(patch_size=16), encoder_configs=configs)
     with pytest.raises(UserError, match="90 tokens"):
         build_model(tiny(), vocab_size=90, pad_id=0, text=True, image=False, encoder_configs=configs)
-    with pytest.raises(UserError, match="checkpoint has no image_encoder"):
-        build(tiny(), encoder_configs={"text_encoder": configs["text_encoder"]})
+
+
+def test_a_side_that_the_checkpoint_lacks_is_what_the_settings_say(tiny: Make) -> None:
+    configs = build(tiny()).encoder_configs()
+    other = tiny(text_encoder_hidden_size=16, image_encoder_hidden_size=16)
+    model = build(other, encoder_configs={"text_encoder": configs["text_encoder"]})
+    assert (model.text_size, model.image_size) == (32, 16)
 
 
 def test_image_statistics_follow_the_processor(from_folders: Make, save: Save, tiny: Make) -> None:

@@ -1,0 +1,233 @@
+"""What a run's model takes from checkpoints: from one the whole model, or from several one part each.
+
+Comes in: the settings, which of them the user chose, and the checkpoints. Goes out: the settings with the
+checkpoints' architecture, and what building needs so that nothing is fetched. A setting that the user chose and that
+contradicts the weights is an error; with `strict_loading=False` it holds, and what no longer fits begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from renaissance.errors import UserError
+from renaissance.models.dimensions import with_dimensions
+from renaissance.models.sources import EncoderRequest, config_from_dict, config_to_dict
+from renaissance.settings import EncoderDimensions, Settings, check_settings
+from renaissance.training.checkpoints import Checkpoint
+from renaissance.training.parts import (
+    ENCODERS,
+    VOCABULARY,
+    Settled,
+    dimension_settings,
+    part_of_tensor,
+    settled_by,
+)
+
+ARCHITECTURE = (*ENCODERS, "fuser", "pooler", "text_embeddings", "image_embeddings")
+
+
+@dataclass(frozen=True)
+class Loan:
+    """Weights to load: all parts of a checkpoint that the model has too, or the named one."""
+
+    checkpoint: Checkpoint
+    part: str | None = None
+
+    def parts(self) -> list[str]:
+        """The parts that this brings.
+
+        Raises:
+            UserError: the named part is none of the checkpoint's.
+        """
+        known = sorted({part_of_tensor(name) for name in self.checkpoint.state_dict})
+        if self.part is None:
+            return known
+        if self.part not in known:
+            raise UserError(
+                f"load_modules: {self.checkpoint.path} has no part {self.part!r}; its parts are {', '.join(known)}."
+            )
+        return [self.part]
+
+
+@dataclass
+class Origin:
+    """What checkpoints bring to a model.
+
+    Attributes:
+        settings: the run's settings, with the checkpoints' architecture.
+        loans: the weights.
+        encoder_configs: the Hugging Face configurations of the encoders that come from checkpoints.
+        text: the tokenizer's state; None to take the settings' one.
+        image_statistics: mean, std and interpolation; None to take the image encoder's own.
+        label_names: the classes of the tasks of a checkpoint that is loaded whole.
+    """
+
+    settings: Settings
+    loans: list[Loan]
+    encoder_configs: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, Any] | None = None
+    image_statistics: dict[str, Any] | None = None
+    label_names: dict[str, list[str]] = field(default_factory=dict)
+
+
+def find_origin(
+    settings: Settings, chosen: Collection[str], loans: list[Loan], *, strict: bool, image: bool, text: bool
+) -> Origin:
+    """What the checkpoints bring.
+
+    Args:
+        settings: the run's settings.
+        chosen: names of the settings that the user set, by a named configuration or on the command line.
+        loans: the weights to load.
+        strict: settings that contradict weights are refused; otherwise they hold.
+        image: whether the run's tasks look at images.
+        text: whether they read text.
+
+    Raises:
+        UserError: naming every setting that the user set and that contradicts the checkpoints, an unknown part, or
+            two checkpoints that contradict each other.
+    """
+    _check_sides(loans, settings, image, text)
+    current = settings.model_dump()
+    given: dict[str, Loan] = {}
+    contradictions: list[str] = []
+    overridden: set[str] = set()
+    for loan in loans:
+        saved = loan.checkpoint.description.settings
+        settled = _settled(loan)
+        for name in sorted(settled.fixed & saved.keys()):
+            if name in given and current[name] != saved[name]:
+                raise UserError(
+                    f"load_modules: the parts {given[name].part} and {loan.part} do not go together: {name} is "
+                    f"{current[name]!r} in {given[name].checkpoint.path} and {saved[name]!r} in {loan.checkpoint.path}."
+                )
+            asked = name in chosen and current[name] != saved[name] and _is_used(name, saved, current, image, text)
+            if asked and strict:
+                contradictions.append(
+                    f"  {name}: {current[name]!r} was asked for, the checkpoint has {saved[name]!r}"
+                    + (f" ({loan.part} of {loan.checkpoint.path})" if loan.part else "")
+                )
+            if asked and not strict:
+                overridden.add(name)
+            else:
+                given[name] = loan
+                current[name] = saved[name]
+        for name in (settled.follows & saved.keys()) - set(chosen) - given.keys():
+            given[name] = loan
+            current[name] = saved[name]
+    if contradictions:
+        raise UserError(_refusal(loans, contradictions))
+    _forget_replaced(current, settings, overridden)
+    resolved = check_settings(current)
+    origin = Origin(resolved, loans)
+    for loan in loans:
+        _borrow(origin, loan, overridden)
+    return origin
+
+
+def _check_sides(loans: list[Loan], settings: Settings, image: bool, text: bool) -> None:
+    """Refuse encoders that this run does not have, before anything is built or fetched for it.
+
+    Raises:
+        UserError: naming the part and the reason.
+    """
+    two_tower = f"model_type={settings.model_type!r} has text_encoder and image_encoder"
+    one_tower = f"model_type={settings.model_type!r} has one, encoder"
+    is_two = settings.model_type == "two-tower"
+    absent = {
+        "encoder": two_tower if is_two else "",
+        "text_encoder": one_tower if not is_two else "" if text else "its tasks read no text",
+        "image_encoder": one_tower if not is_two else "" if image else "its tasks look at no images",
+    }
+    for loan in loans:
+        if loan.part in ENCODERS and absent[loan.part]:
+            raise UserError(f"load_modules: this run's model has no part {loan.part!r}: {absent[loan.part]}.")
+
+
+def _settled(loan: Loan) -> Settled:
+    """The settings that a loan settles; a whole checkpoint is also followed in what it has no weights for."""
+    configs = loan.checkpoint.description.encoder_configs
+    settled = Settled()
+    for part in loan.parts():
+        settled |= settled_by(part, configs)
+    if loan.part is None:
+        fixed = settled.fixed | {"model_type"}
+        everything = Settled()
+        for part in ARCHITECTURE:
+            everything |= settled_by(part, {"encoder": {"vocab_size": 0, "num_channels": 0}})
+        settled = Settled(fixed, (everything.fixed | everything.follows) - fixed)
+    return settled
+
+
+def _refusal(loans: list[Loan], contradictions: list[str]) -> str:
+    source, setting = str(loans[0].checkpoint.path), "load_path"
+    if loans[0].part is not None:
+        source, setting = "load_modules", "load_modules"
+    return "\n".join(
+        [
+            f"{source}: settings that contradict the checkpoint's weights:",
+            *contradictions,
+            "Leave these settings out (the checkpoint brings its own), take only what fits them with "
+            f"strict_loading=False, or start without {setting}.",
+        ]
+    )
+
+
+def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Set[str]) -> None:
+    """Where the user replaces an encoder by another one, that one's settings are the user's, not the checkpoint's."""
+    for encoder, (_, random) in ENCODERS.items():
+        if encoder in overridden:
+            own = dimension_settings(encoder) | {random}
+            own |= VOCABULARY if encoder != "image_encoder" else set()
+            own |= {"patch_size"} if encoder != "text_encoder" else set()
+            current.update({name: getattr(settings, name) for name in own})
+
+
+def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
+    """Take configurations, vocabulary and image statistics of the parts that a loan brings."""
+    description, parts = loan.checkpoint.description, set(loan.parts())
+    if loan.part is None:
+        origin.label_names = description.label_names
+    settled = _settled(loan) if loan.part is not None else None
+    replaces_words = overridden & ({"encoder", "text_encoder"} | VOCABULARY)
+    if not replaces_words and (settled is None or settled.fixed >= VOCABULARY):
+        origin.text = description.text
+    if not {"encoder", "image_encoder"} & overridden and (settled is None or "image_size" in settled.follows):
+        origin.image_statistics = description.image_statistics
+    for encoder in ENCODERS:
+        config = description.encoder_configs.get(encoder)
+        if config is not None and encoder in parts and encoder not in overridden:
+            origin.encoder_configs[encoder] = _adapted(encoder, config, origin.settings, overridden)
+
+
+def _adapted(encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]) -> dict[str, Any]:
+    """A checkpoint's configuration with what the user wants different, under `strict_loading=False`."""
+    config = dict(config)
+    if "patch_size" in overridden and "patch_size" in config:
+        config["patch_size"] = settings.patch_size
+    dimensions: EncoderDimensions | None = getattr(settings, f"{encoder}_dimensions")()
+    if dimensions is None or not overridden & dimension_settings(encoder):
+        return config
+    request = EncoderRequest(getattr(settings, encoder), encoder, ENCODERS[encoder][1], random=True,
+                             dimensions=dimensions)  # fmt: skip
+    return config_to_dict(with_dimensions(config_from_dict(config), request))
+
+
+def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], image: bool, text: bool) -> bool:
+    """Whether a contradiction in `name` matters: sides that the run does not build, and unused dimensions, do not."""
+    if name.startswith(("image_encoder", "patch_size")) and not image:
+        return False
+    if name.startswith(("text_encoder", "tokenizer", "vocab_size")) and not text:
+        return False
+    two_tower = saved.get("model_type") == "two-tower" and current["model_type"] == "two-tower"
+    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and two_tower:
+        return False
+    for encoder in ENCODERS:
+        switch = f"{encoder}_manual_configuration"
+        if name in dimension_settings(encoder) - {switch}:
+            return bool(saved.get(switch) or current[switch])
+    if "cross_layer" in name:
+        return two_tower and image and text
+    return True

@@ -1,0 +1,79 @@
+"""The parts of a training module by its tensors' names, and the settings that each part's weights settle.
+
+A part is what the run's table prints: a tower, the fuser, a projection, or a task's head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
+
+# The encoders of a model, with the prefix of their dimensions' settings and the setting that asks for random weights.
+ENCODERS = {
+    "encoder": ("", "random_init_encoder"),
+    "image_encoder": ("image_encoder_", "random_init_vision_encoder"),
+    "text_encoder": ("text_encoder_", "random_init_text_encoder"),
+}
+DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
+CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
+VOCABULARY = frozenset(("tokenizer", "vocab_size"))
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The settings that the weights of a part settle.
+
+    Attributes:
+        fixed: cannot differ from the weights.
+        follows: can, since position embeddings are resized; taken from the checkpoint where the user says nothing.
+    """
+
+    fixed: frozenset[str] = frozenset()
+    follows: frozenset[str] = frozenset()
+
+    def __or__(self, other: Settled) -> Settled:
+        return Settled(self.fixed | other.fixed, self.follows | other.follows)
+
+
+def part_of_tensor(name: str) -> str:
+    """The part of a training module's tensor: `model.<part>.…`, or `tasks.<task>.…`, whose part is its head."""
+    owner, _, rest = name.partition(".")
+    first = rest.partition(".")[0]
+    return first if owner == "model" else first + HEAD_SUFFIX
+
+
+def dimension_settings(encoder: str) -> frozenset[str]:
+    """The settings of an encoder's manual dimensions, and the one that turns them on."""
+    prefix, _ = ENCODERS[encoder]
+    return frozenset(prefix + name for name in DIMENSIONS) | {f"{encoder}_manual_configuration"}
+
+
+def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
+    """The settings that the weights of a part settle.
+
+    Args:
+        part: its name.
+        encoder_configs: the checkpoint's, by which a one-tower encoder shows whether it knows words or patches.
+    """
+    if part in ENCODERS:
+        config = encoder_configs.get(part, {})
+        settled = Settled(dimension_settings(part) | {part}, frozenset({ENCODERS[part][1]}))
+        if "vocab_size" in config:
+            settled |= SETTLED["text_embeddings"]
+        if "num_channels" in config:
+            settled |= SETTLED["image_embeddings"]
+        return settled
+    return SETTLED.get(part, Settled())
+
+
+SETTLED = {
+    "fuser": Settled(frozenset(CROSS_LAYERS)),
+    "text_projection": Settled(frozenset(("cross_layer_hidden_size",))),
+    "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
+    "pooler": Settled(frozenset(("pooler_type",))),
+    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len",))),
+    "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
+}
