@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import renaissance.training.run
 from renaissance.training.devices import Devices
 from run import run_command_line
 
 if __name__ == "__main__":
-    renaissance.training.run.resolve_devices = lambda settings: Devices("cpu", 2, 1)
-    sys.exit(run_command_line(sys.argv))
+    with mock.patch("renaissance.training.run.resolve_devices", lambda settings: Devices("cpu", 2, 1)):
+        sys.exit(run_command_line(sys.argv))
