@@ -124,7 +124,8 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
     observed = not ex.commands[command].unobserved
     if observed and (wants_observers(flags) or flags["--enforce_clean"]):
         record_sources(ex, ROOT)
-    run = create_run(ex, command, updates, named, force=flags["--force"])
+    # With force Sacred leaves it to `check` to say what is wrong: it knows no setting whose keys are the user's own.
+    run = create_run(ex, command, updates, named, force=True)
     run.meta_info.update(
         command=command,
         options=flags,

@@ -144,6 +144,8 @@ def _something_to_train(settings: Settings) -> Iterator[str]:
 def _test_needs_weights(settings: Settings) -> Iterator[str]:
     if settings.test_only and not settings.load_path:
         yield "test_only=True needs load_path, the checkpoint to be tested"
+    if settings.test_only and settings.resume_from is not None:
+        yield "test_only=True and resume_from cannot both be given: a test goes on with no run; name its load_path"
 
 
 def _one_start(settings: Settings) -> Iterator[str]:

@@ -78,10 +78,13 @@ class ItmDraw:
     def _partner(
         self, row: int, keys: np.ndarray, drawer: ExtraDrawer, stream: np.random.Generator, image: bool
     ) -> int | None:
-        """A row of the batch that shows another image than `row`; None where there is none to be had."""
-        if self.false_from == "batch":
-            others = np.flatnonzero(keys != keys[row])
-            return int(stream.choice(others)) if len(others) else None
+        """A row of the batch that shows another image than `row`; None where the whole data set has none.
+
+        A batch in which all texts are of one image (captions stand side by side in evaluation) takes from the set.
+        """
+        others = np.flatnonzero(keys != keys[row])
+        if self.false_from == "batch" and len(others):
+            return int(stream.choice(others))
         own = drawer.source.examples_of_image(int(keys[row]))
         others_in_set = len(drawer.source) - len(own)
         if not others_in_set:

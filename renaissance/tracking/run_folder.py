@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from renaissance.errors import UserError
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -73,9 +75,16 @@ class RunFolder:
 
 
 def new_run_folder(log_dir: str, exp_name: str) -> RunFolder:
-    """Make the next free folder of an experiment; two runs that start at once get two."""
+    """Make the next free folder of an experiment; two runs that start at once get two.
+
+    Raises:
+        UserError: if no folder can be made there.
+    """
     parent = Path(log_dir) / exp_name
-    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"log_dir={log_dir}: no folder for runs can be made there ({error.strerror}).") from error
     number = max(_numbers(parent), default=0) + 1
     while True:
         try:

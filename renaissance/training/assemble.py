@@ -82,6 +82,8 @@ def assemble(
     """
     kinds = {name: load_task(name) for name in settings.active_tasks()}
     needs = _joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
+    if settings.test_only and checkpoint is not None:
+        _check_has_heads(checkpoint, list(kinds))
     loans = [Loan(checkpoint)] if checkpoint is not None else []
     loans += [Loan(source, part) for part, source in modules.items()]
     origin = find_origin(settings, chosen, loans, strict=strict, image=needs.image, text=needs.text)
@@ -111,6 +113,22 @@ def assemble(
     loaded = [_load(model, tasks, loan, strict) for loan in loans]
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
     return Assembly(settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded)
+
+
+def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
+    """A test of a head that no checkpoint brings would report chance.
+
+    Raises:
+        UserError: naming the tasks that the checkpoint was not trained on.
+    """
+    parts = {part_of_tensor(name) for name in checkpoint.state_dict}
+    known = sorted(part.removesuffix(HEAD_SUFFIX) for part in parts if part.endswith(HEAD_SUFFIX))
+    missing = [name for name in tasks if name not in known]
+    if missing:
+        raise UserError(
+            f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it has heads for "
+            f"{', '.join(known)}. Fine-tune it first, without test_only."
+        )
 
 
 def _joined_needs(needs: dict[str, DataNeeds], settings: Settings) -> DataNeeds:

@@ -45,12 +45,25 @@ class ModelDescription:
 
 @dataclass
 class Checkpoint:
-    """A checkpoint that has been read: where it lay, its weights and its description."""
+    """A checkpoint that has been read.
+
+    Attributes:
+        path: where it lay.
+        state_dict: its weights.
+        description: what it says of its model.
+        global_step: the optimiser steps it was trained for.
+        validated_step: the step of its newest validation.
+        plan: how its run was laid out, in whole numbers (see `plan.py`).
+        best: the score and the step of its run's best checkpoint; None where it has none as yet.
+    """
 
     path: Path
     state_dict: dict[str, Tensor]
     description: ModelDescription
     global_step: int
+    validated_step: int = 0
+    plan: dict[str, int] = field(default_factory=dict)
+    best: tuple[float, int] | None = None
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -67,7 +80,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f"{path}: not a checkpoint of this project (it lacks the entry {ENTRY!r}). "
             "Give a file that a run wrote under checkpoints/, such as best.ckpt or last.ckpt."
         )
-    return Checkpoint(path, content["state_dict"], ModelDescription(**entry), int(content.get("global_step", 0)))
+    return Checkpoint(
+        path,
+        content["state_dict"],
+        ModelDescription(**entry),
+        global_step=int(content.get("global_step", 0)),
+        validated_step=int(content.get("validated_step", 0)),
+        plan=content.get("plan", {}),
+        best=content.get("best"),
+    )
 
 
 def load_safely(path: Path) -> dict[str, Any]:
@@ -115,6 +136,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 def copy_checkpoint(source: Path, target: Path) -> None:
     """Copy a checkpoint file; the target is whole or not there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         shutil.copyfile(source, temporary)

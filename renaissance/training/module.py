@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +69,7 @@ class TrainingModule(pl.LightningModule):
         self.steps_done = 0  # optimiser steps
         self.evaluated_step: int | None = None  # the step that the weights are of, when not the newest
         self.score: float | None = None  # of the newest validation; more is better
+        self.validated_step = 0  # the step of the newest validation
         check_parts(self, self.parts())
 
     def parts(self) -> list[Part]:
@@ -114,6 +116,7 @@ class TrainingModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         values = self._emit("val")
         self.score = self._score(values, "val")
+        self.validated_step = self.steps_done
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self._run_tasks(batch, "test")
@@ -173,12 +176,15 @@ class TrainingModule(pl.LightningModule):
         checkpoint[ENTRY] = description_entry(self.description)
         checkpoint["epoch"] = int(self.plan.epoch_of(self.steps_done)) if self.plan else 0
         checkpoint["recorder"] = self.recorder.state()
+        checkpoint["validated_step"] = self.validated_step
+        checkpoint["plan"] = asdict(self.plan) if self.plan else {}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the position in the training: what follows from the number of optimiser steps."""
         assert self.plan is not None
         step = int(checkpoint["global_step"])
         self.steps_done = step
+        self.validated_step = int(checkpoint["validated_step"])
         self.batch_number = step * self.plan.accumulate
         self.recorder.load_state(checkpoint["recorder"])
         epoch_loop = self.trainer.fit_loop.epoch_loop

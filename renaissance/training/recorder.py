@@ -37,7 +37,7 @@ class Recorder:
         return taken
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """What has been counted and not yet taken, for a checkpoint."""
+        """What of the training has been counted and not yet taken, for a checkpoint."""
         return {
             name: {
                 key: value.detach().clone().cpu()
@@ -45,7 +45,7 @@ class Recorder:
                 if isinstance(value, Tensor)
             }
             for name, mean in self._means.items()
-            if mean.update_called
+            if mean.update_called and name.split("/")[1] == "train"
         }
 
     def load_state(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:

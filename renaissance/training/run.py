@@ -21,6 +21,7 @@ from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.checkpoints import Checkpoint, read_checkpoint
 from renaissance.training.devices import resolve_devices, this_rank
 from renaissance.training.report import RunReport
+from renaissance.training.resuming import check_settings_resumable
 from renaissance.training.session import Session
 
 LogScalar = Callable[[str, float, int], None]
@@ -69,6 +70,7 @@ def run_experiment(
 def _assembled(settings: Settings, chosen: Collection[str], resumed: Checkpoint | None) -> Assembly:
     """Data and model; the model is the resumed run's, or starts from what `load_path` or `load_modules` name."""
     if resumed is not None:
+        check_settings_resumable(resumed, settings, chosen)
         return assemble(settings, chosen, resumed)
     checkpoint = read_checkpoint(settings.load_path) if settings.load_path else None
     modules = {part: read_checkpoint(path) for part, path in settings.load_modules.items()}

@@ -18,12 +18,13 @@ from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.assemble import Assembly
-from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, load_safely
+from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, copy_checkpoint, load_safely
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.keeping import KeepCheckpoints
 from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
+from renaissance.training.resuming import check_plan_resumable
 from renaissance.training.signals import StopOnSignal, StopTraining
 
 LogScalar = Callable[[str, float, int], None]
@@ -82,8 +83,10 @@ class Session:
         self.remarks: list[str] = []
         if not settings.test_only:
             self.plan, self.remarks = make_plan(settings, len(assembly.sources["train"]), devices.world_size)
+            if resumed is not None:
+                check_plan_resumable(resumed, self.plan)
         self.throughput = Throughput(self.plan) if self.plan else None
-        self.keeping = KeepCheckpoints(folder) if self.plan else None
+        self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
         callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
         sinks: list[MetricSink] = []
@@ -112,6 +115,8 @@ class Session:
         assert self.signals is not None
         try:
             with self.signals:
+                if self.resumed is not None:
+                    self._catch_up(self.resumed)
                 self.trainer.fit(
                     self.module,
                     self._train_loader(),
@@ -126,6 +131,22 @@ class Session:
         best = load_safely(Path(self.trainer.strategy.broadcast(str(kept))))
         self.module.load_state_dict(best["state_dict"])
         self.module.evaluated_step = int(best["global_step"])
+
+    def _catch_up(self, resumed: Checkpoint) -> None:
+        """Do the validation that an interrupted run still owed, and say so where nothing is left to train."""
+        assert self.plan is not None
+        step, at_the_end = resumed.global_step, resumed.global_step >= self.plan.total_steps
+        in_new_folder = self.folder.last_checkpoint.resolve() != resumed.path.resolve()
+        if at_the_end:
+            print(f"nothing left to train: {resumed.path} is at step {step:,} of {self.plan.total_steps:,}")
+            if in_new_folder and self.is_main:
+                copy_checkpoint(resumed.path, self.folder.last_checkpoint)
+        due = at_the_end or (step > 0 and step % self.plan.validate_every == 0)
+        done = resumed.validated_step == step and not (at_the_end and in_new_folder)
+        loader = self._evaluation_loader("val")
+        if due and not done and loader is not None:
+            self.module.steps_done = step
+            self.trainer.validate(self.module, loader, verbose=False)
 
     def test(self) -> None:
         """Test the model, after training in its best state; without test data this does nothing and says so."""
@@ -154,6 +175,7 @@ class Session:
             limit_test_batches=limit,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
+            inference_mode=False,  # metrics that a validation before training began are counted on in training
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -233,5 +255,6 @@ def _quieten_lightning() -> None:
         ".*Trying to infer the `batch_size`.*",
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*You defined a `validation_step` but have no `val_dataloader`.*",
+        ".*Total length of `.*Loader` across ranks is zero.*",
     ):
         warnings.filterwarnings("ignore", message=message)

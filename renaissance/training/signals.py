@@ -55,14 +55,19 @@ class StopOnSignal(pl.Callback):
     ) -> None:
         assert isinstance(pl_module, TrainingModule)
         # At this point everything that belongs to the step before, its validation included, is done.
-        if self._received is not None and pl_module.batch_number % self._plan.accumulate == 0:
+        if pl_module.batch_number % self._plan.accumulate:
+            return
+        # A signal may reach one process of several; saving needs all of them, so they agree.
+        if trainer.strategy.reduce_boolean_decision(self._received is not None, all=False):
             trainer.save_checkpoint(self._folder.last_checkpoint)
-            raise StopTraining(self._received)
+            raise StopTraining(self._received or signal.SIGTERM)
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        if self._received is not None and trainer.state.fn == "fit":
+        # Several processes go on to the end of the validation, where they agree again. The checkpoint says that this
+        # validation is still to be done.
+        if self._received is not None and trainer.state.fn == "fit" and trainer.world_size == 1:
             trainer.save_checkpoint(self._folder.last_checkpoint)
             raise StopTraining(self._received)
 

@@ -224,3 +224,9 @@ def test_a_closed_pipe_is_no_traceback() -> None:
         )
     assert "Traceback" not in done.stderr
     assert done.returncode == 141
+
+
+def test_a_dictionary_whose_keys_are_the_users_own_comes_through() -> None:
+    done = training("print_config", "with", "task_mlm", 'load_modules={"image_encoder": "README.md"}')
+    assert done.returncode == 0, done.stderr
+    assert "README.md" in done.stdout

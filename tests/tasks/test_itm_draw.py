@@ -20,6 +20,16 @@ class Source:
         return range(5 * key, 5 * key + 5)
 
 
+class OneImage:
+    """One image with three captions."""
+
+    def __len__(self):
+        return 3
+
+    def examples_of_image(self, key):
+        return range(3)
+
+
 class Drawer:
     """Notes what a draw asks for."""
 
@@ -68,8 +78,17 @@ def test_a_false_partner_in_the_batch_shows_another_image():
         assert torch.equal(same, drawn["label"] == 1)
 
 
-def test_a_batch_of_one_image_has_only_true_pairs():
-    drawn = ItmDraw(1, 1, "batch")(make_batch([3, 3, 3]), Drawer(3), streams(3))
+def test_a_batch_of_one_image_takes_false_partners_from_the_data_set():
+    drawer = Drawer(300)
+    drawn = ItmDraw(1, 1, "batch")(make_batch([3] * 300), drawer, streams(300))
+    assert 50 < (drawn["label"] == 1).sum() < 150
+    assert not set(drawer.images + drawer.texts) & set(range(15, 20))
+
+
+def test_a_data_set_of_one_image_has_only_true_pairs():
+    drawer = Drawer(3)
+    drawer.source = OneImage()
+    drawn = ItmDraw(1, 1, "batch")(make_batch([0, 0, 0]), drawer, streams(3))
     assert drawn["label"].tolist() == [1, 1, 1]
 
 

@@ -176,3 +176,65 @@ def test_variants_run(run, modifiers):
     folder, final = run("task_mlm_itm", "scenes", "tiny", *named, **QUICK, **overrides)
     assert final["mlm/test/loss"] < 10
     assert folder.tensorboard.is_dir() == bool(overrides.get("tensorboard"))
+
+
+def stop_at(step: int, name: str):
+    """A sink of metrics that sends SIGTERM when `name` comes for `step`."""
+
+    def stop(metric: str, value: float, at: int) -> None:
+        if metric == name and at == step:
+            signal.raise_signal(signal.SIGTERM)
+
+    return stop
+
+
+@pytest.mark.parametrize("last_step", [4, 6], ids=["at the end", "on the way"])
+def test_a_validation_that_was_interrupted_is_made_up_for(run, last_step):
+    # The point of the training curve at step 4 comes just before the validation of step 4.
+    settings = {**QUICK, "max_steps": last_step, "log_interval": 4, "val_check_interval": 2, "eval_batch_size": 4}
+    whole, _ = run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="whole")
+    with pytest.raises(Interrupted):
+        run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", log_scalar=stop_at(4, "mlm/train/loss"))
+    assert not any(row[0] == "4" and "/val/" in row[2] for row in rows(RunFolder(run.log_dir / "broken" / "1")))
+    broken, _ = run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", resume_from="auto")
+    assert rows(broken) == rows(whole)
+    best = [torch.load(folder.best_checkpoint, weights_only=True)["global_step"] for folder in (whole, broken)]
+    assert best[0] == best[1]
+
+
+def test_resuming_with_nothing_left_to_train_validates_and_says_so(run, capsys):
+    first, _ = run("task_itm", "scenes", "tiny", **QUICK)
+    second, final = run("task_itm", "scenes", "tiny", **QUICK, resume_from=str(first.last_checkpoint))
+    assert "nothing left to train" in capsys.readouterr().out
+    assert {name.split("/")[1] for name in final} == {"val", "test"}
+    assert second.last_checkpoint.is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 5}, "seed: 5"),
+        ({"optim_type": "sgd"}, "optim_type: 'sgd'"),
+        ({"freeze_image_encoder": True}, "freeze_image_encoder: True"),
+        ({"image_size": 48}, "image_size: 48"),
+        ({"batch_size": 32}, r"accumulate \(batch_size\): 2"),
+        ({"per_gpu_batchsize": 8, "batch_size": 8}, r"device_batch \(per_gpu_batchsize\): 8"),
+    ],
+    ids=str,
+)
+def test_resuming_with_settings_that_do_not_fit_is_one_message(run, pretrained, change, named):
+    last = pretrained().with_name("last.ckpt")
+    with pytest.raises(UserError, match=f"cannot be resumed(.|\n)*{named}"):
+        run("task_mlm_itm", "scenes", "tiny", max_steps=9, warmup_steps=0, resume_from=str(last), **change)
+
+
+@pytest.mark.parametrize("task", ["imdb", "cifar10"])
+def test_a_test_of_a_task_that_was_not_trained_is_refused(run, pretrained, task):
+    with pytest.raises(UserError, match=f"was not trained on {task}.*heads for itm, mlm"):
+        run(f"task_finetune_{task}", "scenes", test_only=True, load_path=str(pretrained()))
+
+
+def test_a_log_dir_that_cannot_be_written_is_named(run, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="log_dir="):
+        run("task_itm", "scenes", "tiny", **QUICK, log_dir=str(tmp_path / "file"))

@@ -12,5 +12,5 @@ from renaissance.training.devices import Devices
 from run import run_command_line
 
 if __name__ == "__main__":
-    with mock.patch("renaissance.training.run.resolve_devices", lambda settings: Devices("cpu", 2, 1)):
+    with mock.patch("renaissance.training.run.resolve_devices", return_value=Devices("cpu", 2, 1)):
         sys.exit(run_command_line(sys.argv))

@@ -1,0 +1,62 @@
+"""Whether a run can go on from a checkpoint: optimiser, schedule and position in the data must mean the same.
+
+Comes in: what the checkpoint says and what is asked for now. Goes out: nothing, or one message that names every
+difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict
+
+from renaissance.errors import UserError
+from renaissance.settings import Settings
+from renaissance.training.checkpoints import Checkpoint
+from renaissance.training.plan import Plan
+
+# What the optimiser's state, the order of the data and the random choices rest on.
+SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freeze_image_encoder",
+        "freeze_text_encoder", "freeze_cross_modal")  # fmt: skip
+SAME_IF_CHOSEN = ("image_size", "max_text_len")  # else the checkpoint's hold
+POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
+            "epoch_batches": "datasets"}  # fmt: skip
+
+
+def check_settings_resumable(checkpoint: Checkpoint, settings: Settings, chosen: Collection[str]) -> None:
+    """Compare what decides on optimiser and data, before anything is built.
+
+    Raises:
+        UserError: naming every setting that differs.
+    """
+    saved, asked = checkpoint.description.settings, settings.model_dump()
+    names = [*SAME, *(name for name in SAME_IF_CHOSEN if name in chosen)]
+    differences = [
+        f"  {name}: {asked[name]!r}, the checkpoint's run has {saved[name]!r}"
+        for name in names
+        if name in saved and asked[name] != saved[name]
+    ]
+    _refuse(checkpoint, differences)
+
+
+def check_plan_resumable(checkpoint: Checkpoint, plan: Plan) -> None:
+    """Compare how the stream of training batches is cut: its position counts batches.
+
+    Raises:
+        UserError: naming every number that differs.
+    """
+    asked = asdict(plan)
+    differences = [
+        f"  {name} ({setting}): {asked[name]}, the checkpoint's run has {checkpoint.plan[name]}"
+        for name, setting in POSITION.items()
+        if name in checkpoint.plan and asked[name] != checkpoint.plan[name]
+    ]
+    _refuse(checkpoint, differences)
+
+
+def _refuse(checkpoint: Checkpoint, differences: list[str]) -> None:
+    if differences:
+        raise UserError(
+            f"{checkpoint.path}: this run cannot be resumed with other settings:\n"
+            + "\n".join(differences)
+            + "\nGive the settings of the run that is resumed, or start a new run from its weights with load_path."
+        )
