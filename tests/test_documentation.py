@@ -25,6 +25,7 @@ UNREACHABLE = {"python run.py -m localhost:27017:renaissance with task_mlm_itm s
 RANDOM = "random_init num_gpus=0 num_workers=0 batch_size=4 per_gpu_batchsize=4 fast_dev_run=True"
 SHORT = "num_gpus=0 num_workers=0 fast_dev_run=True num_scenes=60"
 CHECKPOINT = "{pretrained}"
+FINE_TUNED = "{fine_tuned}"
 
 # What is put behind each command, and what in it is replaced by what.
 SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
@@ -57,7 +58,7 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py with task_finetune_cifar10 test_only=True "
     "load_path=result/finetune_cifar10/1/checkpoints/best.ckpt": (
         f"{SHORT} scenes",
-        {"result/finetune_cifar10/1/checkpoints/best.ckpt": CHECKPOINT},
+        {"result/finetune_cifar10/1/checkpoints/best.ckpt": FINE_TUNED},
     ),
     "python run.py with task_mlm_itm_deit_electra load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt "
     "strict_loading=False cross_layer_hidden_size=512": (
@@ -118,6 +119,8 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     execute(f"python run.py prepare with dataset=coco raw_root={real_data}/coco", tmp)
     execute(f"python run.py with task_mlm_itm scenes tiny {SHORT}", tmp)
     found["pretrained"] = str(tmp / "result" / "mlm_itm" / "1" / "checkpoints" / "best.ckpt")
+    execute(f"python run.py with task_finetune_cifar10 scenes {SHORT} load_path={found['pretrained']}", tmp)
+    found["fine_tuned"] = str(tmp / "result" / "finetune_cifar10" / "1" / "checkpoints" / "best.ckpt")
     return found
 
 
