@@ -14,6 +14,7 @@ from renaissance.data.sets import data_sets
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableReport
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.text_table import text_table
 
 
 def prepare(settings: Settings) -> list[TableReport]:
@@ -59,16 +60,11 @@ def format_reports(reports: Sequence[TableReport]) -> str:
     rows = [
         (
             report.table,
-            f"{report.rows:,}",
-            f"{report.texts:,}" if report.texts else "-",
-            f"{report.rejected:,}",
+            report.rows,
+            report.texts or None,
+            report.rejected,
             "kept, was there already" if report.kept else "",
         )
         for report in reports
     ]
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = []
-    for row in (header, *rows):
-        numbers = (cell.rjust(width) for cell, width in zip(row[1:4], widths[1:4], strict=True))
-        lines.append("  ".join((row[0].ljust(widths[0]), *numbers, row[4])).rstrip())
-    return "\n".join(lines)
+    return text_table(header, rows)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from renaissance.data.sets.interface import PrepareOptions, TableReport
 from renaissance.data.table_writer import TableWriter, read_batches
 from renaissance.data.tables import ColumnKind, Table
 from renaissance.errors import UserError
+from renaissance.whole_files import write_csv
 
 ROWS_A_PART = 256
 _PARAMETERS_KEY = b"renaissance_parameters"  # schema metadata: what decided which rows a split has
@@ -184,10 +184,7 @@ def _list_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
     if not rejected:
         path.unlink(missing_ok=True)
         return
-    unfinished = path.with_name(path.name + ".unfinished")
-    with open(unfinished, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        csv.writer(file).writerows([("source", "reason"), *rejected])
-    os.replace(unfinished, path)
+    write_csv(path, ("source", "reason"), rejected)
 
 
 def _check_rejected(table: str, rejected: Sequence[tuple[str, str]], planned: int, options: PrepareOptions) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from renaissance.errors import UserError
 from renaissance.models.positions import grid_sides, resize_grid, resize_sequence
+from renaissance.text_table import text_table
 
 Shape = tuple[int, ...]
 KINDS = ("loaded", "resized", "new", "unused", "mismatched")
@@ -71,13 +72,8 @@ class LoadReport:
 
     def __str__(self) -> str:
         """A table of parts, and the names of what was resized or did not fit, the first of them."""
-        rows = [["part", *KINDS]]
-        rows += [[part, *(f"{row.get(kind, 0):,}" for kind in KINDS)] for part, row in self.parts().items()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])  # names left, numbers right
-            for row in rows
-        ]
+        rows = [[part, *(row.get(kind, 0) for kind in KINDS)] for part, row in self.parts().items()]
+        lines = text_table(["part", *KINDS], rows).splitlines()
         names = [f"resized {name}: {old} to {new}" for name, (old, new) in self.resized.items()]
         names += [
             f"does not fit {name}: {old} in the checkpoint, {new} here" for name, (old, new) in self.mismatched.items()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import ast
 import io
-import os
 import re
 import tokenize
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from renaissance.settings.check import allowed_words
 from renaissance.settings.model import Settings
+from renaissance.whole_files import whole_file
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.py"
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
@@ -97,9 +97,8 @@ def main() -> None:
     if document is None:
         print(settings_table(), end="")
         return
-    temporary = document.with_name(f".{document.name}.{os.getpid()}")
-    temporary.write_text(put_table(document.read_text(encoding="utf-8"), settings_table()), encoding="utf-8")
-    os.replace(temporary, document)
+    with whole_file(document) as temporary:
+        temporary.write_text(put_table(document.read_text(encoding="utf-8"), settings_table()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from renaissance.tracking.metrics import Point
+from renaissance.whole_files import whole_file
 
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test (best checkpoint)"}
@@ -25,7 +25,6 @@ def draw_curves(points: Mapping[str, Sequence[Point]], folder: Path) -> list[Pat
     for name, series in points.items():
         task, split, metric = name.split("/")
         metrics.setdefault((task, metric), {})[split] = series
-    folder.mkdir(parents=True, exist_ok=True)
     return [_draw_metric(task, metric, series, folder) for (task, metric), series in sorted(metrics.items())]
 
 
@@ -50,10 +49,6 @@ def _draw_metric(task: str, metric: str, series: Mapping[str, Sequence[Point]], 
     axes.grid(alpha=0.3)
     axes.legend()
     path = folder / f"{task}_{metric}.png"
-    temporary = folder / f".{path.name}.{os.getpid()}"
-    try:
+    with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

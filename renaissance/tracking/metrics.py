@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from renaissance.whole_files import write_csv
 
 HEADER = ("step", "epoch", "name", "value")
 
@@ -39,14 +40,9 @@ class MetricsFile:
         self._path = path
         self.points: dict[str, list[Point]] = defaultdict(list)
         kept = [row for row in read_rows(path) if row[1].step <= resumed_step] if path.is_file() else []
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(HEADER)
-            for name, point in kept:
-                writer.writerow(_row(name, point))
-                self.points[name].append(point)
-        os.replace(temporary, path)
+        write_csv(path, HEADER, [_row(name, point) for name, point in kept])
+        for name, point in kept:
+            self.points[name].append(point)
 
     def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Append values by name."""

@@ -12,13 +12,9 @@ tensorboard/         when asked for
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from renaissance.errors import UserError
 
@@ -109,29 +105,6 @@ def unfinished_run_of(checkpoint: Path) -> RunFolder | None:
     folder = RunFolder(checkpoint.resolve().parent.parent)
     is_its_last = folder.last_checkpoint.resolve() == checkpoint.resolve()
     return folder if is_its_last and folder.config.is_file() and not folder.finished else None
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _numbers(parent: Path) -> list[int]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from renaissance.text_table import text_table
 from renaissance.tracking.metrics import Point
-from renaissance.tracking.tables import text_table
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ file from a stranger can run no code.
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from renaissance.errors import UserError
+from renaissance.whole_files import whole_file
 
 ENTRY = "renaissance"
 
@@ -117,15 +117,9 @@ class SafeCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write to a temporary name beside `path`, then rename."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
+        """Write the file, whole or not at all."""
+        with whole_file(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read for resuming."""
@@ -136,13 +130,8 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 def copy_checkpoint(source: Path, target: Path) -> None:
     """Copy a checkpoint file; the target is whole or not there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with whole_file(target) as temporary:
         shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def description_entry(description: ModelDescription) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import transformers
 
 from renaissance import __version__
 from renaissance.tracking.curves import draw_curves
-from renaissance.tracking.run_folder import RunFolder, write_csv, write_json
+from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.summary import (
     PartFigures,
     best_values,
@@ -26,6 +26,7 @@ from renaissance.tracking.summary import (
 )
 from renaissance.training.optimizer import learning_rate_of
 from renaissance.training.session import Session
+from renaissance.whole_files import write_csv, write_json
 
 
 class RunReport:

@@ -43,8 +43,8 @@ def test_heads_and_parts_of_one_side_are_listed() -> None:
     }
     lines = str(report).splitlines()
     assert lines[0].split() == ["part", "loaded", "resized", "new", "unused", "mismatched"]
-    assert lines[1].split() == ["tower", "16", "0", "0", "0", "0"]
-    assert len({len(line) for line in lines[:6]}) == 1
+    assert lines[2].split() == ["tower", "16", "0", "0", "0", "0"]
+    assert len({len(line) for line in lines[:7]}) == 1
     assert "does not fit head.weight: (7, 4) in the checkpoint, (5, 4) here" in lines
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 
 from renaissance.tracking.metrics import MetricsFile
-from renaissance.tracking.run_folder import new_run_folder, newest_unfinished, unfinished_run_of, write_json
+from renaissance.tracking.run_folder import new_run_folder, newest_unfinished, unfinished_run_of
+from renaissance.whole_files import write_json
 
 
 def finish(folder, status="finished"):
