@@ -13,6 +13,8 @@ tensorboard/         when asked for
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,12 +92,57 @@ def new_run_folder(log_dir: str, exp_name: str) -> RunFolder:
             number += 1
 
 
-def newest_unfinished(log_dir: str, exp_name: str) -> RunFolder | None:
-    """The newest run of an experiment that did not come to its end and has a checkpoint to go on from."""
+@contextmanager
+def at_work_in(folder: RunFolder) -> Iterator[None]:
+    """Mark a run as alive while the block runs; the system takes the mark away however the process ends.
+
+    Raises:
+        UserError: another process is at work in this folder.
+    """
+    with _marked(folder) as ours:
+        if not ours:
+            raise UserError(
+                f"{folder.path}: another process is training this run. Wait for it to end, or stop it, and then resume."
+            )
+        yield
+
+
+def is_alive(folder: RunFolder) -> bool:
+    """Whether a process is at work on a run."""
+    with _marked(folder) as ours:
+        return not ours
+
+
+@contextmanager
+def _marked(folder: RunFolder) -> Iterator[bool]:
+    """Hold the folder's lock while the block runs; False where another process holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: resuming a run that is still alive is the user's own care there
+        yield True
+        return
+    with open(folder.path / ".alive", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def newest_unfinished(log_dir: str, exp_name: str, alive_too: bool = False) -> RunFolder | None:
+    """The newest run of an experiment that did not come to its end and has a checkpoint to go on from.
+
+    Args:
+        log_dir: where runs lie.
+        exp_name: the experiment.
+        alive_too: count runs that a process is still at work on; for the other processes of a run on many devices,
+            whose main process is at work already.
+    """
     parent = Path(log_dir) / exp_name
     for number in sorted(_numbers(parent), reverse=True):
         folder = RunFolder(parent / str(number))
-        if not folder.finished and folder.last_checkpoint.is_file():
+        if not folder.finished and folder.last_checkpoint.is_file() and (alive_too or not is_alive(folder)):
             return folder
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from renaissance.errors import Interrupted
 from renaissance.settings import Settings
 from renaissance.tracking.run_folder import (
     RunFolder,
+    at_work_in,
     new_run_folder,
     newest_unfinished,
     unfinished_run_of,
@@ -54,17 +56,18 @@ def run_experiment(
     assembly = _assembled(settings, chosen, resumed)
     if folder is None:
         folder = _shared_new_folder(settings)
-    session = Session(assembly, devices, folder, log_scalar, resumed)
-    report = RunReport(folder, session, command_line, started)
-    report.start()
-    try:
-        if not assembly.settings.test_only:
-            session.fit()
-        session.test()
-    except (Interrupted, KeyboardInterrupt):
-        report.end("interrupted")
-        raise
-    return report.end("finished")
+    with nullcontext() if this_rank() else at_work_in(folder):
+        session = Session(assembly, devices, folder, log_scalar, resumed)
+        report = RunReport(folder, session, command_line, started)
+        report.start()
+        try:
+            if not assembly.settings.test_only:
+                session.fit()
+            session.test()
+        except (Interrupted, KeyboardInterrupt):
+            report.end("interrupted")
+            raise
+        return report.end("finished")
 
 
 def _assembled(settings: Settings, chosen: Collection[str], resumed: Checkpoint | None) -> Assembly:
@@ -98,7 +101,7 @@ def _resumed(settings: Settings) -> tuple[RunFolder | None, Checkpoint | None]:
     if settings.resume_from is None:
         return None, None
     if settings.resume_from == "auto":
-        folder = newest_unfinished(settings.log_dir, settings.exp_name)
+        folder = newest_unfinished(settings.log_dir, settings.exp_name, alive_too=this_rank() > 0)
         if folder is None:
             print(f"resume_from=auto: no unfinished run in {Path(settings.log_dir) / settings.exp_name}; a new run")
             return None, None

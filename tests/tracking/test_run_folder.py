@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 
+import pytest
+
+from renaissance.errors import UserError
 from renaissance.tracking.metrics import MetricsFile
-from renaissance.tracking.run_folder import new_run_folder, newest_unfinished, unfinished_run_of
+from renaissance.tracking.run_folder import at_work_in, new_run_folder, newest_unfinished, unfinished_run_of
 from renaissance.whole_files import write_json
 
 
@@ -40,6 +43,17 @@ def test_the_newest_unfinished_run_with_a_checkpoint_is_found(tmp_path):
     copied = tmp_path / "copy.ckpt"
     copied.touch()
     assert unfinished_run_of(copied) is None
+
+
+def test_a_run_that_a_process_is_at_work_on_is_not_resumed(tmp_path):
+    folder = new_run_folder(str(tmp_path), "mlm")
+    give_checkpoint(folder)
+    with at_work_in(folder):
+        assert newest_unfinished(str(tmp_path), "mlm") is None
+        assert newest_unfinished(str(tmp_path), "mlm", alive_too=True) == folder
+        with pytest.raises(UserError, match="another process is training this run"), at_work_in(folder):
+            pass
+    assert newest_unfinished(str(tmp_path), "mlm") == folder
 
 
 def test_resuming_drops_the_rows_behind_the_checkpoint_and_a_torn_last_row(tmp_path):
