@@ -82,6 +82,10 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         f"{SHORT} scenes",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
     ),
+    "python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported": (
+        "",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},
+    ),
     "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
     "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "
     "num_gpus=0 batch_size=16 per_gpu_batchsize=16 max_steps=50": (RANDOM, {"/data": "{real}"}),

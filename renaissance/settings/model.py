@@ -149,6 +149,8 @@ class Settings(BaseModel):
     val_fraction: kinds.Share
     max_rejected_fraction: kinds.Tolerance
     num_scenes: kinds.Count
+    # the command `export`
+    export_dir: kinds.OptionalFolder
 
     def active_tasks(self) -> list[str]:
         """The tasks with a weight above 0, in alphabetical order."""

@@ -15,16 +15,16 @@ from renaissance.settings.discovery import suggestion, task_reads
 from renaissance.settings.model import Settings
 from renaissance.settings.wordpieces import lacks_word_pieces
 
-Command = Literal["train", "prepare", "print"]
+Command = Literal["train", "prepare", "export", "print"]
 Check = Callable[[Settings], Iterator[str]]
 
 
 def faults_together(settings: Settings, command: Command | None) -> list[str]:
     """All faults of the settings taken together; attributes that are at fault themselves may be missing."""
     checks = list(ALWAYS)
-    if command in ("train", "print"):
+    if command in ("train", "export", "print"):
         checks += FILES
-    checks += {"train": TRAINING, "prepare": PREPARING}.get(command or "", [])
+    checks += {"train": TRAINING, "prepare": PREPARING, "export": EXPORTING}.get(command or "", [])
     faults: list[str] = []
     for check in checks:
         try:
@@ -179,6 +179,17 @@ def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
         yield f"raw_root: say where the raw files of {settings.dataset} lie, such as raw_root=/data/{settings.dataset}"
 
 
+def _export_from_and_to(settings: Settings) -> Iterator[str]:
+    if not settings.load_path:
+        yield "load_path: say which checkpoint to export, such as load_path=result/mlm_itm/1/checkpoints/best.ckpt"
+    if settings.export_dir is None:
+        yield "export_dir: say where the folders go, such as export_dir=exported"
+    elif Path(settings.export_dir).is_file():
+        yield f"export_dir={settings.export_dir!r}: is a file; give a folder that is not there yet"
+    elif Path(settings.export_dir).is_dir() and any(Path(settings.export_dir).iterdir()):
+        yield f"export_dir={settings.export_dir!r}: is not empty, and nothing is overwritten; give a new folder"
+
+
 ALWAYS: list[Check] = [
     _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
     _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
@@ -197,3 +208,4 @@ ALWAYS: list[Check] = [
 FILES: list[Check] = [_files, _folders]
 TRAINING: list[Check] = [_something_to_train, _test_needs_weights, _one_start]
 PREPARING: list[Check] = [_data_set_to_prepare]
+EXPORTING: list[Check] = [_export_from_and_to]
