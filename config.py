@@ -7,6 +7,7 @@ Every setting with its default, its unit and its meaning, and the named configur
     python run.py with task_mlm_itm deit_electra imagenet_randaug freeze_image
     python run.py with task_finetune_cifar10 load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt
     python run.py print_config with task_mlm_itm_deit_electra
+    python run.py compare with runs='["result/finetune_imdb/1", "result/finetune_imdb/2"]'
     python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported
 """
 
@@ -182,6 +183,10 @@ def defaults() -> None:
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
     max_rejected_fraction = 0.01  # share of corrupt or missing images above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
+
+    # == The command `compare` ==
+    runs = None  # folders of the runs to compare
+    compare_dir = None  # where comparisons go, numbered; None: log_dir/comparisons
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty

@@ -3,6 +3,7 @@
     python run.py with quickstart                          train and test
     python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32
     python run.py prepare with dataset=coco raw_root=/data/coco
+    python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
     python run.py export with load_path=<checkpoint> export_dir=<folder>
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
@@ -49,7 +50,7 @@ ROOT = Path(__file__).resolve().parent
 CONFIG_FILES = (".json", ".yaml", ".yml")
 
 # What the settings are checked for, by command; the others only print.
-CHECKED_FOR: dict[str, Command] = {"main": "train", "prepare": "prepare", "export": "export"}
+CHECKED_FOR: dict[str, Command] = {"main": "train", "prepare": "prepare", "compare": "compare", "export": "export"}
 
 # What Sacred warns of in every run, and what our own messages say better.
 ROUTINE = ("No observers have been added", "Added new config entry", "Changed type of", "Failed after", "Aborted after")
@@ -84,6 +85,14 @@ def prepare(_config: Mapping[str, Any]) -> None:
     from renaissance.data.prepare import prepare as write_tables
 
     write_tables(check_settings(_config, "prepare"))
+
+
+@ex.command(unobserved=True)
+def compare(_config: Mapping[str, Any]) -> None:
+    """Put runs side by side, their curves and their results: with 'runs=["<folder>", "<folder>"]'."""
+    from renaissance.tracking.compare import compare_runs
+
+    compare_runs(check_settings(_config, "compare"))
 
 
 @ex.command(unobserved=True)

@@ -82,6 +82,13 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         f"{SHORT} scenes",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
     ),
+    'python run.py compare with \'runs=["result/finetune_imdb/1", "result/finetune_imdb/2"]\'': (
+        "",
+        {
+            "result/finetune_imdb/1": "{tmp}/result/mlm_itm/1",
+            "result/finetune_imdb/2": "{tmp}/result/finetune_cifar10/1",
+        },
+    ),
     "python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported": (
         "",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},

@@ -149,6 +149,9 @@ class Settings(BaseModel):
     val_fraction: kinds.Share
     max_rejected_fraction: kinds.Tolerance
     num_scenes: kinds.Count
+    # the command `compare`
+    runs: kinds.OptionalFolders
+    compare_dir: kinds.OptionalFolder
     # the command `export`
     export_dir: kinds.OptionalFolder
 

@@ -15,7 +15,7 @@ from renaissance.settings.discovery import suggestion, task_reads
 from renaissance.settings.model import Settings
 from renaissance.settings.wordpieces import lacks_word_pieces
 
-Command = Literal["train", "prepare", "export", "print"]
+Command = Literal["train", "prepare", "compare", "export", "print"]
 Check = Callable[[Settings], Iterator[str]]
 
 
@@ -24,7 +24,7 @@ def faults_together(settings: Settings, command: Command | None) -> list[str]:
     checks = list(ALWAYS)
     if command in ("train", "export", "print"):
         checks += FILES
-    checks += {"train": TRAINING, "prepare": PREPARING, "export": EXPORTING}.get(command or "", [])
+    checks += FOR_COMMAND.get(command or "", [])
     faults: list[str] = []
     for check in checks:
         try:
@@ -179,6 +179,22 @@ def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
         yield f"raw_root: say where the raw files of {settings.dataset} lie, such as raw_root=/data/{settings.dataset}"
 
 
+def _runs_to_compare(settings: Settings) -> Iterator[str]:
+    if settings.runs is None:
+        yield """runs: say which runs to compare, such as 'runs=["result/mlm/1", "result/mlm/2"]'"""
+        return
+    seen: set[Path] = set()
+    for given in settings.runs:
+        path = Path(given)
+        if not path.is_dir():
+            yield f"runs: {given!r}: there is no such folder"
+        elif not (path / "config.json").is_file() or not (path / "metrics.csv").is_file():
+            yield f"runs: {given!r} is no run's folder (it lacks config.json or metrics.csv), such as result/mlm/1 is"
+        elif path.resolve() in seen:
+            yield f"runs: {given!r} is named twice"
+        seen.add(path.resolve())
+
+
 def _export_from_and_to(settings: Settings) -> Iterator[str]:
     if not settings.load_path:
         yield "load_path: say which checkpoint to export, such as load_path=result/mlm_itm/1/checkpoints/best.ckpt"
@@ -207,5 +223,9 @@ ALWAYS: list[Check] = [
 ]
 FILES: list[Check] = [_files, _folders]
 TRAINING: list[Check] = [_something_to_train, _test_needs_weights, _one_start]
-PREPARING: list[Check] = [_data_set_to_prepare]
-EXPORTING: list[Check] = [_export_from_and_to]
+FOR_COMMAND: dict[str, list[Check]] = {
+    "train": TRAINING,
+    "prepare": [_data_set_to_prepare],
+    "compare": [_runs_to_compare],
+    "export": [_export_from_and_to],
+}

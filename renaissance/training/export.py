@@ -19,6 +19,7 @@ from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.sources import quiet_transformers
 from renaissance.models.weights import load_weights
 from renaissance.settings import Settings
 from renaissance.text_table import text_table
@@ -91,7 +92,8 @@ def _hugging_face_encoders(model: VisionLanguageEncoder) -> dict[str, PreTrained
 def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
     """Weights and configuration, and what turns texts or images into the encoder's input."""
     encoder.config._attn_implementation = "sdpa"  # a one-tower's own attention is known to us alone
-    encoder.save_pretrained(folder)
+    with quiet_transformers():
+        encoder.save_pretrained(folder)
     description = checkpoint.description
     if encoder.main_input_name == "input_ids" and description.text is not None:
         _tokenizer(description.text, settings.max_text_len).save_pretrained(folder)

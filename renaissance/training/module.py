@@ -17,6 +17,7 @@ from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
+from renaissance.tracking.metrics import more_is_better
 from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
 from renaissance.training.parts import HEAD_SUFFIX
@@ -138,7 +139,7 @@ class TrainingModule(pl.LightningModule):
         for name, task in self.tasks.items():
             value = values.get(f"{name}/{split}/{task.monitor}")
             if value is not None:
-                scores.append(value if task.mode == "max" else -value)
+                scores.append(value if more_is_better(str(task.monitor)) else -value)
         return sum(scores) / len(scores) if scores else None
 
     # Optimiser

@@ -97,7 +97,7 @@ class RunReport:
             print(parts_table(self._parts(), self._session.module.learning_rate_factor()(step)))
         if points:
             print()
-            print(results_table(points, self._modes()))
+            print(results_table(points))
         if status == "interrupted":
             print("interrupted; go on with resume_from=auto")
         print(f"curves: {self._folder.plots}")
@@ -112,7 +112,7 @@ class RunReport:
         return {
             "status": status,
             "final": final_values(session.metrics.points),
-            "best": best_values(session.metrics.points, self._modes()),
+            "best": best_values(session.metrics.points),
             "best_step": keeping.best_step if keeping else None,
             "steps": session.module.steps_done,
             "wall_seconds": time.time() - self._started,
@@ -137,9 +137,6 @@ class RunReport:
             rate = learning_rate_of(part, self._session.assembly.settings) if trained and self._session.plan else None
             figures.append(PartFigures(part.name, sum(p.numel() for p in parameters), trained, rate))
         return figures
-
-    def _modes(self) -> dict[str, str]:
-        return {task.monitor: task.mode for task in self._session.assembly.tasks.values()}
 
 
 def _device_name(session: Session) -> str:
