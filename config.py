@@ -102,6 +102,7 @@ def defaults() -> None:
     drop_rate = 0.1  # dropout probability
     embedding_size = 96  # width of the token embeddings before they are projected to hidden_size
     freeze_encoder = False  # keep the encoder's weights as they are
+    freeze_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
     # == Two-tower image encoder ==
     image_encoder = "facebook/deit-tiny-patch16-224"  # a vision encoder
@@ -118,6 +119,7 @@ def defaults() -> None:
     patch_size = None  # height and width of a patch, in pixels; None: the encoder's own
     image_only = False  # leave out captions and the text side, for image tasks
     freeze_image_encoder = False  # keep the image encoder's weights as they are
+    freeze_image_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
     # == Two-tower text encoder ==
     text_encoder = "google/electra-small-discriminator"  # a text encoder
@@ -130,6 +132,7 @@ def defaults() -> None:
     text_encoder_drop_rate = 0.1  # dropout probability
     text_encoder_embedding_size = 64  # width of the token embeddings before they are projected to the hidden states'
     freeze_text_encoder = False  # keep the text encoder's weights as they are
+    freeze_text_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
     # == Text ==
     max_text_len = 40  # tokens of a text, the special ones included; longer texts are cut

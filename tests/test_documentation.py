@@ -77,6 +77,11 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
             "result/finetune_cifar10/1/checkpoints/best.ckpt": CHECKPOINT,
         },
     ),
+    "python run.py with task_finetune_imdb freeze_text_encoder_layers=1 'load_modules="
+    '{"text_encoder": "result/mlm_itm_deit_electra/1/checkpoints/best.ckpt"}\'': (
+        f"{SHORT} scenes",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
     "python run.py with task_finetune_imdb freeze_text 'load_modules="
     '{"text_encoder": "result/mlm_itm_deit_electra/1/checkpoints/best.ckpt"}\'': (
         f"{SHORT} scenes",

@@ -78,6 +78,7 @@ class Settings(BaseModel):
     drop_rate: kinds.Rate
     embedding_size: kinds.Count
     freeze_encoder: kinds.Switch
+    freeze_encoder_layers: kinds.CountOrZero
     # the two-tower model's image encoder
     image_encoder: kinds.Pretrained
     random_init_vision_encoder: kinds.Switch
@@ -93,6 +94,7 @@ class Settings(BaseModel):
     patch_size: kinds.OptionalCount
     image_only: kinds.Switch
     freeze_image_encoder: kinds.Switch
+    freeze_image_encoder_layers: kinds.CountOrZero
     # the two-tower model's text encoder
     text_encoder: kinds.Pretrained
     random_init_text_encoder: kinds.Switch
@@ -107,6 +109,7 @@ class Settings(BaseModel):
     vocab_size: kinds.OptionalCount
     tokenizer: kinds.OptionalPretrained
     freeze_text_encoder: kinds.Switch
+    freeze_text_encoder_layers: kinds.CountOrZero
     # the two-tower model's fuser
     cross_layer_hidden_size: kinds.Count
     num_cross_layers: kinds.Count
