@@ -145,6 +145,8 @@ class Settings(BaseModel):
     max_epoch: kinds.OptionalCount
     max_steps: kinds.OptionalCount
     val_check_interval: kinds.Interval
+    early_stopping_patience: kinds.OptionalCount
+    early_stopping_min_delta: kinds.NotNegative
     # the command `prepare`
     dataset: kinds.OptionalText
     raw_root: kinds.OptionalFolder

@@ -93,6 +93,8 @@ class RunReport:
         write_json(self._folder.summary, self._summary(status))
         if plan is not None:
             step = self._session.module.steps_done
+            if self._session.stopped_early:
+                print(f"stopped early at step {step:,} of {plan.total_steps:,}: {self._session.stopping}")
             print(f"\nat the end, step {step:,}:")
             print(parts_table(self._parts(), self._session.module.learning_rate_factor()(step)))
         if points:
@@ -114,6 +116,7 @@ class RunReport:
             "final": final_values(session.metrics.points),
             "best": best_values(session.metrics.points),
             "best_step": keeping.best_step if keeping else None,
+            "stopped_early": session.stopped_early,
             "steps": session.module.steps_done,
             "wall_seconds": time.time() - self._started,
             "examples_per_second": session.throughput.examples_per_second if session.throughput else None,
