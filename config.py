@@ -160,6 +160,9 @@ def defaults() -> None:
     draw_false_text = 0  # false texts for each true pair of itm
     itm_false_from = "batch"  # where itm's false partners come from; dataset: the whole set, so more to encode
 
+    # == Regularisation ==
+    mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
+
     # == The optimiser ==
     optim_type = "adamw"  # the optimiser
     learning_rate = 1e-5  # full learning rate of the pretrained encoders

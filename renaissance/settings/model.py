@@ -128,6 +128,8 @@ class Settings(BaseModel):
     draw_false_image: kinds.CountOrZero
     draw_false_text: kinds.CountOrZero
     itm_false_from: Annotated[Literal["batch", "dataset"], kinds.choice_words("batch", "dataset")]
+    # regularisation
+    mixing_alpha: kinds.NotNegative
     # the optimiser
     optim_type: Annotated[Literal["adamw", "adam", "sgd"], kinds.choice_words("adamw", "adam", "sgd")]
     learning_rate: kinds.Positive

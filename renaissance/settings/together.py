@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from renaissance.settings.discovery import suggestion, task_reads
+from renaissance.settings.discovery import suggestion, task_attribute, task_reads
 from renaissance.settings.model import Settings
 from renaissance.settings.wordpieces import lacks_word_pieces
 
@@ -95,6 +95,16 @@ def _image_only(settings: Settings) -> Iterator[str]:
     reading = [task for task in settings.active_tasks() if "text" in task_reads(task)]
     if settings.image_only and reading:
         yield f"image_only=True leaves the text out, which {', '.join(reading)} cannot do without"
+
+
+def _mixable(settings: Settings) -> Iterator[str]:
+    others = [task for task in settings.active_tasks() if not task_attribute(task, "mixable")]
+    if settings.mixing_alpha and others:
+        yield (
+            f"mixing_alpha={settings.mixing_alpha} mixes two examples and what they are to be classified as; "
+            f"{', '.join(others)} cannot be mixed, for the targets are no classes that could be shares of two "
+            "examples. Take mixing_alpha=0."
+        )
 
 
 def _length(settings: Settings) -> Iterator[str]:
@@ -218,6 +228,7 @@ ALWAYS: list[Check] = [
     _whole_words,
     _false_pairs,
     _image_only,
+    _mixable,
     _length,
     _end_of_decay,
 ]

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from renaissance.data.batch import Batch
+from renaissance.data.streams import stream
 from renaissance.models.interface import Part, VisionLanguageEncoder
+from renaissance.models.mixing import Mixing
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
@@ -82,13 +84,21 @@ class TrainingModule(pl.LightningModule):
 
     def _run_tasks(self, batch: Batch, split: str) -> Tensor:
         """The weighted sum of the tasks' losses (scalar) on a batch; their values go to the recorder."""
-        step = Step(self.model, batch, self.pixels)
+        step = Step(self.model, batch, self.pixels, self._mixing(batch) if split == "train" else None)
         total = torch.zeros((), device=self.device)
         for name, task in self.tasks.items():
             outcome = task(step)
             self.recorder.add(name, split, outcome.values)
             total = total + self.settings.loss_names[name] * outcome.loss
         return total
+
+    def _mixing(self, batch: Batch) -> Mixing | None:
+        """How a training batch is mixed; its randomness has the batch's address, as dropout's has."""
+        alpha = self.settings.mixing_alpha
+        if not alpha:
+            return None
+        generator = stream(self.settings.seed, self.batch_number, self.global_rank, "mixing")
+        return Mixing.draw(alpha, batch.examples, generator).to(self.device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout's randomness has an address: the same for a batch however the run came to it.

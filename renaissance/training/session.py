@@ -13,7 +13,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.data.images import ImageTransform
 from renaissance.data.loading import Draw, make_eval_loader, make_train_loader
-from renaissance.errors import Interrupted, UserError
+from renaissance.errors import Interrupted
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
@@ -26,7 +26,7 @@ from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
 from renaissance.training.resuming import check_plan_resumable
 from renaissance.training.signals import StopOnSignal, StopTraining
-from renaissance.training.stopping import StopEarly
+from renaissance.training.stopping import early_stopping
 
 LogScalar = Callable[[str, float, int], None]
 
@@ -88,7 +88,7 @@ class Session:
                 check_plan_resumable(resumed, self.plan)
         self.throughput = Throughput(self.plan) if self.plan else None
         self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
-        self.stopping = self._early_stopping() if self.plan else None
+        self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
         callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
         sinks: list[MetricSink] = []
@@ -140,17 +140,6 @@ class Session:
     def stopped_early(self) -> bool:
         """Whether training is to end, or has ended, for want of improvement."""
         return self.stopping is not None and self.stopping.stopped
-
-    def _early_stopping(self) -> StopEarly | None:
-        settings = self.assembly.settings
-        if settings.early_stopping_patience is None:
-            return None
-        if "val" not in self.assembly.sources:
-            raise UserError(
-                f"early_stopping_patience={settings.early_stopping_patience} needs validations, and "
-                f"{', '.join(settings.datasets)} has no validation split. Leave it at None."
-            )
-        return StopEarly(settings.early_stopping_patience, settings.early_stopping_min_delta, self.resumed)
 
     def _catch_up(self, resumed: Checkpoint) -> None:
         """Do the validation that an interrupted run still owed, and say so where nothing is left to train."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from renaissance.errors import UserError
+from renaissance.settings import Settings
 from renaissance.training.checkpoints import Checkpoint
 from renaissance.training.module import TrainingModule
 
@@ -33,8 +35,10 @@ class StopEarly(pl.Callback):
         self._min_delta = min_delta
         self._best: float | None = None
         self._waited = 0
+        self._counted: int | None = None  # the step of the newest validation that was counted
         if resumed is not None and resumed.stopping is not None:
             self._best, self._waited = resumed.stopping
+            self._counted = resumed.validated_step
 
     @property
     def stopped(self) -> bool:
@@ -52,10 +56,27 @@ class StopEarly(pl.Callback):
         """Count a validation, also one that a resumed run makes up for."""
         assert isinstance(pl_module, TrainingModule)
         score = pl_module.score
-        if score is None:
+        if score is None or pl_module.steps_done == self._counted:
             return
+        self._counted = pl_module.steps_done
         if self._best is None or score > self._best + self._min_delta:
             self._best, self._waited = score, 0
         else:
             self._waited += 1
         trainer.should_stop = self.stopped
+
+
+def early_stopping(settings: Settings, validates: bool, resumed: Checkpoint | None) -> StopEarly | None:
+    """The callback that the settings ask for; None where they ask for none.
+
+    Raises:
+        UserError: they do, and there are no data to validate on.
+    """
+    if settings.early_stopping_patience is None:
+        return None
+    if not validates:
+        raise UserError(
+            f"early_stopping_patience={settings.early_stopping_patience} needs validations, and "
+            f"{', '.join(settings.datasets)} has no validation split. Leave it at None."
+        )
+    return StopEarly(settings.early_stopping_patience, settings.early_stopping_min_delta, resumed)

@@ -42,8 +42,8 @@ def test_it_counts_validations_without_improvement(scores, min_delta, expected):
     module = TrainingModule.__new__(TrainingModule)
     torch.nn.Module.__init__(module)
     found = []
-    for score in scores:
-        module.score = score
+    for step, score in enumerate(scores):
+        module.score, module.steps_done = score, step
         stopping.on_validation_end(trainer, module)
         found.append(trainer.should_stop)
     assert found == expected

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from renaissance.data.batch import Batch, Tokens
 from renaissance.models.interface import Features, VisionLanguageEncoder
+from renaissance.models.mixing import Mixing
 
 
 class Step:
@@ -22,23 +23,34 @@ class Step:
         model: the encoder.
         batch: B examples.
         to_pixels: makes of the batch's uint8 pixels what the encoder takes, (N, 3, H, W) float; None without images.
+        mixing: how its examples are mixed; None where they are not.
     """
 
-    def __init__(self, model: VisionLanguageEncoder, batch: Batch, to_pixels: Callable[[Batch], Tensor] | None) -> None:
+    def __init__(
+        self,
+        model: VisionLanguageEncoder,
+        batch: Batch,
+        to_pixels: Callable[[Batch], Tensor] | None,
+        mixing: Mixing | None = None,
+    ) -> None:
         self.model = model
         self.batch = batch
         self._to_pixels = to_pixels
+        self._mixing = mixing
 
     @cached_property
     def images(self) -> Features:
         """Features (B + E, P, D) of every image in the batch, the ones drawn by tasks included."""
         assert self._to_pixels is not None
-        return self.model.encode_image(self._to_pixels(self.batch))
+        pixels = self._to_pixels(self.batch)
+        return self.model.encode_image(self._mixing.mix(pixels) if self._mixing else pixels)
 
     @cached_property
     def texts(self) -> Features:
         """Features (B + F, L, D) of every text in the batch, the ones drawn by tasks included."""
         assert self.batch.tokens is not None
+        if self._mixing:
+            return self._mixing.encode_text(self.model, self.batch.tokens)
         return self.model.encode_text(self.batch.tokens)
 
     @cached_property
@@ -54,6 +66,14 @@ class Step:
     def encode_text(self, tokens: Tokens) -> Features:
         """Features (B, L, D) of other texts, masked ones for instance."""
         return self.model.encode_text(tokens)
+
+    def of_labels(self, measure: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `measure` gives for the labels (B,); of mixed examples, for the labels of both, in their shares."""
+        label, mixing = self.batch.label, self._mixing
+        assert label is not None
+        if mixing is None:
+            return measure(label)
+        return mixing.weight * measure(label) + (1 - mixing.weight) * measure(label[mixing.partner])
 
     def _own(self, features: Features) -> Features:
         examples = self.batch.examples

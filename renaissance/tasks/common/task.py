@@ -55,11 +55,13 @@ class Task(nn.Module, ABC):
         name: its name in `loss_names`, and its file's.
         needs: what it reads.
         monitor: the metric that tells the best checkpoint.
+        mixable: whether its targets can be shares of two examples (see `models/mixing.py`).
     """
 
     name: ClassVar[str]
     needs: ClassVar[DataNeeds]
     monitor: ClassVar[str] = "accuracy"
+    mixable: ClassVar[bool] = False
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()
