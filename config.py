@@ -162,6 +162,8 @@ def defaults() -> None:
 
     # == Regularisation ==
     mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
+    text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
+    image_modality_dropout = 0.0  # the same of the image; never both of an example
 
     # == The optimiser ==
     optim_type = "adamw"  # the optimiser

@@ -130,6 +130,8 @@ class Settings(BaseModel):
     itm_false_from: Annotated[Literal["batch", "dataset"], kinds.choice_words("batch", "dataset")]
     # regularisation
     mixing_alpha: kinds.NotNegative
+    text_modality_dropout: kinds.Rate
+    image_modality_dropout: kinds.Rate
     # the optimiser
     optim_type: Annotated[Literal["adamw", "adam", "sgd"], kinds.choice_words("adamw", "adam", "sgd")]
     learning_rate: kinds.Positive

@@ -107,6 +107,19 @@ def _mixable(settings: Settings) -> Iterator[str]:
         )
 
 
+def _modality_dropout(settings: Settings) -> Iterator[str]:
+    rates = {name: getattr(settings, name) for name in ("text_modality_dropout", "image_modality_dropout")}
+    one_sided = [task for task in settings.active_tasks() if len(task_reads(task)) < 2]
+    for name, rate in rates.items():
+        if rate and one_sided:
+            yield f"{name}={rate} leaves {', '.join(one_sided)} nothing: it has one modality. Take {name}=0"
+    if sum(rates.values()) > 1:
+        yield (
+            f"text_modality_dropout={rates['text_modality_dropout']} and image_modality_dropout="
+            f"{rates['image_modality_dropout']} are more than 1 together, and no example loses both"
+        )
+
+
 def _length(settings: Settings) -> Iterator[str]:
     if settings.max_epoch is None and settings.max_steps is None:
         yield "max_epoch and max_steps are both None: one of them must say when training ends"
@@ -229,6 +242,7 @@ ALWAYS: list[Check] = [
     _false_pairs,
     _image_only,
     _mixable,
+    _modality_dropout,
     _length,
     _end_of_decay,
 ]

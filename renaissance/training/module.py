@@ -16,6 +16,7 @@ from renaissance.data.batch import Batch
 from renaissance.data.streams import stream
 from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.models.mixing import Mixing
+from renaissance.models.modality_dropout import ModalityDropout
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
@@ -84,7 +85,8 @@ class TrainingModule(pl.LightningModule):
 
     def _run_tasks(self, batch: Batch, split: str) -> Tensor:
         """The weighted sum of the tasks' losses (scalar) on a batch; their values go to the recorder."""
-        step = Step(self.model, batch, self.pixels, self._mixing(batch) if split == "train" else None)
+        drawn = (self._mixing(batch), self._modality_dropout(batch)) if split == "train" else ()
+        step = Step(self.model, batch, self.pixels, *drawn)
         total = torch.zeros((), device=self.device)
         for name, task in self.tasks.items():
             outcome = task(step)
@@ -93,12 +95,20 @@ class TrainingModule(pl.LightningModule):
         return total
 
     def _mixing(self, batch: Batch) -> Mixing | None:
-        """How a training batch is mixed; its randomness has the batch's address, as dropout's has."""
+        """How a training batch is mixed."""
         alpha = self.settings.mixing_alpha
-        if not alpha:
+        return Mixing.draw(alpha, batch.examples, self._stream("mixing")).to(self.device) if alpha else None
+
+    def _modality_dropout(self, batch: Batch) -> ModalityDropout | None:
+        """Which examples of a training batch lose a modality."""
+        rates = self.settings.text_modality_dropout, self.settings.image_modality_dropout
+        if not any(rates):
             return None
-        generator = stream(self.settings.seed, self.batch_number, self.global_rank, "mixing")
-        return Mixing.draw(alpha, batch.examples, generator).to(self.device)
+        return ModalityDropout.draw(*rates, batch.examples, self._stream("modality dropout")).to(self.device)
+
+    def _stream(self, purpose: str) -> np.random.Generator:
+        """Randomness with this batch's address, as dropout's has."""
+        return stream(self.settings.seed, self.batch_number, self.global_rank, purpose)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout's randomness has an address: the same for a batch however the run came to it.

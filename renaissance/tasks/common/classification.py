@@ -28,7 +28,7 @@ class ClassificationTask(Task):
 
     def logits(self, step: Step) -> Tensor:
         """Scores (B, C) of the classes."""
-        fused = step.model.fuse(
+        fused = step.fuse(
             step.text if self.needs.text else None,
             step.image if self.needs.image else None,
             outputs=frozenset(("pooled",)),

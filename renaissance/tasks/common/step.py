@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from renaissance.data.batch import Batch, Tokens
-from renaissance.models.interface import Features, VisionLanguageEncoder
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, VisionLanguageEncoder
 from renaissance.models.mixing import Mixing
+from renaissance.models.modality_dropout import ModalityDropout
 
 
 class Step:
@@ -24,6 +25,7 @@ class Step:
         batch: B examples.
         to_pixels: makes of the batch's uint8 pixels what the encoder takes, (N, 3, H, W) float; None without images.
         mixing: how its examples are mixed; None where they are not.
+        dropout: which examples lose a modality; None where none does.
     """
 
     def __init__(
@@ -32,11 +34,13 @@ class Step:
         batch: Batch,
         to_pixels: Callable[[Batch], Tensor] | None,
         mixing: Mixing | None = None,
+        dropout: ModalityDropout | None = None,
     ) -> None:
         self.model = model
         self.batch = batch
         self._to_pixels = to_pixels
         self._mixing = mixing
+        self._dropout = dropout
 
     @cached_property
     def images(self) -> Features:
@@ -66,6 +70,12 @@ class Step:
     def encode_text(self, tokens: Tokens) -> Features:
         """Features (B, L, D) of other texts, masked ones for instance."""
         return self.model.encode_text(tokens)
+
+    def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:
+        """The model's `fuse` for B pairs, some of which may lose a modality in training."""
+        if self._dropout is not None and text is not None and image is not None:
+            text, image = self._dropout.apply(text, image)
+        return self.model.fuse(text, image, outputs)
 
     def of_labels(self, measure: Callable[[Tensor], Tensor]) -> Tensor:
         """What `measure` gives for the labels (B,); of mixed examples, for the labels of both, in their shares."""
