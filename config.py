@@ -7,6 +7,8 @@ Every setting with its default, its unit and its meaning, and the named configur
     python run.py with task_mlm_itm deit_electra imagenet_randaug freeze_image
     python run.py with task_finetune_cifar10 load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt
     python run.py print_config with task_mlm_itm_deit_electra
+    python run.py compare with runs='["result/finetune_imdb/1", "result/finetune_imdb/2"]'
+    python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported
 """
 
 from __future__ import annotations
@@ -100,6 +102,7 @@ def defaults() -> None:
     drop_rate = 0.1  # dropout probability
     embedding_size = 96  # width of the token embeddings before they are projected to hidden_size
     freeze_encoder = False  # keep the encoder's weights as they are
+    freeze_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
     # == Two-tower image encoder ==
     image_encoder = "facebook/deit-tiny-patch16-224"  # a vision encoder
@@ -116,6 +119,7 @@ def defaults() -> None:
     patch_size = None  # height and width of a patch, in pixels; None: the encoder's own
     image_only = False  # leave out captions and the text side, for image tasks
     freeze_image_encoder = False  # keep the image encoder's weights as they are
+    freeze_image_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
     # == Two-tower text encoder ==
     text_encoder = "google/electra-small-discriminator"  # a text encoder
@@ -128,6 +132,7 @@ def defaults() -> None:
     text_encoder_drop_rate = 0.1  # dropout probability
     text_encoder_embedding_size = 64  # width of the token embeddings before they are projected to the hidden states'
     freeze_text_encoder = False  # keep the text encoder's weights as they are
+    freeze_text_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
     # == Text ==
     max_text_len = 40  # tokens of a text, the special ones included; longer texts are cut
@@ -155,6 +160,11 @@ def defaults() -> None:
     draw_false_text = 0  # false texts for each true pair of itm
     itm_false_from = "batch"  # where itm's false partners come from; dataset: the whole set, so more to encode
 
+    # == Regularisation ==
+    mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
+    text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
+    image_modality_dropout = 0.0  # the same of the image; never both of an example
+
     # == The optimiser ==
     optim_type = "adamw"  # the optimiser
     learning_rate = 1e-5  # full learning rate of the pretrained encoders
@@ -173,6 +183,8 @@ def defaults() -> None:
     max_epoch = 100  # times the data are seen; whichever of these two comes first ends the training
     max_steps = 100000  # optimiser steps
     val_check_interval = 1.0  # how often to validate: 1.0 once an epoch, 0.25 four times, 500 every 500 steps
+    early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
+    early_stopping_min_delta = 0.0  # how much better the tasks' monitored metric must be to count
 
     # == The command `prepare` ==
     dataset = None  # what to prepare
@@ -181,6 +193,13 @@ def defaults() -> None:
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
     max_rejected_fraction = 0.01  # share of corrupt or missing images above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
+
+    # == The command `compare` ==
+    runs = None  # folders of the runs to compare
+    compare_dir = None  # where comparisons go, numbered; None: log_dir/comparisons
+
+    # == The command `export` ==
+    export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty
 
 
 # Named configurations compose: `with <task> <model> <modifiers>`. A task sets what is trained on which data for how

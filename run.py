@@ -3,6 +3,8 @@
     python run.py with quickstart                          train and test
     python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32
     python run.py prepare with dataset=coco raw_root=/data/coco
+    python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
+    python run.py export with load_path=<checkpoint> export_dir=<folder>
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
     python run.py help                                     every command and flag
@@ -40,12 +42,15 @@ from sacred.initialize import create_run
 from sacred.run import Run
 
 from renaissance.errors import Interrupted, UserError
-from renaissance.settings import Settings, check_settings
+from renaissance.settings import Command, Settings, check_settings
 from renaissance.settings.discovery import suggestion
 from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
 
 ROOT = Path(__file__).resolve().parent
 CONFIG_FILES = (".json", ".yaml", ".yml")
+
+# What the settings are checked for, by command; the others only print.
+CHECKED_FOR: dict[str, Command] = {"main": "train", "prepare": "prepare", "compare": "compare", "export": "export"}
 
 # What Sacred warns of in every run, and what our own messages say better.
 ROUTINE = ("No observers have been added", "Added new config entry", "Changed type of", "Failed after", "Aborted after")
@@ -56,7 +61,7 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
     """Report every fault of the configuration before anything else happens."""
     if command_name == "save_config":
         config.pop("config_filename", None)
-    check_settings(config, {"main": "train", "prepare": "prepare"}.get(command_name, "print"))  # type: ignore[arg-type]
+    check_settings(config, CHECKED_FOR.get(command_name, "print"))
     return {}
 
 
@@ -80,6 +85,22 @@ def prepare(_config: Mapping[str, Any]) -> None:
     from renaissance.data.prepare import prepare as write_tables
 
     write_tables(check_settings(_config, "prepare"))
+
+
+@ex.command(unobserved=True)
+def compare(_config: Mapping[str, Any]) -> None:
+    """Put runs side by side, their curves and their results: with 'runs=["<folder>", "<folder>"]'."""
+    from renaissance.tracking.compare import compare_runs
+
+    compare_runs(check_settings(_config, "compare"))
+
+
+@ex.command(unobserved=True)
+def export(_config: Mapping[str, Any]) -> None:
+    """Write a checkpoint's encoders as Hugging Face folders: with load_path=<checkpoint> export_dir=<folder>."""
+    from renaissance.training.export import export_encoders
+
+    export_encoders(check_settings(_config, "export"))
 
 
 def run_command_line(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name beside their place, then renamed.
+"""Files and folders that are whole or not there: written under a temporary name beside their place, then renamed.
 
 Nobody ever opens a half-written table, checkpoint or summary, and a killed run leaves the earlier file as it was.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,23 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder to write into, which becomes `path` when the block ends, and is removed when it fails.
+
+    Raises:
+        OSError: `path` is a folder that is not empty, or cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

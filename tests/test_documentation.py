@@ -77,10 +77,26 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
             "result/finetune_cifar10/1/checkpoints/best.ckpt": CHECKPOINT,
         },
     ),
+    "python run.py with task_finetune_imdb freeze_text_encoder_layers=1 'load_modules="
+    '{"text_encoder": "result/mlm_itm_deit_electra/1/checkpoints/best.ckpt"}\'': (
+        f"{SHORT} scenes",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
     "python run.py with task_finetune_imdb freeze_text 'load_modules="
     '{"text_encoder": "result/mlm_itm_deit_electra/1/checkpoints/best.ckpt"}\'': (
         f"{SHORT} scenes",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
+    'python run.py compare with \'runs=["result/finetune_imdb/1", "result/finetune_imdb/2"]\'': (
+        "",
+        {
+            "result/finetune_imdb/1": "{tmp}/result/mlm_itm/1",
+            "result/finetune_imdb/2": "{tmp}/result/finetune_cifar10/1",
+        },
+    ),
+    "python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported": (
+        "",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},
     ),
     "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
     "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "

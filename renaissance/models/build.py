@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from renaissance.data.images import ImageStatistics
 from renaissance.errors import UserError
 from renaissance.models.dimensions import dropout_of
+from renaissance.models.freezing import lowest_modules
 from renaissance.models.fuser import CrossModalEncoder
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
@@ -59,9 +60,19 @@ def build_model(
         )
     builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs or {})
     model = builder.one_tower(text, image) if settings.model_type == "one-tower" else builder.two_tower(text, image)
+    _freeze_lowest_layers(model, settings)
     model.notes = builder.notes
     model.image_statistics = builder.image_statistics
     return model
+
+
+def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> None:
+    """Freeze as many layers of each encoder as the settings say."""
+    for part in model.parts():
+        setting, encoder = f"freeze_{part.name}_layers", getattr(part.module, "encoder", None)
+        count = getattr(settings, setting, 0)
+        if count and isinstance(encoder, PreTrainedModel):
+            model.freeze_modules(lowest_modules(encoder, count, setting))
 
 
 class _Builder:

@@ -6,7 +6,7 @@ Shapes: B examples, L text tokens, P image positions (patches + 1), D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -88,6 +88,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
         self.image_statistics = None
         self.notes: list[str] = []
         self._frozen: frozenset[str] = frozenset()
+        self._frozen_modules: list[nn.Module] = []  # within parts that are trained otherwise
 
     @abstractmethod
     def encode_text(self, tokens: Tokens) -> Features:
@@ -117,8 +118,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation mode; frozen parts stay in evaluation mode."""
         super().train(mode)
-        for name in self._frozen:
-            getattr(self, name).eval()
+        for module in (*(getattr(self, name) for name in self._frozen), *self._frozen_modules):
+            module.eval()
         return self
 
     def freeze(self, names: frozenset[str]) -> None:
@@ -126,6 +127,13 @@ class VisionLanguageEncoder(nn.Module, ABC):
         self._frozen = frozenset(name for name in names if getattr(self, name) is not None)
         for name in self._frozen:
             getattr(self, name).requires_grad_(False)
+        self.train(self.training)
+
+    def freeze_modules(self, modules: Iterable[nn.Module]) -> None:
+        """The same for modules within parts, an encoder's lowest layers for instance."""
+        self._frozen_modules += modules
+        for module in self._frozen_modules:
+            module.requires_grad_(False)
         self.train(self.training)
 
     def gradients_unless_frozen(self, name: str) -> AbstractContextManager[object]:

@@ -85,7 +85,7 @@ def load_pretrained(request: EncoderRequest, config: PreTrainedConfig, notes: li
     options = _model_options(model_class, config)
 
     def load(**where: Any) -> Any:
-        with _quiet_transformers():
+        with quiet_transformers():
             return model_class.from_pretrained(
                 request.name, config=config, dtype=torch.float32, output_loading_info=True, **options, **where
             )
@@ -220,7 +220,7 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No table of unused weights on the screen (a head that was left out is no news), no bar for a moment."""
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

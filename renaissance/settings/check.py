@@ -24,7 +24,7 @@ def check_settings(config: Mapping[str, Any], command: Command | None = None) ->
 
     Args:
         config: every setting by name, as Sacred resolved it.
-        command: what the settings are for: "train", "prepare" or "print". With a command, what that command needs
+        command: what the settings are for: "train", "prepare", "compare", …. With a command, what it needs
             is checked too (a task to train, files that must exist); without, only what is true of any configuration.
 
     Raises:

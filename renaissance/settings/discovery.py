@@ -10,6 +10,7 @@ import ast
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,37 @@ def task_reads(name: str) -> frozenset[str]:
             given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
             return frozenset(side for side in ("image", "text") if given.get(side) is True)
     return frozenset()
+
+
+@cache
+def task_attribute(name: str, attribute: str) -> Any:
+    """A class attribute of a task, such as `monitor`, as the text of its class or of those it builds on has it.
+
+    Only values that are written out are found; None where there is none.
+    """
+    path = TASKS / f"{name}.py"
+    files = [*sorted((TASKS / "common").glob("*.py")), *([path] if path.is_file() else [])]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+    waiting = [_assigned(trees[-1].body, "TASK")]
+    while waiting:
+        value = waiting.pop(0)
+        found = classes.get(getattr(value, "id", ""))
+        if found is None:
+            continue
+        with suppress(TypeError, ValueError):
+            return ast.literal_eval(_assigned(found.body, attribute))  # type: ignore[arg-type]
+        waiting += found.bases
+    return None
+
+
+def _assigned(body: Iterable[ast.stmt], name: str) -> ast.expr | None:
+    """The expression that a name is set to in a module or a class."""
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(getattr(target, "id", "") == name for target in targets):
+            return getattr(node, "value", None)
+    return None
 
 
 def suggestion(word: str, words: Iterable[str]) -> str:

@@ -78,6 +78,7 @@ class Settings(BaseModel):
     drop_rate: kinds.Rate
     embedding_size: kinds.Count
     freeze_encoder: kinds.Switch
+    freeze_encoder_layers: kinds.CountOrZero
     # the two-tower model's image encoder
     image_encoder: kinds.Pretrained
     random_init_vision_encoder: kinds.Switch
@@ -93,6 +94,7 @@ class Settings(BaseModel):
     patch_size: kinds.OptionalCount
     image_only: kinds.Switch
     freeze_image_encoder: kinds.Switch
+    freeze_image_encoder_layers: kinds.CountOrZero
     # the two-tower model's text encoder
     text_encoder: kinds.Pretrained
     random_init_text_encoder: kinds.Switch
@@ -107,6 +109,7 @@ class Settings(BaseModel):
     vocab_size: kinds.OptionalCount
     tokenizer: kinds.OptionalPretrained
     freeze_text_encoder: kinds.Switch
+    freeze_text_encoder_layers: kinds.CountOrZero
     # the two-tower model's fuser
     cross_layer_hidden_size: kinds.Count
     num_cross_layers: kinds.Count
@@ -125,6 +128,10 @@ class Settings(BaseModel):
     draw_false_image: kinds.CountOrZero
     draw_false_text: kinds.CountOrZero
     itm_false_from: Annotated[Literal["batch", "dataset"], kinds.choice_words("batch", "dataset")]
+    # regularisation
+    mixing_alpha: kinds.NotNegative
+    text_modality_dropout: kinds.Rate
+    image_modality_dropout: kinds.Rate
     # the optimiser
     optim_type: Annotated[Literal["adamw", "adam", "sgd"], kinds.choice_words("adamw", "adam", "sgd")]
     learning_rate: kinds.Positive
@@ -142,6 +149,8 @@ class Settings(BaseModel):
     max_epoch: kinds.OptionalCount
     max_steps: kinds.OptionalCount
     val_check_interval: kinds.Interval
+    early_stopping_patience: kinds.OptionalCount
+    early_stopping_min_delta: kinds.NotNegative
     # the command `prepare`
     dataset: kinds.OptionalText
     raw_root: kinds.OptionalFolder
@@ -149,6 +158,11 @@ class Settings(BaseModel):
     val_fraction: kinds.Share
     max_rejected_fraction: kinds.Tolerance
     num_scenes: kinds.Count
+    # the command `compare`
+    runs: kinds.OptionalFolders
+    compare_dir: kinds.OptionalFolder
+    # the command `export`
+    export_dir: kinds.OptionalFolder
 
     def active_tasks(self) -> list[str]:
         """The tasks with a weight above 0, in alphabetical order."""

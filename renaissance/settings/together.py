@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from renaissance.settings.discovery import suggestion, task_reads
+from renaissance.settings.discovery import suggestion, task_attribute, task_reads
 from renaissance.settings.model import Settings
 from renaissance.settings.wordpieces import lacks_word_pieces
 
-Command = Literal["train", "prepare", "print"]
+Command = Literal["train", "prepare", "compare", "export", "print"]
 Check = Callable[[Settings], Iterator[str]]
 
 
 def faults_together(settings: Settings, command: Command | None) -> list[str]:
     """All faults of the settings taken together; attributes that are at fault themselves may be missing."""
     checks = list(ALWAYS)
-    if command in ("train", "print"):
+    if command in ("train", "export", "print"):
         checks += FILES
-    checks += {"train": TRAINING, "prepare": PREPARING}.get(command or "", [])
+    checks += FOR_COMMAND.get(command or "", [])
     faults: list[str] = []
     for check in checks:
         try:
@@ -95,6 +95,29 @@ def _image_only(settings: Settings) -> Iterator[str]:
     reading = [task for task in settings.active_tasks() if "text" in task_reads(task)]
     if settings.image_only and reading:
         yield f"image_only=True leaves the text out, which {', '.join(reading)} cannot do without"
+
+
+def _mixable(settings: Settings) -> Iterator[str]:
+    others = [task for task in settings.active_tasks() if not task_attribute(task, "mixable")]
+    if settings.mixing_alpha and others:
+        yield (
+            f"mixing_alpha={settings.mixing_alpha} mixes two examples and what they are to be classified as; "
+            f"{', '.join(others)} cannot be mixed, for the targets are no classes that could be shares of two "
+            "examples. Take mixing_alpha=0."
+        )
+
+
+def _modality_dropout(settings: Settings) -> Iterator[str]:
+    rates = {name: getattr(settings, name) for name in ("text_modality_dropout", "image_modality_dropout")}
+    one_sided = [task for task in settings.active_tasks() if len(task_reads(task)) < 2]
+    for name, rate in rates.items():
+        if rate and one_sided:
+            yield f"{name}={rate} leaves {', '.join(one_sided)} nothing: it has one modality. Take {name}=0"
+    if sum(rates.values()) > 1:
+        yield (
+            f"text_modality_dropout={rates['text_modality_dropout']} and image_modality_dropout="
+            f"{rates['image_modality_dropout']} are more than 1 together, and no example loses both"
+        )
 
 
 def _length(settings: Settings) -> Iterator[str]:
@@ -179,6 +202,33 @@ def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
         yield f"raw_root: say where the raw files of {settings.dataset} lie, such as raw_root=/data/{settings.dataset}"
 
 
+def _runs_to_compare(settings: Settings) -> Iterator[str]:
+    if settings.runs is None:
+        yield """runs: say which runs to compare, such as 'runs=["result/mlm/1", "result/mlm/2"]'"""
+        return
+    seen: set[Path] = set()
+    for given in settings.runs:
+        path = Path(given)
+        if not path.is_dir():
+            yield f"runs: {given!r}: there is no such folder"
+        elif not (path / "config.json").is_file() or not (path / "metrics.csv").is_file():
+            yield f"runs: {given!r} is no run's folder (it lacks config.json or metrics.csv), such as result/mlm/1 is"
+        elif path.resolve() in seen:
+            yield f"runs: {given!r} is named twice"
+        seen.add(path.resolve())
+
+
+def _export_from_and_to(settings: Settings) -> Iterator[str]:
+    if not settings.load_path:
+        yield "load_path: say which checkpoint to export, such as load_path=result/mlm_itm/1/checkpoints/best.ckpt"
+    if settings.export_dir is None:
+        yield "export_dir: say where the folders go, such as export_dir=exported"
+    elif Path(settings.export_dir).is_file():
+        yield f"export_dir={settings.export_dir!r}: is a file; give a folder that is not there yet"
+    elif Path(settings.export_dir).is_dir() and any(Path(settings.export_dir).iterdir()):
+        yield f"export_dir={settings.export_dir!r}: is not empty, and nothing is overwritten; give a new folder"
+
+
 ALWAYS: list[Check] = [
     _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
     _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
@@ -191,9 +241,16 @@ ALWAYS: list[Check] = [
     _whole_words,
     _false_pairs,
     _image_only,
+    _mixable,
+    _modality_dropout,
     _length,
     _end_of_decay,
 ]
 FILES: list[Check] = [_files, _folders]
 TRAINING: list[Check] = [_something_to_train, _test_needs_weights, _one_start]
-PREPARING: list[Check] = [_data_set_to_prepare]
+FOR_COMMAND: dict[str, list[Check]] = {
+    "train": TRAINING,
+    "prepare": [_data_set_to_prepare],
+    "compare": [_runs_to_compare],
+    "export": [_export_from_and_to],
+}

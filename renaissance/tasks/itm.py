@@ -111,7 +111,7 @@ class Itm(Task):
 
     def forward(self, step: Step) -> Outcome:
         drawn = step.batch.drawn[self.name]
-        fused = step.model.fuse(
+        fused = step.fuse(
             step.texts.select(drawn["text_row"]),
             step.images.select(drawn["image_row"]),
             outputs=frozenset(("pooled",)),

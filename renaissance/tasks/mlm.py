@@ -113,7 +113,7 @@ class Mlm(Task):
         assert tokens is not None
         rows = step.batch.examples
         masked = tokens.map(lambda tensor: tensor[:rows]).with_ids(drawn["ids"])
-        fused = step.model.fuse(step.encode_text(masked), step.image, outputs=frozenset(("text",)))
+        fused = step.fuse(step.encode_text(masked), step.image, outputs=frozenset(("text",)))
         assert fused.text is not None
         logits = self.head(fused.text[drawn["row"], drawn["column"]])  # (M, V)
         losses = F.cross_entropy(logits.float(), drawn["target"], reduction="none")

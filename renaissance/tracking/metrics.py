@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from renaissance.whole_files import write_csv
 
+LESS_IS_BETTER = frozenset(("loss", "perplexity"))  # of every other metric (accuracy, BLEU, CIDEr, ROUGE) more is
 HEADER = ("step", "epoch", "name", "value")
 
 
@@ -25,6 +26,16 @@ class Point(NamedTuple):
     step: int
     epoch: float
     value: float
+
+
+def more_is_better(metric: str) -> bool:
+    """Whether more of a metric is better; `metric` may be a whole name, `<task>/<split>/<metric>`."""
+    return metric.rpartition("/")[2] not in LESS_IS_BETTER
+
+
+def best_point(metric: str, series: Sequence[Point]) -> Point:
+    """The best point of a metric's curve, the first of equals."""
+    return (max if more_is_better(metric) else min)(series, key=lambda point: point.value)
 
 
 class MetricsFile:

@@ -78,18 +78,36 @@ def new_run_folder(log_dir: str, exp_name: str) -> RunFolder:
     Raises:
         UserError: if no folder can be made there.
     """
-    parent = Path(log_dir) / exp_name
+    return RunFolder(new_numbered_folder(Path(log_dir) / exp_name, f"log_dir={log_dir}"))
+
+
+def new_numbered_folder(parent: Path, given: str) -> Path:
+    """Make the next free numbered folder of `parent`.
+
+    Args:
+        parent: made where it is missing.
+        given: the setting that says where, for the message.
+
+    Raises:
+        UserError: if no folder can be made there.
+    """
     try:
         parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"log_dir={log_dir}: no folder for runs can be made there ({error.strerror}).") from error
-    number = max(_numbers(parent), default=0) + 1
-    while True:
-        try:
-            (parent / str(number)).mkdir()
-            return RunFolder(parent / str(number))
-        except FileExistsError:
+        number = max(_numbers(parent), default=0) + 1
+        while not _made(parent / str(number)):
             number += 1
+    except OSError as error:
+        raise UserError(f"{given}: no folder can be made there ({error.strerror}).") from error
+    return parent / str(number)
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder; False where another process was faster."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from renaissance.text_table import text_table
-from renaissance.tracking.metrics import Point
+from renaissance.tracking.metrics import Point, best_point
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,9 @@ class PartFigures:
     learning_rate: float | None
 
 
-def best_values(points: Mapping[str, Sequence[Point]], modes: Mapping[str, str]) -> dict[str, float]:
-    """Every metric's best value: the largest where `modes` says "max" for its last name part, else the smallest."""
-    best = {}
-    for name, series in points.items():
-        values = [point.value for point in series]
-        best[name] = max(values) if modes.get(name.rsplit("/", 1)[-1]) == "max" else min(values)
-    return best
+def best_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
+    """Every metric's best value."""
+    return {name: best_point(name, series).value for name, series in points.items()}
 
 
 def final_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
@@ -53,9 +49,9 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
-def results_table(points: Mapping[str, Sequence[Point]], modes: Mapping[str, str]) -> str:
+def results_table(points: Mapping[str, Sequence[Point]]) -> str:
     """The metrics as a table: a row a task and metric, a column a split (last value) and the best validation value."""
-    final, best = final_values(points), best_values(points, modes)
+    final, best = final_values(points), best_values(points)
     rows = []
     for task, metric in sorted({(name.split("/")[0], name.split("/")[2]) for name in points}):
         values = [final.get(f"{task}/{split}/{metric}") for split in ("train", "val", "test")]

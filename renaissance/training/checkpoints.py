@@ -55,6 +55,8 @@ class Checkpoint:
         validated_step: the step of its newest validation.
         plan: how its run was laid out, in whole numbers (see `plan.py`).
         best: the score and the step of its run's best checkpoint; None where it has none as yet.
+        stopping: the score that early stopping measures by, and for how many validations there was no better one;
+            None where nothing was counted.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class Checkpoint:
     validated_step: int = 0
     plan: dict[str, int] = field(default_factory=dict)
     best: tuple[float, int] | None = None
+    stopping: tuple[float, int] | None = None
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -88,6 +91,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         validated_step=int(content.get("validated_step", 0)),
         plan=content.get("plan", {}),
         best=content.get("best"),
+        stopping=content.get("stopping"),
     )
 
 

@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from renaissance.data.batch import Batch
+from renaissance.data.streams import stream
 from renaissance.models.interface import Part, VisionLanguageEncoder
+from renaissance.models.mixing import Mixing
+from renaissance.models.modality_dropout import ModalityDropout
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
+from renaissance.tracking.metrics import more_is_better
 from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
 from renaissance.training.parts import HEAD_SUFFIX
@@ -81,13 +85,30 @@ class TrainingModule(pl.LightningModule):
 
     def _run_tasks(self, batch: Batch, split: str) -> Tensor:
         """The weighted sum of the tasks' losses (scalar) on a batch; their values go to the recorder."""
-        step = Step(self.model, batch, self.pixels)
+        drawn = (self._mixing(batch), self._modality_dropout(batch)) if split == "train" else ()
+        step = Step(self.model, batch, self.pixels, *drawn)
         total = torch.zeros((), device=self.device)
         for name, task in self.tasks.items():
             outcome = task(step)
             self.recorder.add(name, split, outcome.values)
             total = total + self.settings.loss_names[name] * outcome.loss
         return total
+
+    def _mixing(self, batch: Batch) -> Mixing | None:
+        """How a training batch is mixed."""
+        alpha = self.settings.mixing_alpha
+        return Mixing.draw(alpha, batch.examples, self._stream("mixing")).to(self.device) if alpha else None
+
+    def _modality_dropout(self, batch: Batch) -> ModalityDropout | None:
+        """Which examples of a training batch lose a modality."""
+        rates = self.settings.text_modality_dropout, self.settings.image_modality_dropout
+        if not any(rates):
+            return None
+        return ModalityDropout.draw(*rates, batch.examples, self._stream("modality dropout")).to(self.device)
+
+    def _stream(self, purpose: str) -> np.random.Generator:
+        """Randomness with this batch's address, as dropout's has."""
+        return stream(self.settings.seed, self.batch_number, self.global_rank, purpose)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout's randomness has an address: the same for a batch however the run came to it.
@@ -138,7 +159,7 @@ class TrainingModule(pl.LightningModule):
         for name, task in self.tasks.items():
             value = values.get(f"{name}/{split}/{task.monitor}")
             if value is not None:
-                scores.append(value if task.mode == "max" else -value)
+                scores.append(value if more_is_better(str(task.monitor)) else -value)
         return sum(scores) / len(scores) if scores else None
 
     # Optimiser

@@ -93,11 +93,13 @@ class RunReport:
         write_json(self._folder.summary, self._summary(status))
         if plan is not None:
             step = self._session.module.steps_done
+            if self._session.stopped_early:
+                print(f"stopped early at step {step:,} of {plan.total_steps:,}: {self._session.stopping}")
             print(f"\nat the end, step {step:,}:")
             print(parts_table(self._parts(), self._session.module.learning_rate_factor()(step)))
         if points:
             print()
-            print(results_table(points, self._modes()))
+            print(results_table(points))
         if status == "interrupted":
             print("interrupted; go on with resume_from=auto")
         print(f"curves: {self._folder.plots}")
@@ -112,8 +114,9 @@ class RunReport:
         return {
             "status": status,
             "final": final_values(session.metrics.points),
-            "best": best_values(session.metrics.points, self._modes()),
+            "best": best_values(session.metrics.points),
             "best_step": keeping.best_step if keeping else None,
+            "stopped_early": session.stopped_early,
             "steps": session.module.steps_done,
             "wall_seconds": time.time() - self._started,
             "examples_per_second": session.throughput.examples_per_second if session.throughput else None,
@@ -137,9 +140,6 @@ class RunReport:
             rate = learning_rate_of(part, self._session.assembly.settings) if trained and self._session.plan else None
             figures.append(PartFigures(part.name, sum(p.numel() for p in parameters), trained, rate))
         return figures
-
-    def _modes(self) -> dict[str, str]:
-        return {task.monitor: task.mode for task in self._session.assembly.tasks.values()}
 
 
 def _device_name(session: Session) -> str:

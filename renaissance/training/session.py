@@ -26,6 +26,7 @@ from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
 from renaissance.training.resuming import check_plan_resumable
 from renaissance.training.signals import StopOnSignal, StopTraining
+from renaissance.training.stopping import early_stopping
 
 LogScalar = Callable[[str, float, int], None]
 
@@ -87,6 +88,7 @@ class Session:
                 check_plan_resumable(resumed, self.plan)
         self.throughput = Throughput(self.plan) if self.plan else None
         self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
+        self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
         callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
         sinks: list[MetricSink] = []
@@ -100,7 +102,8 @@ class Session:
                 sinks.append(TensorBoardSink(folder.tensorboard))
             callbacks += [progress, CurvesCallback(self.metrics, folder)]
         self.signals = StopOnSignal(folder, self.plan) if self.plan else None
-        callbacks += [callback for callback in (self.keeping, self.signals) if callback is not None]
+        own = (self.stopping, self.keeping, self.signals)
+        callbacks += [callback for callback in own if callback is not None]
         self.module = TrainingModule(
             assembly.model, assembly.tasks, settings, self.plan, assembly.description, assembly.pixels, sinks
         )
@@ -117,12 +120,13 @@ class Session:
             with self.signals:
                 if self.resumed is not None:
                     self._catch_up(self.resumed)
-                self.trainer.fit(
-                    self.module,
-                    self._train_loader(),
-                    self._evaluation_loader("val"),
-                    ckpt_path=str(self.resumed.path) if self.resumed else None,
-                )
+                if not self.stopped_early:
+                    self.trainer.fit(
+                        self.module,
+                        self._train_loader(),
+                        self._evaluation_loader("val"),
+                        ckpt_path=str(self.resumed.path) if self.resumed else None,
+                    )
         except StopTraining as stop:
             raise Interrupted(stop.signum) from None
         kept = self.folder.best_checkpoint
@@ -132,21 +136,27 @@ class Session:
         self.module.load_state_dict(best["state_dict"])
         self.module.evaluated_step = int(best["global_step"])
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether training is to end, or has ended, for want of improvement."""
+        return self.stopping is not None and self.stopping.stopped
+
     def _catch_up(self, resumed: Checkpoint) -> None:
         """Do the validation that an interrupted run still owed, and say so where nothing is left to train."""
         assert self.plan is not None
-        step, at_the_end = resumed.global_step, resumed.global_step >= self.plan.total_steps
+        step = resumed.global_step
+        at_the_end = step >= self.plan.total_steps or self.stopped_early
         in_new_folder = self.folder.last_checkpoint.resolve() != resumed.path.resolve()
         if at_the_end:
             print(f"nothing left to train: {resumed.path} is at step {step:,} of {self.plan.total_steps:,}")
-            if in_new_folder and self.is_main:
-                copy_checkpoint(resumed.path, self.folder.last_checkpoint)
         due = at_the_end or (step > 0 and step % self.plan.validate_every == 0)
         done = resumed.validated_step == step and not (at_the_end and in_new_folder)
         loader = self._evaluation_loader("val")
         if due and not done and loader is not None:
             self.module.steps_done = step
             self.trainer.validate(self.module, loader, verbose=False)
+        if (at_the_end or self.stopped_early) and in_new_folder and self.is_main:
+            copy_checkpoint(resumed.path, self.folder.last_checkpoint)
 
     def test(self) -> None:
         """Test the model, after training in its best state; without test data this does nothing and says so."""

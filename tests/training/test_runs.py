@@ -150,6 +150,21 @@ def test_frozen_parts_stay_as_they_were(run, pretrained):
     assert not changed & {"image_encoder", "text_encoder"}
 
 
+def test_frozen_lowest_layers_stay_as_they_were(run, pretrained):
+    folder, _ = run(
+        "task_mlm_itm", "scenes", **QUICK, batch_size=16, load_path=str(pretrained()), freeze_text_encoder_layers=1,
+    )  # fmt: skip
+    before = torch.load(pretrained(), weights_only=True)["state_dict"]
+    after = torch.load(folder.last_checkpoint, weights_only=True)["state_dict"]
+    text = [name for name in before if ".text_encoder." in name]
+    changed = {name for name in text if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(".layer.1." in name for name in changed)
+    parameters = json.loads(folder.summary.read_text())["parameters"]
+    kept = sum(before[name].numel() for name in text if ".layer.1." not in name)
+    assert parameters["total"] - parameters["trained"] == kept
+
+
 def test_tasks_that_read_different_data_are_refused(run):
     with pytest.raises(UserError, match="read different data"):
         run("task_mlm", "scenes", "tiny", loss_names={"mlm": 1, "cifar10": 1, "itm": 0, "imdb": 0})

@@ -13,6 +13,8 @@ from renaissance.tasks.common.task import Outcome, Task, TaskContext
 class ClassificationTask(Task):
     """Cross-entropy over C classes on the pooled features of the modalities that `needs` names."""
 
+    mixable = True
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         assert context.label_names is not None, f"{self.name}: its data names its classes"
@@ -26,7 +28,7 @@ class ClassificationTask(Task):
 
     def logits(self, step: Step) -> Tensor:
         """Scores (B, C) of the classes."""
-        fused = step.model.fuse(
+        fused = step.fuse(
             step.text if self.needs.text else None,
             step.image if self.needs.image else None,
             outputs=frozenset(("pooled",)),
@@ -36,7 +38,7 @@ class ClassificationTask(Task):
         return logits
 
     def forward(self, step: Step) -> Outcome:
-        logits, label = self.logits(step), step.batch.label
-        assert label is not None
-        losses = F.cross_entropy(logits.float(), label, reduction="none")
-        return Outcome(losses.mean(), {"loss": losses, "accuracy": (logits.argmax(-1) == label).float()})
+        logits = self.logits(step)
+        losses = step.of_labels(lambda label: F.cross_entropy(logits.float(), label, reduction="none"))
+        correct = step.of_labels(lambda label: (logits.argmax(-1) == label).float())
+        return Outcome(losses.mean(), {"loss": losses, "accuracy": correct})

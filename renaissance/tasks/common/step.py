@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from renaissance.data.batch import Batch, Tokens
-from renaissance.models.interface import Features, VisionLanguageEncoder
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, VisionLanguageEncoder
+from renaissance.models.mixing import Mixing
+from renaissance.models.modality_dropout import ModalityDropout
 
 
 class Step:
@@ -22,23 +24,37 @@ class Step:
         model: the encoder.
         batch: B examples.
         to_pixels: makes of the batch's uint8 pixels what the encoder takes, (N, 3, H, W) float; None without images.
+        mixing: how its examples are mixed; None where they are not.
+        dropout: which examples lose a modality; None where none does.
     """
 
-    def __init__(self, model: VisionLanguageEncoder, batch: Batch, to_pixels: Callable[[Batch], Tensor] | None) -> None:
+    def __init__(
+        self,
+        model: VisionLanguageEncoder,
+        batch: Batch,
+        to_pixels: Callable[[Batch], Tensor] | None,
+        mixing: Mixing | None = None,
+        dropout: ModalityDropout | None = None,
+    ) -> None:
         self.model = model
         self.batch = batch
         self._to_pixels = to_pixels
+        self._mixing = mixing
+        self._dropout = dropout
 
     @cached_property
     def images(self) -> Features:
         """Features (B + E, P, D) of every image in the batch, the ones drawn by tasks included."""
         assert self._to_pixels is not None
-        return self.model.encode_image(self._to_pixels(self.batch))
+        pixels = self._to_pixels(self.batch)
+        return self.model.encode_image(self._mixing.mix(pixels) if self._mixing else pixels)
 
     @cached_property
     def texts(self) -> Features:
         """Features (B + F, L, D) of every text in the batch, the ones drawn by tasks included."""
         assert self.batch.tokens is not None
+        if self._mixing:
+            return self._mixing.encode_text(self.model, self.batch.tokens)
         return self.model.encode_text(self.batch.tokens)
 
     @cached_property
@@ -54,6 +70,20 @@ class Step:
     def encode_text(self, tokens: Tokens) -> Features:
         """Features (B, L, D) of other texts, masked ones for instance."""
         return self.model.encode_text(tokens)
+
+    def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:
+        """The model's `fuse` for B pairs, some of which may lose a modality in training."""
+        if self._dropout is not None and text is not None and image is not None:
+            text, image = self._dropout.apply(text, image)
+        return self.model.fuse(text, image, outputs)
+
+    def of_labels(self, measure: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `measure` gives for the labels (B,); of mixed examples, for the labels of both, in their shares."""
+        label, mixing = self.batch.label, self._mixing
+        assert label is not None
+        if mixing is None:
+            return measure(label)
+        return mixing.weight * measure(label) + (1 - mixing.weight) * measure(label[mixing.partner])
 
     def _own(self, features: Features) -> Features:
         examples = self.batch.examples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -55,13 +55,13 @@ class Task(nn.Module, ABC):
         name: its name in `loss_names`, and its file's.
         needs: what it reads.
         monitor: the metric that tells the best checkpoint.
-        mode: whether more of that metric is better ("max") or less ("min").
+        mixable: whether its targets can be shares of two examples (see `models/mixing.py`).
     """
 
     name: ClassVar[str]
     needs: ClassVar[DataNeeds]
     monitor: ClassVar[str] = "accuracy"
-    mode: ClassVar[Literal["min", "max"]] = "max"
+    mixable: ClassVar[bool] = False
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()

@@ -1,0 +1,154 @@
+"""Runs side by side: their curves in one picture a metric, their results and what they were told in one table.
+
+Comes in: the folders of runs, finished or not. Goes out: a new numbered folder with a PNG a metric and
+`comparison.csv`, and the same table on the terminal. No PyTorch here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from renaissance.errors import UserError
+from renaissance.settings import Settings
+from renaissance.settings.discovery import task_attribute
+from renaissance.text_table import text_table
+from renaissance.tracking.curves import draw_comparison
+from renaissance.tracking.metrics import Point, best_point, read_rows
+from renaissance.tracking.run_folder import RunFolder, new_numbered_folder
+from renaissance.whole_files import write_csv
+
+DEFAULT_FOLDER = "comparisons"  # under log_dir
+COLUMNS = ("run", "task", "metric", "best", "at step", "final", "test", "examples/s")
+NOT_COMPARED = ("runs", "compare_dir", "export_dir", "dataset", "raw_root")  # of other commands than training
+
+
+@dataclass(frozen=True)
+class ReadRun:
+    """A run as its folder tells it.
+
+    Attributes:
+        name: what tables and legends call it, the folder as it was given.
+        settings: its resolved settings.
+        points: its metrics by name, `<task>/<split>/<metric>`.
+        examples_per_second: in training; None where the run has no summary, or none in it.
+        remark: what is to be known of it, such as that it is not finished; empty where there is nothing.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    points: dict[str, list[Point]]
+    examples_per_second: float | None
+    remark: str
+
+
+def compare_runs(settings: Settings) -> Path:
+    """Read, draw and print the runs that the settings name.
+
+    Args:
+        settings: checked for the command `compare`.
+
+    Returns:
+        the new folder.
+
+    Raises:
+        UserError: a run cannot be read or has no metrics, or no folder can be made.
+    """
+    assert settings.runs is not None
+    runs = [read_run(given) for given in settings.runs]
+    differing = differing_settings(runs)
+    table = [row for run in runs for row in result_rows(run)]
+    parent = Path(settings.compare_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
+    folder = new_numbered_folder(parent, f"compare_dir={parent}")
+    draw_comparison({run.name: run.points for run in runs}, folder)
+    told = {run.name: [_text(run.settings.get(name)) for name in differing] for run in runs}
+    write_csv(folder / "comparison.csv", (*COLUMNS, *differing), [[*row, *told[str(row[0])]] for row in table])
+    print(text_table(COLUMNS, table))
+    if differing:
+        print("\nsettings that differ:")
+        print(text_table(("setting", *told), list(zip(differing, *told.values(), strict=True))))
+    for run in runs:
+        if run.remark:
+            print(f"{run.name}: {run.remark}")
+    print(f"comparison: {folder}")
+    return folder
+
+
+def read_run(given: str) -> ReadRun:
+    """A run from its folder.
+
+    Raises:
+        UserError: a file of it cannot be read, or it has no metrics yet.
+    """
+    folder = RunFolder(Path(given))
+    settings = _read_json(folder.config)
+    points: dict[str, list[Point]] = defaultdict(list)
+    try:
+        for name, point in read_rows(folder.metrics):
+            if math.isfinite(point.value) and len(name.split("/")) == 3:
+                points[name].append(point)
+    except (OSError, ValueError) as error:
+        raise UserError(f"runs: {folder.metrics} cannot be read ({error})") from error
+    if not points:
+        raise UserError(f"runs: {given!r} has no metrics yet; leave it out, or compare when it has trained a while")
+    summary = _read_json(folder.summary) if folder.summary.is_file() else {}
+    last = max(point.step for series in points.values() for point in series)
+    remark = "" if summary.get("status") == "finished" else f"not finished; its last point is at step {last:,}"
+    speed = summary.get("examples_per_second")
+    return ReadRun(given, settings, dict(points), speed if isinstance(speed, int | float) else None, remark)
+
+
+def result_rows(run: ReadRun) -> list[tuple[object, ...]]:
+    """A row a task, as `COLUMNS` says: the monitored metric's best validation value, where, its last, the test's."""
+    rows: list[tuple[object, ...]] = []
+    for task in sorted({name.split("/")[0] for name in run.points}):
+        metric = _monitored(task, run.points)
+        validation = run.points.get(f"{task}/val/{metric}", [])
+        test = run.points.get(f"{task}/test/{metric}", [])
+        best = best_point(metric, validation) if validation else None
+        rows.append(
+            (
+                run.name,
+                task,
+                metric,
+                best and best.value,
+                best and best.step,
+                validation[-1].value if validation else None,
+                test[-1].value if test else None,
+                run.examples_per_second,
+            )
+        )
+    return rows
+
+
+def differing_settings(runs: Sequence[ReadRun]) -> list[str]:
+    """The settings that are not the same in all runs, in the order of the first that has them."""
+    names = dict.fromkeys(name for run in runs for name in run.settings if name not in NOT_COMPARED)
+    return [name for name in names if len({_text(run.settings.get(name)) for run in runs}) > 1]
+
+
+def _monitored(task: str, points: Mapping[str, object]) -> str:
+    """The metric that a task's best checkpoint is chosen by; the loss of a task that is no longer there."""
+    monitor = task_attribute(task, "monitor")
+    known = any(name.split("/")[0] == task and name.split("/")[2] == monitor for name in points)
+    return str(monitor) if known else "loss"
+
+
+def _text(value: object) -> str:
+    """A setting's value as a table shows it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"runs: {path} cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"runs: {path} holds no settings by name")
+    return content

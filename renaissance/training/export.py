@@ -1,0 +1,149 @@
+"""The encoders of a checkpoint as Hugging Face folders, which other programs open without us.
+
+Comes in: `load_path`. Goes out: `<export_dir>/<part>/` for each encoder, with config.json, model.safetensors and the
+files of its tokenizer or its image processor. `AutoModel`, `AutoTokenizer` and `AutoImageProcessor` open such a folder,
+and so do our settings `text_encoder`, `image_encoder` and `encoder`. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from renaissance.data.images import ImageStatistics
+from renaissance.data.text import TextProcessor
+from renaissance.errors import UserError
+from renaissance.models.build import build_model
+from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.sources import quiet_transformers
+from renaissance.models.weights import load_weights
+from renaissance.settings import Settings
+from renaissance.text_table import text_table
+from renaissance.training.checkpoints import Checkpoint, read_checkpoint
+from renaissance.training.origin import Loan, find_origin
+from renaissance.training.parts import part_of_tensor
+from renaissance.whole_files import whole_folder, write_json
+
+
+def export_encoders(settings: Settings) -> dict[str, Path]:
+    """Write every encoder of `load_path` into a folder of its own under `export_dir`, all of them or none.
+
+    Args:
+        settings: checked for the command `export`.
+
+    Returns:
+        the folders by the name of the part.
+
+    Raises:
+        UserError: the checkpoint cannot be read or has no such encoder, or the folder cannot be written.
+    """
+    assert settings.export_dir is not None
+    checkpoint = read_checkpoint(settings.load_path)
+    model, resolved = rebuild(checkpoint, settings)
+    encoders = _hugging_face_encoders(model)
+    if not encoders:
+        raise UserError(
+            f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
+        )
+    target = Path(settings.export_dir)
+    try:
+        with whole_folder(target.absolute()) as temporary:
+            for name, encoder in encoders.items():
+                _write_encoder(encoder, temporary / name, checkpoint, resolved)
+    except OSError as error:
+        raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
+    rows = [(name, encoder.config.model_type, encoder.num_parameters(), target / name)
+            for name, encoder in encoders.items()]  # fmt: skip
+    print(text_table(["part", "kind", "parameters", "folder"], rows))
+    for remark in _left_out(checkpoint, encoders):
+        print(remark)
+    return {name: target / name for name in encoders}
+
+
+def rebuild(checkpoint: Checkpoint, settings: Settings) -> tuple[VisionLanguageEncoder, Settings]:
+    """The model of a checkpoint with its weights, in evaluation mode; and the settings with its architecture."""
+    description = checkpoint.description
+    image, text = description.image_statistics is not None, description.text is not None
+    origin = find_origin(settings, (), [Loan(checkpoint)], strict=True, image=image, text=text)
+    processor = TextProcessor.from_state(description.text) if description.text is not None else None
+    model = build_model(
+        origin.settings,
+        vocab_size=processor.vocab_size if processor else 0,
+        pad_id=processor.pad_id if processor else 0,
+        image=image,
+        text=text,
+        encoder_configs=origin.encoder_configs,
+    )
+    state = {name: tensor for name, tensor in checkpoint.state_dict.items() if name.startswith("model.")}
+    load_weights(nn.ModuleDict({"model": model}), state, source=str(checkpoint.path), part_of=part_of_tensor)
+    return model.eval(), origin.settings
+
+
+def _hugging_face_encoders(model: VisionLanguageEncoder) -> dict[str, PreTrainedModel]:
+    """The towers that are models of transformers, by the name of their part."""
+    towers = {part.name: getattr(part.module, "encoder", None) for part in model.parts() if part.role == "tower"}
+    return {name: encoder for name, encoder in towers.items() if isinstance(encoder, PreTrainedModel)}
+
+
+def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
+    """Weights and configuration, and what turns texts or images into the encoder's input."""
+    encoder.config._attn_implementation = "sdpa"  # a one-tower's own attention is known to us alone
+    with quiet_transformers():
+        encoder.save_pretrained(folder)
+    description = checkpoint.description
+    if encoder.main_input_name == "input_ids" and description.text is not None:
+        _tokenizer(description.text, settings.max_text_len).save_pretrained(folder)
+    elif encoder.main_input_name == "pixel_values" and description.image_statistics is not None:
+        kept = description.image_statistics
+        statistics = ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), int(kept["resample"]))
+        write_json(folder / "preprocessor_config.json", _image_processor(statistics, settings.image_size))
+
+
+def _tokenizer(state: Mapping[str, object], max_text_len: int) -> PreTrainedTokenizerFast:
+    """A text processor's state as a Hugging Face tokenizer that gives the same numbers."""
+    processor = TextProcessor.from_state(state, max_text_len=max_text_len)
+    written = processor.state()
+    tokenizer = Tokenizer.from_str(written["tokenizer"])
+    tokenizer.no_truncation()  # transformers cuts by model_max_length, when asked to
+    roles = {f"{role}_token": tokenizer.id_to_token(number) for role, number in written["special"].items()}
+    others = [tokenizer.id_to_token(number) for number in written["special_ids"]]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=max_text_len,
+        extra_special_tokens=[token for token in others if token not in roles.values()],
+        **roles,
+    )
+
+
+def _image_processor(statistics: ImageStatistics, size: int) -> dict[str, object]:
+    """What a Hugging Face image processor does like our `ImageTransform`: CLIP's cuts the middle square too."""
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"shortest_edge": size},
+        "resample": statistics.resample,
+        "do_center_crop": True,
+        "crop_size": {"height": size, "width": size},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(statistics.mean),
+        "image_std": list(statistics.std),
+    }
+
+
+def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel]) -> list[str]:
+    """What of the checkpoint the folders do not hold."""
+    parts = sorted({part_of_tensor(name) for name in checkpoint.state_dict} - encoders.keys())
+    remarks = []
+    if parts:
+        remarks.append(f"not exported, for Hugging Face has no model of them: {', '.join(parts)}")
+    for name, encoder in encoders.items():
+        if isinstance(getattr(encoder, "embeddings", None), nn.Identity):
+            remarks.append(f"{name}: its own embeddings were not trained and are not in the folder; its layers are")
+    return remarks

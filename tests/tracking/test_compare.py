@@ -1,0 +1,110 @@
+"""Runs side by side: best values in the metric's own direction, what differs, pictures, and no torch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from config import ex
+from renaissance.errors import UserError
+from renaissance.settings import check_settings
+from renaissance.settings.discovery import task_attribute
+from renaissance.tasks import load_task, task_names
+from renaissance.tracking.compare import compare_runs
+from renaissance.tracking.metrics import Point, more_is_better
+from renaissance.tracking.summary import best_values
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CURVES = {
+    "itm/val/accuracy": [(10, 0.5), (20, 0.75), (30, 0.7)],
+    "itm/val/loss": [(10, 0.9), (20, 0.4), (30, 0.6)],
+    "itm/train/loss": [(5, 1.0), (15, 0.8)],
+}
+
+
+def make_run(folder: Path, curves=CURVES, *, status="finished", speed=120.0, **settings):
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({**ex.configurations[0](), **settings}))
+    rows = [f"{step},0.1,{name},{value}" for name, series in curves.items() for step, value in series]
+    (folder / "metrics.csv").write_text("\n".join(["step,epoch,name,value", *rows, ""]))
+    if status:
+        (folder / "summary.json").write_text(json.dumps({"status": status, "examples_per_second": speed}))
+    return str(folder)
+
+
+def comparing(tmp_path, runs, **more):
+    defaults = {**ex.configurations[0](), "log_dir": str(tmp_path / "result")}
+    return check_settings({**defaults, "runs": runs, **more}, "compare")
+
+
+def test_the_table_has_best_final_and_test_and_what_differs(tmp_path, capsys):
+    tested = {**CURVES, "itm/test/accuracy": [(20, 0.72)]}
+    one = make_run(tmp_path / "r" / "1", tested, learning_rate=1e-4)
+    two = make_run(tmp_path / "r" / "2", {"mlm/val/accuracy": [(10, 0.1)]}, status="", learning_rate=1e-3)
+    folder = compare_runs(comparing(tmp_path, [one, two]))
+    assert folder == tmp_path / "result" / "comparisons" / "1"
+    table = list(csv.DictReader((folder / "comparison.csv").open(newline="")))
+    assert table == [
+        {"run": one, "task": "itm", "metric": "accuracy", "best": "0.75", "at step": "20", "final": "0.7",
+         "test": "0.72", "examples/s": "120.0", "learning_rate": "0.0001"},
+        {"run": two, "task": "mlm", "metric": "accuracy", "best": "0.1", "at step": "10", "final": "0.1",
+         "test": "", "examples/s": "", "learning_rate": "0.001"},
+    ]  # fmt: skip
+    said = capsys.readouterr().out
+    assert f"{two}: not finished; its last point is at step 10" in said
+    assert "learning_rate" in said
+    assert {path.name for path in folder.glob("*.png")} == {"itm_accuracy.png", "itm_loss.png", "mlm_accuracy.png"}
+    with Image.open(folder / "itm_accuracy.png") as image:
+        assert image.width > 100
+    assert compare_runs(comparing(tmp_path, [one, two])).name == "2", "never into a folder that is there"
+
+
+def test_the_direction_of_a_metric_is_the_same_everywhere():
+    points = {name: [Point(step, 0.0, value) for step, value in series] for name, series in CURVES.items()}
+    assert best_values(points) == {"itm/val/accuracy": 0.75, "itm/val/loss": 0.4, "itm/train/loss": 0.8}
+    assert [more_is_better(name) for name in ("bleu_4", "cider", "rouge_l", "x/val/loss", "perplexity")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_attributes_of_tasks_are_found_without_importing_them(name):
+    assert task_attribute(name, "monitor") == load_task(name).monitor
+    assert task_attribute(name, "nothing") is None
+
+
+def test_what_is_no_run_is_said_all_at_once(tmp_path):
+    (tmp_path / "empty").mkdir()
+    one = make_run(tmp_path / "1")
+    with pytest.raises(UserError, match=r"nowhere(.|\n)*empty' is no run(.|\n)*is named twice"):
+        comparing(tmp_path, [str(tmp_path / "nowhere"), str(tmp_path / "empty"), one, one])
+    with pytest.raises(UserError, match="runs: say which"):
+        comparing(tmp_path, None)
+    with pytest.raises(UserError, match="no metrics yet"):
+        compare_runs(comparing(tmp_path, [make_run(tmp_path / "2", {})]))
+    broken = make_run(tmp_path / "3")
+    (tmp_path / "3" / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config\.json cannot be read"):
+        compare_runs(comparing(tmp_path, [broken]))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="compare_dir="):
+        compare_runs(comparing(tmp_path, [one], compare_dir=str(tmp_path / "file")))
+
+
+def test_comparing_needs_no_torch(tmp_path):
+    one = make_run(tmp_path / "1")
+    words = ["compare", "with", f'runs=["{one}"]', f"compare_dir={tmp_path}/out"]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "run.py", *words],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"comparison: {tmp_path}/out/1"
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "transformers", "pytorch_lightning"}
