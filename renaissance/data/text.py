@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_encoder, load_vocabulary
+from renaissance.data.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.whole_files import whole_file, write_json
 
 # The loader's processes tokenize side by side already; threads of the tokenizer's own would only be in their way,
 # and it warns when a process forks after using them.
@@ -32,7 +35,7 @@ class TextProcessor:
         max_text_len: most tokens a text, special tokens included.
         vocab_size: V, one more than the highest token number.
         special_ids: the numbers of all tokens that stand for no piece of text.
-        has_word_pieces: pieces of a word are marked as such (WordPiece), so words can be masked whole.
+        knows_words: tokens say which word they belong to (WordPiece, or whole words), so words can be masked whole.
     """
 
     def __init__(self, vocabulary: Vocabulary, max_text_len: int):
@@ -43,19 +46,25 @@ class TextProcessor:
         self._tokenizer.enable_truncation(max_length=max_text_len)
         self.special_ids = vocabulary.special_ids
         self.vocab_size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
-        self.has_word_pieces = isinstance(self._tokenizer.model, models.WordPiece)
+        self.knows_words = _knows_words(self._tokenizer)
 
     @classmethod
     def from_settings(cls, settings: Settings, training_texts: Callable[[], Iterable[str]]) -> TextProcessor:
-        """The tokenizer that the settings ask for: `tokenizer`, or the pretrained text encoder's own, or word pieces.
+        """The tokenizer that the settings ask for.
+
+        That is `vocab_file`, or `tokenizer`, or the pretrained text encoder's own, or one built from the texts.
 
         Args:
             settings: the run's settings.
             training_texts: gives the texts to build a vocabulary from; called only when one is built.
 
         Raises:
-            UserError: the tokenizer cannot be had, or does not fit `vocab_size` or `whole_word_masking`.
+            UserError: the tokenizer cannot be had, or does not fit `vocab_size`, `tokenizer_type` or
+                `whole_word_masking`.
         """
+        if settings.vocab_file is not None:
+            vocabulary = read_vocabulary(settings.vocab_file, settings.tokenizer_type)
+            return cls(vocabulary, settings.max_text_len)._checked(settings, f"vocab_file={settings.vocab_file!r}")
         one_tower = settings.model_type == "one-tower"
         encoder = settings.encoder if one_tower else settings.text_encoder
         random = settings.random_init_encoder if one_tower else settings.random_init_text_encoder
@@ -63,19 +72,30 @@ class TextProcessor:
         if name is None and not random and not (one_tower and is_vision_encoder(encoder)):
             name, setting = encoder, "encoder" if one_tower else "text_encoder"
         if name is None:
-            return cls(build_vocabulary(training_texts, settings.vocab_size), settings.max_text_len)
-        processor = cls(load_vocabulary(name, setting), settings.max_text_len)
-        if settings.vocab_size not in (None, processor.vocab_size):
+            vocabulary = build_vocabulary(
+                training_texts, settings.vocab_size, settings.tokenizer_type, settings.min_frequency
+            )
+            return cls(vocabulary, settings.max_text_len)
+        if settings.tokenizer_type != "wordpiece":
             raise UserError(
-                f"vocab_size={settings.vocab_size}, but the tokenizer {name!r} has {processor.vocab_size} entries. "
+                f"tokenizer_type={settings.tokenizer_type}, but {setting}={name!r} has a tokenizer of its own. Leave "
+                "tokenizer_type out, or start the text encoder from random weights, which builds a vocabulary."
+            )
+        return cls(load_vocabulary(name, setting), settings.max_text_len)._checked(settings, f"tokenizer {name!r}")
+
+    def _checked(self, settings: Settings, source: str) -> TextProcessor:
+        """This, which fits what the settings say of it."""
+        if settings.vocab_size not in (None, self.vocab_size):
+            raise UserError(
+                f"vocab_size={settings.vocab_size}, but the {source} has {self.vocab_size} entries. "
                 "Leave vocab_size at None."
             )
-        if settings.whole_word_masking and not processor.has_word_pieces:
+        if settings.whole_word_masking and not self.knows_words:
             raise UserError(
-                f"whole_word_masking=True needs a tokenizer with word pieces, and {name!r} has none. Set "
+                f"whole_word_masking=True needs a tokenizer with word pieces, and the {source} has none. Set "
                 "whole_word_masking=False, or choose another tokenizer."
             )
-        return processor
+        return self
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], max_text_len: int | None = None) -> TextProcessor:
@@ -136,7 +156,18 @@ class TextProcessor:
         """The text of token numbers, without special tokens."""
         return self._tokenizer.decode([int(number) for number in ids], skip_special_tokens=True)
 
+    def save(self, vocabulary: Path, tokenizer: Path) -> None:
+        """Write token → number, and the whole tokenizer; either can be a `vocab_file`, the second of every type."""
+        write_json(vocabulary, vocabulary_entries(self._tokenizer))
+        with whole_file(tokenizer) as temporary:
+            self._tokenizer.save(str(temporary))
+
     def _special_id(self, role: str) -> int:
         if role not in self._special:
             raise UserError(f"The tokenizer has no {role} token, which this task needs. Choose another tokenizer.")
         return self._special[role]
+
+
+def _knows_words(tokenizer: Tokenizer) -> bool:
+    single_signs = isinstance(tokenizer.pre_tokenizer, pre_tokenizers.Split)
+    return isinstance(tokenizer.model, models.WordPiece | models.WordLevel) and not single_signs

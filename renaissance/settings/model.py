@@ -106,6 +106,11 @@ class Settings(BaseModel):
     max_text_len: kinds.TextLength
     vocab_size: kinds.OptionalCount
     tokenizer: kinds.OptionalPretrained
+    vocab_file: kinds.OptionalFile
+    tokenizer_type: Annotated[
+        Literal["word", "wordpiece", "bpe", "character"], kinds.choice_words("word", "wordpiece", "bpe", "character")
+    ]
+    min_frequency: kinds.Count
     freeze_text_encoder: kinds.Switch
     # the two-tower model's fuser
     cross_layer_hidden_size: kinds.Count

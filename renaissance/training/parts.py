@@ -19,7 +19,7 @@ ENCODERS = {
 }
 DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
 CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
-VOCABULARY = frozenset(("tokenizer", "vocab_size"))
+VOCABULARY = frozenset(("tokenizer", "vocab_file", "tokenizer_type", "min_frequency", "vocab_size"))
 
 
 @dataclass(frozen=True)
