@@ -131,6 +131,7 @@ def defaults() -> None:
 
     # == Text ==
     max_text_len = 40  # tokens of a text, the special ones included; longer texts are cut
+    long_text = "from_start"  # the part of longer texts that stays; uniform: in training a random one each epoch
     vocab_size = None  # entries of the vocabulary, at most; None: what the tokenizer has, and 30522 of a built one
     tokenizer = None  # None: vocab_file, or the pretrained text encoder's own, else one built from the training texts
     vocab_file = None  # JSON file {token: number}, such as a run's vocabulary.json, or a saved tokenizers JSON

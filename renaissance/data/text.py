@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from renaissance.data.long_texts import SPECIAL_WORD, Cutter, Encoded, encode_beginnings, splits_at_spaces
 from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_encoder, load_vocabulary
 from renaissance.data.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.whole_files import whole_file, write_json
 
+__all__ = ["SPECIAL_WORD", "Encoded", "TextProcessor"]
+
 # The loader's processes tokenize side by side already; threads of the tokenizer's own would only be in their way,
 # and it warns when a process forks after using them.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-SPECIAL_WORD = -1  # the word number of tokens that stand for no piece of text
 
 
 class TextProcessor:
@@ -33,17 +33,21 @@ class TextProcessor:
 
     Attributes:
         max_text_len: most tokens a text, special tokens included.
+        long_text: which tokens of longer texts stay: "from_start", "from_end", or "uniform", a random window.
         vocab_size: V, one more than the highest token number.
         special_ids: the numbers of all tokens that stand for no piece of text.
         knows_words: tokens say which word they belong to (WordPiece, or whole words), so words can be masked whole.
     """
 
-    def __init__(self, vocabulary: Vocabulary, max_text_len: int):
+    def __init__(self, vocabulary: Vocabulary, max_text_len: int, long_text: str = "from_start"):
         self.max_text_len = max_text_len
+        self.long_text = long_text
         self._special = dict(vocabulary.special)
         self._tokenizer = vocabulary.tokenizer
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=max_text_len)
+        self._tokenizer.no_truncation()
+        self._cut = Cutter.of(self._tokenizer, max_text_len, long_text)
+        self._splits_at_spaces = splits_at_spaces(self._tokenizer)
         self.special_ids = vocabulary.special_ids
         self.vocab_size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
         self.knows_words = _knows_words(self._tokenizer)
@@ -64,7 +68,7 @@ class TextProcessor:
         """
         if settings.vocab_file is not None:
             vocabulary = read_vocabulary(settings.vocab_file, settings.tokenizer_type)
-            return cls(vocabulary, settings.max_text_len)._checked(settings, f"vocab_file={settings.vocab_file!r}")
+            return cls._checked(settings, vocabulary, f"vocab_file={settings.vocab_file!r}")
         one_tower = settings.model_type == "one-tower"
         encoder = settings.encoder if one_tower else settings.text_encoder
         random = settings.random_init_encoder if one_tower else settings.random_init_text_encoder
@@ -75,31 +79,35 @@ class TextProcessor:
             vocabulary = build_vocabulary(
                 training_texts, settings.vocab_size, settings.tokenizer_type, settings.min_frequency
             )
-            return cls(vocabulary, settings.max_text_len)
+            return cls(vocabulary, settings.max_text_len, settings.long_text)
         if settings.tokenizer_type != "wordpiece":
             raise UserError(
                 f"tokenizer_type={settings.tokenizer_type}, but {setting}={name!r} has a tokenizer of its own. Leave "
                 "tokenizer_type out, or start the text encoder from random weights, which builds a vocabulary."
             )
-        return cls(load_vocabulary(name, setting), settings.max_text_len)._checked(settings, f"tokenizer {name!r}")
+        return cls._checked(settings, load_vocabulary(name, setting), f"tokenizer {name!r}")
 
-    def _checked(self, settings: Settings, source: str) -> TextProcessor:
-        """This, which fits what the settings say of it."""
-        if settings.vocab_size not in (None, self.vocab_size):
+    @classmethod
+    def _checked(cls, settings: Settings, vocabulary: Vocabulary, source: str) -> TextProcessor:
+        """The processor of a vocabulary that fits what the settings say of it."""
+        processor = cls(vocabulary, settings.max_text_len, settings.long_text)
+        if settings.vocab_size not in (None, processor.vocab_size):
             raise UserError(
-                f"vocab_size={settings.vocab_size}, but the {source} has {self.vocab_size} entries. "
+                f"vocab_size={settings.vocab_size}, but the {source} has {processor.vocab_size} entries. "
                 "Leave vocab_size at None."
             )
-        if settings.whole_word_masking and not self.knows_words:
+        if settings.whole_word_masking and not processor.knows_words:
             raise UserError(
                 f"whole_word_masking=True needs a tokenizer with word pieces, and the {source} has none. Set "
                 "whole_word_masking=False, or choose another tokenizer."
             )
-        return self
+        return processor
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], max_text_len: int | None = None) -> TextProcessor:
-        """The processor that `state` was taken from; with another `max_text_len` when one is given.
+    def from_state(
+        cls, state: Mapping[str, Any], max_text_len: int | None = None, long_text: str | None = None
+    ) -> TextProcessor:
+        """The processor that `state` was taken from; with another `max_text_len` or `long_text` when one is given.
 
         Raises:
             UserError: the state is none.
@@ -109,9 +117,10 @@ class TextProcessor:
             special = {str(role): int(number) for role, number in state["special"].items()}
             special_ids = frozenset(int(number) for number in state["special_ids"])
             length = int(max_text_len or state["max_text_len"])
+            keep = long_text or str(state.get("long_text", "from_start"))
         except Exception as error:  # the tokenizers library raises bare Exceptions
             raise UserError(f"The checkpoint's vocabulary cannot be read: {error}") from None
-        return cls(Vocabulary(tokenizer, special, special_ids), length)
+        return cls(Vocabulary(tokenizer, special, special_ids), length, keep)
 
     def state(self) -> dict[str, Any]:
         """Plain values (strings, numbers) from which `from_state` makes an equal processor."""
@@ -120,6 +129,7 @@ class TextProcessor:
             "special": dict(self._special),
             "special_ids": sorted(self.special_ids),
             "max_text_len": self.max_text_len,
+            "long_text": self.long_text,
         }
 
     @property
@@ -142,15 +152,19 @@ class TextProcessor:
     def unk_id(self) -> int:
         return self._special_id("unk")
 
-    def encode(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Token numbers (L,) and word numbers (L,) of each text; SPECIAL_WORD at special tokens."""
-        return [
-            (
-                np.array(encoding.ids, np.int64),
-                np.array([SPECIAL_WORD if word is None else word for word in encoding.word_ids], np.int64),
-            )
-            for encoding in self._tokenizer.encode_batch(list(texts))
-        ]
+    def encode(self, texts: Sequence[str], streams: Sequence[np.random.Generator] | None = None) -> list[Encoded]:
+        """Token numbers (L,) and word numbers (L,) of each text; SPECIAL_WORD at special tokens.
+
+        Args:
+            texts: the texts; of those with more than `max_text_len` tokens stay the ones that `long_text` says.
+            streams: a generator a text, that draws where the window of "uniform" lies; None: at the start.
+        """
+        if self._splits_at_spaces and self._cut.keeps_start(random=streams is not None):
+            encodings = encode_beginnings(self._tokenizer, list(texts), self.max_text_len)
+        else:
+            encodings = self._tokenizer.encode_batch(list(texts))
+        drawing: Sequence[np.random.Generator | None] = streams or [None] * len(encodings)
+        return [self._cut(encoding, stream) for encoding, stream in zip(encodings, drawing, strict=True)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token numbers, without special tokens."""

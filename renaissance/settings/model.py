@@ -104,6 +104,9 @@ class Settings(BaseModel):
     text_encoder_drop_rate: kinds.Rate
     text_encoder_embedding_size: kinds.Count
     max_text_len: kinds.TextLength
+    long_text: Annotated[
+        Literal["from_start", "from_end", "uniform"], kinds.choice_words("from_start", "from_end", "uniform")
+    ]
     vocab_size: kinds.OptionalCount
     tokenizer: kinds.OptionalPretrained
     vocab_file: kinds.OptionalFile

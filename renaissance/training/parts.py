@@ -74,6 +74,6 @@ SETTLED = {
     "text_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "pooler": Settled(frozenset(("pooler_type",))),
-    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len",))),
+    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text"))),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }
