@@ -136,8 +136,12 @@ def defaults() -> None:
 
     # == Text ==
     max_text_len = 40  # tokens of a text, the special ones included; longer texts are cut
-    vocab_size = None  # entries of the vocabulary; None: what the tokenizer has
-    tokenizer = None  # None: the pretrained text encoder's own, else word pieces built from the training texts
+    long_text = "from_start"  # the part of longer texts that stays; uniform: in training a random one each epoch
+    vocab_size = None  # entries of the vocabulary, at most; None: what the tokenizer has, and 30522 of a built one
+    tokenizer = None  # None: vocab_file, or the pretrained text encoder's own, else one built from the training texts
+    vocab_file = None  # JSON file {token: number}, such as a run's vocabulary.json, or a saved tokenizers JSON
+    tokenizer_type = "wordpiece"  # pieces that texts are split into, of a built vocabulary or vocab_file's dictionary
+    min_frequency = 2  # how often a built vocabulary's words, pieces or characters occur at least
 
     # == Two-tower fuser ==
     cross_layer_hidden_size = 256  # width of the hidden states

@@ -101,6 +101,15 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
     "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "
     "num_gpus=0 batch_size=16 per_gpu_batchsize=16 max_steps=50": (RANDOM, {"/data": "{real}"}),
+    "python run.py with task_finetune_imdb random_init tokenizer_type=word vocab_size=20000 min_frequency=10": (
+        f"{SHORT} scenes tiny exp_name=words",
+        {},
+    ),
+    "python run.py with task_finetune_imdb random_init tokenizer_type=word "
+    "vocab_file=result/finetune_imdb/1/vocabulary.json": (
+        f"{SHORT} scenes tiny",
+        {"result/finetune_imdb/1": "{tmp}/result/mlm_itm/1"},
+    ),
     "python run.py -F sacred_runs with task_mlm_itm scenes tiny max_steps=100": (
         SHORT,
         {"sacred_runs": "{tmp}/sacred"},

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -22,10 +21,8 @@ from renaissance.data.images import ImageTransform
 from renaissance.data.order import BatchAddress
 from renaissance.data.source import ExampleSource
 from renaissance.data.streams import stream
-from renaissance.data.text import SPECIAL_WORD, TextProcessor
+from renaissance.data.text import SPECIAL_WORD, Encoded, TextProcessor
 from renaissance.errors import UserError
-
-Encoded = tuple[NDArray[np.int64], NDArray[np.int64]]  # token numbers (L,), word numbers (L,)
 
 
 class ExtraDrawer:
@@ -94,12 +91,14 @@ class BatchMaker(Dataset[Batch | Failure]):
         text: TextProcessor | None,
         draws: Mapping[str, Draw],
         seed: int,
+        training: bool,
     ):
         self._source = source
         self._transform = image_transform if source.needs.image else None
         self._text = text if source.needs.text else None
         self._draws = dict(draws)
         self._seed = seed
+        self._random_windows = training and text is not None and text.long_text == "uniform"
 
     def __getitem__(self, address: BatchAddress) -> Batch | Failure:
         try:
@@ -116,13 +115,13 @@ class BatchMaker(Dataset[Batch | Failure]):
         if source.has_labels:
             batch.label = torch.tensor([source.label(index) for index in indices])
         if self._text is not None:
-            encoded = self._text.encode([source.text(index) for index in indices])
+            encoded = self._encode(self._text, epoch, indices)
             batch.tokens = self._pad(encoded)
         drawer = ExtraDrawer(source, len(indices))
         self._draw(batch, drawer, epoch, indices)
         if drawer.texts and self._text is not None and batch.tokens is not None:
             length = batch.tokens.ids.shape[1]
-            batch.tokens = self._pad(encoded + self._text.encode([source.text(index) for index in drawer.texts]))
+            batch.tokens = self._pad(encoded + self._encode(self._text, epoch, drawer.texts))
             if batch.tokens.ids.shape[1] > length:
                 # A text that one task added is the longest now, and what others drew has the old length:
                 # drawn again, from the same streams, it is the same on the new length.
@@ -130,6 +129,10 @@ class BatchMaker(Dataset[Batch | Failure]):
         if self._transform is not None:
             self._add_pixels(batch, self._transform, epoch, indices + drawer.images)
         return batch
+
+    def _encode(self, text: TextProcessor, epoch: int, indices: list[int]) -> list[Encoded]:
+        streams = self._streams(epoch, indices, "long text") if self._random_windows else None
+        return text.encode([self._source.text(index) for index in indices], streams)
 
     def _draw(self, batch: Batch, drawer: ExtraDrawer, epoch: int, indices: list[int]) -> None:
         for name, draw in self._draws.items():

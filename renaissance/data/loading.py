@@ -95,7 +95,8 @@ def make_train_loader(
         rank=rank,
         world_size=world_size,
     )
-    return BatchLoader(BatchMaker(source, image_transform, text, draws, seed), order, num_workers, pin_memory)
+    maker = BatchMaker(source, image_transform, text, draws, seed, training=True)
+    return BatchLoader(maker, order, num_workers, pin_memory)
 
 
 def make_eval_loader(
@@ -116,7 +117,8 @@ def make_eval_loader(
     Args: as of `make_train_loader`.
     """
     order = EvaluationOrder(len(source), batch_size=batch_size, rank=rank, world_size=world_size)
-    return BatchLoader(BatchMaker(source, image_transform, text, draws, seed), order, num_workers, pin_memory)
+    maker = BatchMaker(source, image_transform, text, draws, seed, training=False)
+    return BatchLoader(maker, order, num_workers, pin_memory)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 
+from renaissance.data.long_texts import SPECIAL_WORD, Cutter, Encoded, encode_beginnings, splits_at_spaces
 from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_encoder, load_vocabulary
+from renaissance.data.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.whole_files import whole_file, write_json
+
+__all__ = ["SPECIAL_WORD", "Encoded", "TextProcessor"]
 
 # The loader's processes tokenize side by side already; threads of the tokenizer's own would only be in their way,
 # and it warns when a process forks after using them.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-SPECIAL_WORD = -1  # the word number of tokens that stand for no piece of text
 
 
 class TextProcessor:
@@ -30,32 +33,42 @@ class TextProcessor:
 
     Attributes:
         max_text_len: most tokens a text, special tokens included.
+        long_text: which tokens of longer texts stay: "from_start", "from_end", or "uniform", a random window.
         vocab_size: V, one more than the highest token number.
         special_ids: the numbers of all tokens that stand for no piece of text.
-        has_word_pieces: pieces of a word are marked as such (WordPiece), so words can be masked whole.
+        knows_words: tokens say which word they belong to (WordPiece, or whole words), so words can be masked whole.
     """
 
-    def __init__(self, vocabulary: Vocabulary, max_text_len: int):
+    def __init__(self, vocabulary: Vocabulary, max_text_len: int, long_text: str = "from_start"):
         self.max_text_len = max_text_len
+        self.long_text = long_text
         self._special = dict(vocabulary.special)
         self._tokenizer = vocabulary.tokenizer
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=max_text_len)
+        self._tokenizer.no_truncation()
+        self._cut = Cutter.of(self._tokenizer, max_text_len, long_text)
+        self._splits_at_spaces = splits_at_spaces(self._tokenizer)
         self.special_ids = vocabulary.special_ids
         self.vocab_size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
-        self.has_word_pieces = isinstance(self._tokenizer.model, models.WordPiece)
+        self.knows_words = _knows_words(self._tokenizer)
 
     @classmethod
     def from_settings(cls, settings: Settings, training_texts: Callable[[], Iterable[str]]) -> TextProcessor:
-        """The tokenizer that the settings ask for: `tokenizer`, or the pretrained text encoder's own, or word pieces.
+        """The tokenizer that the settings ask for.
+
+        That is `vocab_file`, or `tokenizer`, or the pretrained text encoder's own, or one built from the texts.
 
         Args:
             settings: the run's settings.
             training_texts: gives the texts to build a vocabulary from; called only when one is built.
 
         Raises:
-            UserError: the tokenizer cannot be had, or does not fit `vocab_size` or `whole_word_masking`.
+            UserError: the tokenizer cannot be had, or does not fit `vocab_size`, `tokenizer_type` or
+                `whole_word_masking`.
         """
+        if settings.vocab_file is not None:
+            vocabulary = read_vocabulary(settings.vocab_file, settings.tokenizer_type)
+            return cls._checked(settings, vocabulary, f"vocab_file={settings.vocab_file!r}")
         one_tower = settings.model_type == "one-tower"
         encoder = settings.encoder if one_tower else settings.text_encoder
         random = settings.random_init_encoder if one_tower else settings.random_init_text_encoder
@@ -63,23 +76,38 @@ class TextProcessor:
         if name is None and not random and not (one_tower and is_vision_encoder(encoder)):
             name, setting = encoder, "encoder" if one_tower else "text_encoder"
         if name is None:
-            return cls(build_vocabulary(training_texts, settings.vocab_size), settings.max_text_len)
-        processor = cls(load_vocabulary(name, setting), settings.max_text_len)
+            vocabulary = build_vocabulary(
+                training_texts, settings.vocab_size, settings.tokenizer_type, settings.min_frequency
+            )
+            return cls(vocabulary, settings.max_text_len, settings.long_text)
+        if settings.tokenizer_type != "wordpiece":
+            raise UserError(
+                f"tokenizer_type={settings.tokenizer_type}, but {setting}={name!r} has a tokenizer of its own. Leave "
+                "tokenizer_type out, or start the text encoder from random weights, which builds a vocabulary."
+            )
+        return cls._checked(settings, load_vocabulary(name, setting), f"tokenizer {name!r}")
+
+    @classmethod
+    def _checked(cls, settings: Settings, vocabulary: Vocabulary, source: str) -> TextProcessor:
+        """The processor of a vocabulary that fits what the settings say of it."""
+        processor = cls(vocabulary, settings.max_text_len, settings.long_text)
         if settings.vocab_size not in (None, processor.vocab_size):
             raise UserError(
-                f"vocab_size={settings.vocab_size}, but the tokenizer {name!r} has {processor.vocab_size} entries. "
+                f"vocab_size={settings.vocab_size}, but the {source} has {processor.vocab_size} entries. "
                 "Leave vocab_size at None."
             )
-        if settings.whole_word_masking and not processor.has_word_pieces:
+        if settings.whole_word_masking and not processor.knows_words:
             raise UserError(
-                f"whole_word_masking=True needs a tokenizer with word pieces, and {name!r} has none. Set "
+                f"whole_word_masking=True needs a tokenizer with word pieces, and the {source} has none. Set "
                 "whole_word_masking=False, or choose another tokenizer."
             )
         return processor
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], max_text_len: int | None = None) -> TextProcessor:
-        """The processor that `state` was taken from; with another `max_text_len` when one is given.
+    def from_state(
+        cls, state: Mapping[str, Any], max_text_len: int | None = None, long_text: str | None = None
+    ) -> TextProcessor:
+        """The processor that `state` was taken from; with another `max_text_len` or `long_text` when one is given.
 
         Raises:
             UserError: the state is none.
@@ -89,9 +117,10 @@ class TextProcessor:
             special = {str(role): int(number) for role, number in state["special"].items()}
             special_ids = frozenset(int(number) for number in state["special_ids"])
             length = int(max_text_len or state["max_text_len"])
+            keep = long_text or str(state.get("long_text", "from_start"))
         except Exception as error:  # the tokenizers library raises bare Exceptions
             raise UserError(f"The checkpoint's vocabulary cannot be read: {error}") from None
-        return cls(Vocabulary(tokenizer, special, special_ids), length)
+        return cls(Vocabulary(tokenizer, special, special_ids), length, keep)
 
     def state(self) -> dict[str, Any]:
         """Plain values (strings, numbers) from which `from_state` makes an equal processor."""
@@ -100,6 +129,7 @@ class TextProcessor:
             "special": dict(self._special),
             "special_ids": sorted(self.special_ids),
             "max_text_len": self.max_text_len,
+            "long_text": self.long_text,
         }
 
     @property
@@ -122,21 +152,36 @@ class TextProcessor:
     def unk_id(self) -> int:
         return self._special_id("unk")
 
-    def encode(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Token numbers (L,) and word numbers (L,) of each text; SPECIAL_WORD at special tokens."""
-        return [
-            (
-                np.array(encoding.ids, np.int64),
-                np.array([SPECIAL_WORD if word is None else word for word in encoding.word_ids], np.int64),
-            )
-            for encoding in self._tokenizer.encode_batch(list(texts))
-        ]
+    def encode(self, texts: Sequence[str], streams: Sequence[np.random.Generator] | None = None) -> list[Encoded]:
+        """Token numbers (L,) and word numbers (L,) of each text; SPECIAL_WORD at special tokens.
+
+        Args:
+            texts: the texts; of those with more than `max_text_len` tokens stay the ones that `long_text` says.
+            streams: a generator a text, that draws where the window of "uniform" lies; None: at the start.
+        """
+        if self._splits_at_spaces and self._cut.keeps_start(random=streams is not None):
+            encodings = encode_beginnings(self._tokenizer, list(texts), self.max_text_len)
+        else:
+            encodings = self._tokenizer.encode_batch(list(texts))
+        drawing: Sequence[np.random.Generator | None] = streams or [None] * len(encodings)
+        return [self._cut(encoding, stream) for encoding, stream in zip(encodings, drawing, strict=True)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token numbers, without special tokens."""
         return self._tokenizer.decode([int(number) for number in ids], skip_special_tokens=True)
 
+    def save(self, vocabulary: Path, tokenizer: Path) -> None:
+        """Write token → number, and the whole tokenizer; either can be a `vocab_file`, the second of every type."""
+        write_json(vocabulary, vocabulary_entries(self._tokenizer))
+        with whole_file(tokenizer) as temporary:
+            self._tokenizer.save(str(temporary))
+
     def _special_id(self, role: str) -> int:
         if role not in self._special:
             raise UserError(f"The tokenizer has no {role} token, which this task needs. Choose another tokenizer.")
         return self._special[role]
+
+
+def _knows_words(tokenizer: Tokenizer) -> bool:
+    single_signs = isinstance(tokenizer.pre_tokenizer, pre_tokenizers.Split)
+    return isinstance(tokenizer.model, models.WordPiece | models.WordLevel) and not single_signs

@@ -114,6 +114,7 @@ TransformKeys = Annotated[
 Name = Annotated[str, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]
 Folder = Annotated[_Text, Allowed("a folder")]
 OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None")]
+OptionalFile = Annotated[_Text | None, Allowed("a file, or None")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
 Names = Annotated[list[_Text], Field(min_length=1), Allowed("a list of names")]
 OptionalFolders = Annotated[Annotated[list[_Text], Field(min_length=1)] | None, Allowed("a list of folders, or None")]

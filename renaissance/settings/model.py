@@ -106,8 +106,16 @@ class Settings(BaseModel):
     text_encoder_drop_rate: kinds.Rate
     text_encoder_embedding_size: kinds.Count
     max_text_len: kinds.TextLength
+    long_text: Annotated[
+        Literal["from_start", "from_end", "uniform"], kinds.choice_words("from_start", "from_end", "uniform")
+    ]
     vocab_size: kinds.OptionalCount
     tokenizer: kinds.OptionalPretrained
+    vocab_file: kinds.OptionalFile
+    tokenizer_type: Annotated[
+        Literal["word", "wordpiece", "bpe", "character"], kinds.choice_words("word", "wordpiece", "bpe", "character")
+    ]
+    min_frequency: kinds.Count
     freeze_text_encoder: kinds.Switch
     freeze_text_encoder_layers: kinds.CountOrZero
     # the two-tower model's fuser

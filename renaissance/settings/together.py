@@ -13,7 +13,7 @@ from typing import Literal
 
 from renaissance.settings.discovery import suggestion, task_attribute, task_reads
 from renaissance.settings.model import Settings
-from renaissance.settings.wordpieces import lacks_word_pieces
+from renaissance.settings.wordpieces import MARKING_WORDS, lacks_word_pieces
 
 Command = Literal["train", "prepare", "compare", "export", "print"]
 Check = Callable[[Settings], Iterator[str]]
@@ -71,18 +71,40 @@ def _whole_words(settings: Settings) -> Iterator[str]:
         return
     if settings.tokenizer is not None:
         name = "tokenizer"
+    elif settings.vocab_file is not None:
+        return  # told when it has been read
     elif settings.model_type == "two-tower":
         name = "text_encoder"
         if settings.random_init_text_encoder:
-            return  # its vocabulary is built from the training texts, as word pieces
+            yield from _built_without_words(settings)
+            return
     else:
         name = "encoder"
         if settings.random_init_encoder:
+            yield from _built_without_words(settings)
             return
     if lacks_word_pieces(getattr(settings, name)):
         yield (
             f"whole_word_masking=True needs a tokenizer with word pieces, which that of {name}="
             f"{getattr(settings, name)!r} does not have; give whole_word_masking=False, or another tokenizer"
+        )
+
+
+def _built_without_words(settings: Settings) -> Iterator[str]:
+    if settings.tokenizer_type not in MARKING_WORDS:
+        yield (
+            f"whole_word_masking=True cannot tell words with tokenizer_type={settings.tokenizer_type}; give "
+            "whole_word_masking=False, or tokenizer_type=wordpiece or word"
+        )
+
+
+def _one_vocabulary(settings: Settings) -> Iterator[str]:
+    if settings.tokenizer is not None and settings.vocab_file is not None:
+        yield "tokenizer and vocab_file cannot both be given: each brings a vocabulary of its own"
+    if settings.tokenizer is not None and settings.tokenizer_type != "wordpiece":
+        yield (
+            f"tokenizer_type={settings.tokenizer_type} is for a vocabulary that is built, or a vocab_file; "
+            f"tokenizer={settings.tokenizer!r} splits texts in its own way"
         )
 
 
@@ -148,7 +170,10 @@ def _files(settings: Settings) -> Iterator[str]:
 
 
 def _folders(settings: Settings) -> Iterator[str]:
-    """Where an encoder or a tokenizer is given as a path, it is there."""
+    """Where an encoder, a tokenizer or a vocabulary is given as a path, it is there."""
+    loaded = settings.load_path or settings.load_modules or settings.resume_from  # which may bring the vocabulary
+    if settings.vocab_file is not None and not loaded and not Path(settings.vocab_file).is_file():
+        yield f"vocab_file={settings.vocab_file!r}: there is no such file"
     for name in ("encoder", "image_encoder", "text_encoder", "tokenizer"):
         given = getattr(settings, name)
         if given and re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
@@ -239,6 +264,7 @@ ALWAYS: list[Check] = [
     _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
     _image_size,
     _whole_words,
+    _one_vocabulary,
     _false_pairs,
     _image_only,
     _mixable,

@@ -1,7 +1,8 @@
 """Whether a tokenizer has word pieces, told from its name or its folder, without loading it.
 
-Whole-word masking needs to know which tokens make up a word. A WordPiece vocabulary says so ("play", "##ing");
-byte-level BPE and SentencePiece vocabularies mark words in other ways, which masking does not read.
+Whole-word masking needs to know which tokens make up a word. A WordPiece vocabulary says so ("play", "##ing"), and
+where every token is a word there is nothing to say; byte-level BPE and SentencePiece vocabularies mark words in other
+ways, which masking does not read, and single characters mark none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ OTHER_TOKENIZERS = re.compile(
     r"roberta|gpt|opt-\d|albert|deberta|longformer|(^|[-_])m?bart|xlnet|xlm|camembert|(^|[-_])m?t5|big-?bird|clip|llama",
     re.IGNORECASE,
 )
+
+MARKING_WORDS = ("word", "wordpiece")  # the values of tokenizer_type whose tokens say where words begin
 
 
 def lacks_word_pieces(tokenizer: str) -> bool:

@@ -2,6 +2,8 @@
 
 config.json          the resolved settings; `python run.py with <folder>/config.json` repeats the run
 command.json         the command that made it, when, where, and with which versions
+vocabulary.json      token → number; can be another run's vocab_file
+tokenizer.json       the whole tokenizer, as the tokenizers library saves it; can be one too
 loaded.csv           what became of every tensor of the checkpoints that the run started from
 metrics.csv          step,epoch,name,value
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
@@ -34,6 +36,14 @@ class RunFolder:
     @property
     def command(self) -> Path:
         return self.path / "command.json"
+
+    @property
+    def vocabulary(self) -> Path:
+        return self.path / "vocabulary.json"
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / "tokenizer.json"
 
     @property
     def loaded(self) -> Path:

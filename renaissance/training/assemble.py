@@ -164,7 +164,7 @@ def _text_processor(
     if not needs.text:
         return None
     if origin.text is not None:
-        return TextProcessor.from_state(origin.text, max_text_len=settings.max_text_len)
+        return TextProcessor.from_state(origin.text, settings.max_text_len, settings.long_text)
     return TextProcessor.from_settings(settings, lambda: sources["train"].texts())
 
 

@@ -176,13 +176,15 @@ def _refusal(loans: list[Loan], contradictions: list[str]) -> str:
 
 
 def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Set[str]) -> None:
-    """Where the user replaces an encoder by another one, that one's settings are the user's, not the checkpoint's."""
+    """Where the user replaces an encoder or the vocabulary, all its settings are the user's, not the checkpoint's."""
     for encoder, (_, random) in ENCODERS.items():
         if encoder in overridden:
             own = dimension_settings(encoder) | {random}
             own |= VOCABULARY if encoder != "image_encoder" else set()
             own |= {"patch_size"} if encoder != "text_encoder" else set()
             current.update({name: getattr(settings, name) for name in own})
+    if overridden & VOCABULARY:
+        current.update({name: getattr(settings, name) for name in VOCABULARY})
 
 
 def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
@@ -219,7 +221,7 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], im
     """Whether a contradiction in `name` matters: sides that the run does not build, and unused dimensions, do not."""
     if name.startswith(("image_encoder", "patch_size")) and not image:
         return False
-    if name.startswith(("text_encoder", "tokenizer", "vocab_size")) and not text:
+    if (name.startswith("text_encoder") or name in VOCABULARY) and not text:
         return False
     two_tower = saved.get("model_type") == "two-tower" and current["model_type"] == "two-tower"
     if name in ("encoder", "pooler_type", "encoder_manual_configuration") and two_tower:

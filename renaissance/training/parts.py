@@ -19,7 +19,7 @@ ENCODERS = {
 }
 DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
 CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
-VOCABULARY = frozenset(("tokenizer", "vocab_size"))
+VOCABULARY = frozenset(("tokenizer", "vocab_file", "tokenizer_type", "min_frequency", "vocab_size"))
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,6 @@ SETTLED = {
     "text_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "pooler": Settled(frozenset(("pooler_type",))),
-    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len",))),
+    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text"))),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }

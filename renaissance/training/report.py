@@ -46,7 +46,7 @@ class RunReport:
         self._started = started
 
     def start(self) -> None:
-        """Write `config.json` and `command.json`; print the parts, the data, the plan and every remark."""
+        """Write settings, command and vocabulary; print the parts, the data, the plan and every remark."""
         if not self._session.is_main:
             return
         assembly, plan = self._session.assembly, self._session.plan
@@ -60,6 +60,8 @@ class RunReport:
                 "versions": _versions(),
             },
         )
+        if assembly.text is not None:
+            assembly.text.save(self._folder.vocabulary, self._folder.tokenizer)
         for note in assembly.model.notes:
             print(note)
         for report in assembly.loaded:

@@ -75,7 +75,7 @@ def test_encodes_as_transformers_does(bert: Path, length: int) -> None:
     assert processor.special_ids == set(reference.all_special_ids)
     roles = ("pad", "unk", "cls", "sep", "mask")
     assert [getattr(processor, f"{role}_id") for role in roles] == [0, 100, 101, 102, 103]
-    assert processor.has_word_pieces
+    assert processor.knows_words
     assert processor.decode(encoded[2][0].tolist()) == "two dogs"
 
 
@@ -95,7 +95,7 @@ def test_a_byte_level_tokenizer(byte_level: Path) -> None:
     assert ids[-1] == processor.sep_id == 2
     assert words[0] == words[-1] == SPECIAL_WORD
     assert words[1] == 0
-    assert not processor.has_word_pieces
+    assert not processor.knows_words
     assert processor.pad_id == 1
 
 
@@ -110,7 +110,7 @@ def test_a_built_vocabulary_has_the_words_of_the_texts() -> None:
     assert words.tolist() == [SPECIAL_WORD, 0, 1, 2, 3, SPECIAL_WORD]
     assert processor.unk_id not in ids
     assert processor.decode(ids.tolist()) == "a small red square"
-    assert processor.has_word_pieces
+    assert processor.knows_words
     assert processor.unk_id in processor.encode(["漢"])[0][0]
     assert sorted(processor.special_ids) == [0, 1, 2, 3, 4]
     assert processor.pad_id == 0
@@ -175,6 +175,10 @@ def test_settings_choose_the_tokenizer(bert: Path, byte_level: Path, make_settin
     assert TextProcessor.from_settings(one_tower, never).vocab_size == 30522
     random = make_settings(random_init_text_encoder=True)
     assert TextProcessor.from_settings(random, lambda: ["a red circle"] * 2).vocab_size < 60
+    characters = make_settings(random_init_text_encoder=True, tokenizer_type="character", min_frequency=3)
+    assert TextProcessor.from_settings(characters, lambda: ["aaabb"]).vocab_size == 5 + 1
+    with pytest.raises(UserError, match=r"tokenizer_type=word, but text_encoder=.* has a tokenizer of its own"):
+        TextProcessor.from_settings(own.model_copy(update={"tokenizer_type": "word"}), never)
     with pytest.raises(UserError, match=r"vocab_size=100, but the tokenizer .* has 30522 entries"):
         TextProcessor.from_settings(make_settings(tokenizer=str(bert), vocab_size=100), never)
     whole_words = make_settings(whole_word_masking=True).model_copy(update={"tokenizer": str(byte_level)})

@@ -150,6 +150,18 @@ def test_long_values_are_cut_and_missing_ones_named() -> None:
             {"whole_word_masking": True, "model_type": "one-tower", "encoder": "FacebookAI/roberta-base"},
             "whole_word_masking=True needs a tokenizer with word pieces, which that of encoder=",
         ),
+        (
+            {"whole_word_masking": True, "random_init_text_encoder": True, "tokenizer_type": "bpe"},
+            "whole_word_masking=True cannot tell words with tokenizer_type=bpe; give whole_word_masking=False, or ",
+        ),
+        (
+            {"tokenizer": "bert-base-uncased", "vocab_file": "words.json"},
+            "tokenizer and vocab_file cannot both be given: each brings a vocabulary of its own",
+        ),
+        (
+            {"tokenizer": "bert-base-uncased", "tokenizer_type": "word"},
+            "tokenizer_type=word is for a vocabulary that is built, or a vocab_file; tokenizer='bert-base-uncased' ",
+        ),
     ],
 )
 def test_pairs_that_cannot_go_together(overrides: dict[str, Any], expected: str) -> None:
@@ -166,6 +178,7 @@ def test_pairs_that_cannot_go_together(overrides: dict[str, Any], expected: str)
         # Random weights mean a vocabulary built from the training texts, which has word pieces.
         {"whole_word_masking": True, "text_encoder": "roberta-base", "random_init_text_encoder": True},
         {"whole_word_masking": True, "text_encoder": "roberta-base", "tokenizer": "bert-base-uncased"},
+        {"whole_word_masking": True, "random_init_text_encoder": True, "tokenizer_type": "word"},
         # The checkpoint brings patch size and tokenizer.
         {"image_size": 72, "load_path": "somewhere.ckpt"},
     ],

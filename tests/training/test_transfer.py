@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pytest
 import torch
@@ -152,3 +153,25 @@ def test_a_side_that_the_checkpoint_lacks_is_new(run, pretrained):
     folder, _ = run("task_itm", "scenes", **QUICK, load_path=str(text.best_checkpoint))
     kinds = {row["what"] for row in loaded_rows(folder).values() if row["part"] == "image_encoder"}
     assert kinds == {"new"}
+
+
+def test_a_run_leaves_its_vocabulary_and_its_checkpoint_needs_no_file(run, tmp_path):
+    first, _ = run("task_finetune_imdb", "scenes", "tiny", **QUICK, tokenizer_type="character", min_frequency=1)
+    entries = json.loads(first.vocabulary.read_text())
+    assert list(entries.values()) == list(range(len(entries)))
+    moved = first.vocabulary.rename(tmp_path / "letters.json")
+    second, _ = run("task_finetune_imdb", "scenes", "tiny", **QUICK, tokenizer_type="character", vocab_file=str(moved))
+    assert entry(second.last_checkpoint)["text"] == entry(first.last_checkpoint)["text"]
+    assert json.loads(second.vocabulary.read_text()) == entries
+    moved.unlink()
+    third, _ = run("task_finetune_imdb", "scenes", **QUICK, load_path=str(second.last_checkpoint))
+    assert third.tokenizer.read_bytes() == first.tokenizer.read_bytes()
+    assert entry(third.last_checkpoint)["settings"]["tokenizer_type"] == "character"
+    with pytest.raises(UserError, match="tokenizer_type: 'word' was asked for, the checkpoint has 'character'"):
+        run("task_finetune_imdb", "scenes", **QUICK, load_path=str(second.last_checkpoint), tokenizer_type="word")
+    fourth, _ = run(
+        "task_finetune_imdb", "scenes", **QUICK, load_path=str(second.last_checkpoint), tokenizer_type="word",
+        strict_loading=False,
+    )  # fmt: skip
+    assert entry(fourth.last_checkpoint)["settings"]["vocab_file"] is None
+    assert " " not in json.loads(fourth.vocabulary.read_text())
