@@ -5,7 +5,6 @@ A command that is added to the README and not to `SHORTENED` fails the first tes
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -14,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.command_line import ROOT, execute
+
 README = ROOT / "README.md"
 
 # Run by .ci/run, in a virtual environment of their own.
@@ -141,32 +141,22 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     """What the commands' places stand for: prepared tables, a pretrained checkpoint, a vocabulary."""
     tmp = tmp_path_factory.mktemp("documentation")
     found = {"tmp": str(tmp), "real": str(real_data), "bert": str(real_data / "tokenizers" / "bert-base-uncased")}
-    execute(f"python run.py prepare with dataset=coco raw_root={real_data}/coco", tmp)
-    execute(f"python run.py with task_mlm_itm scenes tiny {SHORT}", tmp)
+    run_documented(f"python run.py prepare with dataset=coco raw_root={real_data}/coco", tmp)
+    run_documented(f"python run.py with task_mlm_itm scenes tiny {SHORT}", tmp)
     found["pretrained"] = str(tmp / "result" / "mlm_itm" / "1" / "checkpoints" / "best.ckpt")
-    execute(f"python run.py with task_finetune_cifar10 scenes {SHORT} load_path={found['pretrained']}", tmp)
+    run_documented(f"python run.py with task_finetune_cifar10 scenes {SHORT} load_path={found['pretrained']}", tmp)
     found["fine_tuned"] = str(tmp / "result" / "finetune_cifar10" / "1" / "checkpoints" / "best.ckpt")
     return found
 
 
-def execute(command: str, tmp: Path) -> str:
+def run_documented(command: str, tmp: Path) -> str:
     """Run a command of the README on this Python, with data and results under `tmp`; gives its output."""
     words = shlex.split(command)
     assert words[:2] == ["python", "run.py"]
     own = [f"data_root={tmp}/arrow", f"log_dir={tmp}/result"]
     if "print_named_configs" not in words:
         words += own if "with" in words else ["with", *own]
-    done = subprocess.run(
-        [sys.executable, *words[1:]],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return execute(*words[2:])
 
 
 @pytest.mark.slow
@@ -179,7 +169,7 @@ def test_a_documented_command_runs(command, places):
     words = f"{command} {behind}"
     for place, value in places.items():  # not str.format: dictionaries have braces too
         words = words.replace(f"{{{place}}}", value)
-    output = execute(words, Path(places["tmp"]))
+    output = run_documented(words, Path(places["tmp"]))
     assert output.strip()
 
 

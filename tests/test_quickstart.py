@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.command_line import execute, final_metrics
 
 
 def quickstart(data_root: Path, log_dir: Path, *overrides: str) -> dict[str, float]:
     """Run `python run.py with quickstart`; gives its final metrics."""
-    command = [sys.executable, "run.py", "with", "quickstart", f"data_root={data_root}", f"log_dir={log_dir}"]
-    done = subprocess.run(
-        [*command, *overrides],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    run = Path(done.stdout.splitlines()[-1].removeprefix("run: "))
-    final: dict[str, float] = json.loads((ROOT / run / "summary.json").read_text())["final"]
-    return final
+    places = [f"data_root={data_root}", f"log_dir={log_dir}"]
+    return final_metrics(execute("with", "quickstart", *places, *overrides, timeout=1800))
 
 
 def shuffle_pictures(data_root: Path, shuffled_root: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from renaissance.data.sets.interface import PrepareOptions
 from renaissance.data.streams import stream
 from renaissance.data.writing import Rejected
 from renaissance.errors import UserError
+
+Row = TypeVar("Row")
 
 _MOST_IMAGE_BYTES = 64 << 20
 _MOST_JSON_BYTES = 4 << 30
@@ -199,11 +201,27 @@ def hold_out(rows: int, options: PrepareOptions) -> NDArray[np.bool_]:
     return held_out
 
 
-def division(options: PrepareOptions) -> dict[str, object]:
-    """What decides on a division by `hold_out`, for the tables' metadata."""
+def hold_out_validation(splits: dict[Any, list[Row]], options: PrepareOptions) -> dict[str, object]:
+    """Where there is no split "val", make some of "train" one.
+
+    Args:
+        splits: rows by split; changed in place.
+        options: say how many rows, and which.
+
+    Returns:
+        what decided on the division, for the tables' metadata; nothing where "val" was there.
+
+    Raises:
+        UserError: there are not two rows to divide.
+    """
+    if "val" in splits:
+        return {}
+    held_out = hold_out(len(splits["train"]), options)
+    splits["val"] = _choose(splits["train"], held_out)
+    splits["train"] = _choose(splits["train"], ~held_out)
     return {"seed": options.seed, "val_fraction": options.val_fraction}
 
 
-def choose(items: Sequence[Any], chosen: NDArray[np.bool_]) -> list[Any]:
+def _choose(items: Sequence[Row], chosen: NDArray[np.bool_]) -> list[Row]:
     """The items at which `chosen` (len(items),) is True."""
     return [items[int(place)] for place in np.flatnonzero(chosen)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from renaissance.errors import UserError
 from renaissance.whole_files import whole_file
 
 ENTRY = "renaissance"
+ZIP_START = b"PK\x03\x04"
 
 
 @dataclass
@@ -103,6 +105,11 @@ def load_safely(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file. Runs keep theirs in result/<exp_name>/<n>/checkpoints/.")
+    if not zipfile.is_zipfile(path):  # torch's message would be of its own arguments
+        with path.open("rb") as file:
+            begun = file.read(len(ZIP_START)) == ZIP_START
+        kind = "a checkpoint file that was cut off; copy it again" if begun else "no checkpoint file"
+        raise UserError(f"{path}: not a checkpoint that can be opened: it is {kind}.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:

@@ -43,7 +43,9 @@ def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path, how):
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
     path = tmp_path / "some.ckpt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"some\.ckpt: not a checkpoint"):
+    with pytest.raises(
+        UserError, match=r"some\.ckpt: not a checkpoint that can be opened: it is no checkpoint file\.$"
+    ):
         read_checkpoint(path)
 
 
@@ -51,7 +53,7 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
     path = tmp_path / "cut.ckpt"
     torch.save({"state_dict": {"weight": torch.randn(1000)}}, path)
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(UserError, match=r"cut\.ckpt: not a checkpoint"):
+    with pytest.raises(UserError, match=r"cut\.ckpt: not a checkpoint .*: it is a checkpoint file that was cut off"):
         read_checkpoint(path)
 
 

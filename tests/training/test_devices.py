@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import csv
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.command_line import ROOT, execute, final_metrics
+
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
 
 
-def execute(program: Path, tmp: Path, *words: str) -> dict[str, float]:
+def metrics_of(program: Path, tmp: Path, *words: str) -> dict[str, float]:
     """Run a program with run.py's command line; gives the run's final metrics."""
     settings = [f"data_root={tmp}/arrow", f"log_dir={tmp}/result", "num_gpus=0", "num_workers=0", "num_scenes=60"]
-    done = subprocess.run(
-        [sys.executable, str(program), *words, *settings],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    path = next(line for line in done.stdout.splitlines() if line.startswith("run: ")).removeprefix("run: ")
-    final: dict[str, float] = json.loads((ROOT / path / "summary.json").read_text())["final"]
-    return final
+    return final_metrics(execute(*words, *settings, program=program))
 
 
 @pytest.mark.slow
 def test_two_devices_make_one_run(tmp_path):
     observer = tmp_path / "sacred"
     trained = ["with", "task_mlm_itm", "scenes", "tiny", "max_steps=4", "warmup_steps=0", "log_interval=2"]
-    execute(TWO_DEVICES, tmp_path, "-F", str(observer), *trained, "batch_size=32", "per_gpu_batchsize=8")
+    metrics_of(TWO_DEVICES, tmp_path, "-F", str(observer), *trained, "batch_size=32", "per_gpu_batchsize=8")
     (folder,) = (tmp_path / "result" / "mlm_itm").iterdir()
     assert sorted(path.name for path in observer.iterdir() if path.name.isdecimal()) == ["1"]
     rows = list(csv.DictReader((folder / "metrics.csv").open(newline="")))
@@ -43,6 +30,6 @@ def test_two_devices_make_one_run(tmp_path):
 
     # The same checkpoint tested on one device and on two: a mean over examples, each counted once.
     tested = ["with", "task_mlm", "scenes", "test_only=True", f"load_path={folder}/checkpoints/best.ckpt"]
-    alone = execute(ROOT / "run.py", tmp_path, *tested)
-    together = execute(TWO_DEVICES, tmp_path, *tested)
+    alone = metrics_of(ROOT / "run.py", tmp_path, *tested)
+    together = metrics_of(TWO_DEVICES, tmp_path, *tested)
     assert together == pytest.approx(alone, rel=1e-4)

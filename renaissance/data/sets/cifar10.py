@@ -19,7 +19,7 @@ from PIL import Image
 
 from renaissance.data.decoding import open_image
 from renaissance.data.kinds import Split
-from renaissance.data.raw import choose, division, find_root, hold_out, read_image, whole_text
+from renaissance.data.raw import find_root, hold_out_validation, read_image, whole_text
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.tables import with_label_names
 from renaissance.data.unpickling import open_pickle
@@ -80,12 +80,7 @@ class Cifar10(DataSet):
         form = _form(root)
         assert form is not None
         splits: dict[Split, list[RawRow]] = form(root)
-        parameters: dict[str, object] = {}
-        if "val" not in splits:
-            parameters = division(options)
-            held_out = hold_out(len(splits["train"]), options)
-            splits["val"] = choose(splits["train"], held_out)
-            splits["train"] = choose(splits["train"], ~held_out)
+        parameters = hold_out_validation(splits, options)
         order: tuple[Split, ...] = ("train", "val", "test")
         plans = [
             TablePlan(f"cifar10_{split}", SCHEMA, splits[split], len(splits[split]), make_row)

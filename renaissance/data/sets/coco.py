@@ -9,7 +9,7 @@ from pathlib import Path
 
 from renaissance.data.captioned import CaptionRow, caption_plan, karpathy_rows, official_rows
 from renaissance.data.kinds import Split
-from renaissance.data.raw import choose, division, find_root, hold_out, layout_message
+from renaissance.data.raw import find_root, hold_out_validation, layout_message
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.writing import write_tables
 from renaissance.errors import UserError
@@ -56,11 +56,7 @@ def _official(root: Path, options: PrepareOptions) -> tuple[dict[str, list[Capti
     found = [split for split in ("train", "val") if _annotations(root, split, year).is_file()]
     _check_folders(root, *(f"{split}{year}" for split in found))
     splits = {split: official_rows(_annotations(root, split, year), root / f"{split}{year}", split) for split in found}
-    if "val" in splits:
-        return splits, {"layout": year}
-    held_out = hold_out(len(splits["train"]), options)
-    splits = {"train": choose(splits["train"], ~held_out), "val": choose(splits["train"], held_out)}
-    return splits, {"layout": year, **division(options)}
+    return splits, {"layout": year, **hold_out_validation(splits, options)}
 
 
 def _check_folders(root: Path, *names: str) -> None:

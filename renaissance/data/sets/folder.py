@@ -17,7 +17,7 @@ from typing import Any
 
 from renaissance.data.captioned import CaptionRow, caption_plan, group_captions
 from renaissance.data.kinds import Split
-from renaissance.data.raw import choose, division, find_root, hold_out, inside
+from renaissance.data.raw import find_root, hold_out_validation, inside
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.writing import Rejected, write_tables
 from renaissance.errors import UserError
@@ -57,12 +57,7 @@ class CaptionTables(DataSet):
         root = find_root(options, _is_root, "an image-caption folder", LAYOUT)
         name = _table_name(options.dataset_name, root)
         splits = _divided_by_folders(root) if _annotations(root) is None else _divided_by_lines(root)
-        parameters: dict[str, object] = {}
-        if "val" not in splits:
-            parameters = division(options)
-            held_out = hold_out(len(splits["train"]), options)
-            splits["val"] = choose(splits["train"], held_out)
-            splits["train"] = choose(splits["train"], ~held_out)
+        parameters = hold_out_validation(splits, options)
         plans = [caption_plan(f"{name}_{split}", splits[split]) for split in _ORDER if splits.get(split)]
         return write_tables(plans, options, parameters)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from renaissance.data.kinds import Split
-from renaissance.data.raw import choose, division, find_root, hold_out, read_file, whole_text
+from renaissance.data.raw import find_root, hold_out_validation, read_file, whole_text
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.tables import with_label_names
 from renaissance.data.writing import RawRow, Rejected, TablePlan, write_tables
@@ -91,16 +91,15 @@ class Imdb(DataSet):
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "imdb", LAYOUT)
-        rows: list[RawRow]
-        plans = []
+        splits: dict[Split, list[RawRow]]
         if (root / _CSV).is_file():
-            layout, rows = "one file", list(_lines(root / _CSV))
+            layout, splits = "one file", {"train": list(_lines(root / _CSV))}
         else:
-            layout, rows = "folders", _files(root, "train")
-            plans = [_plan("test", _files(root, "test"))]
-        held_out = hold_out(len(rows), options)
-        plans = [_plan("train", choose(rows, ~held_out)), _plan("val", choose(rows, held_out)), *plans]
-        return write_tables(plans, options, {"layout": layout, **division(options)})
+            layout, splits = "folders", {"train": _files(root, "train"), "test": _files(root, "test")}
+        parameters = {"layout": layout, **hold_out_validation(splits, options)}
+        order: tuple[Split, ...] = ("train", "val", "test")
+        plans = [_plan(split, splits[split]) for split in order if split in splits]
+        return write_tables(plans, options, parameters)
 
 
 def make_review_row(row: ReviewFile | ReviewLine) -> dict[str, object]:
