@@ -56,8 +56,8 @@ class Choice:
     max_tokens: int = 32
 
     @classmethod
-    def of_settings(cls, settings: Settings) -> Choice:
-        """The choice that the settings ask for."""
+    def of_settings(cls, settings: Settings, room: int) -> Choice:
+        """The choice that the settings ask for, with room for so many tokens."""
         return cls(
             strategy=settings.generation_strategy,
             num_beams=settings.num_beams,
@@ -65,7 +65,7 @@ class Choice:
             top_p=settings.top_p,
             temperature=settings.temperature,
             repetition_penalty=settings.repetition_penalty,
-            max_tokens=settings.max_generated_tokens or settings.max_text_len,
+            max_tokens=min(settings.max_generated_tokens or room, room),
         )
 
 

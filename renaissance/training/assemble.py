@@ -21,14 +21,14 @@ from renaissance.data.source import ExampleSource, open_split
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
-from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.interface import Sides, VisionLanguageEncoder
 from renaissance.models.weights import LoadReport, load_weights
 from renaissance.settings import Settings
 from renaissance.tasks import load_task
-from renaissance.tasks.common.task import Task, TaskContext
+from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
 from renaissance.training.checkpoints import Checkpoint, ModelDescription
 from renaissance.training.origin import Loan, Origin, find_origin
-from renaissance.training.parts import HEAD_SUFFIX, part_of_tensor
+from renaissance.training.parts import part_of_tensor
 from renaissance.training.pixels import Pixels
 
 
@@ -82,11 +82,12 @@ def assemble(
     """
     kinds = {name: load_task(name) for name in settings.active_tasks()}
     needs = _joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
+    sides = _joined_sides(kinds, settings)
     if settings.test_only and checkpoint is not None:
         _check_has_heads(checkpoint, list(kinds))
     loans = [Loan(checkpoint)] if checkpoint is not None else []
     loans += [Loan(source, part) for part, source in modules.items()]
-    origin = find_origin(settings, chosen, loans, strict=strict, image=needs.image, text=needs.text)
+    origin = find_origin(settings, chosen, loans, strict=strict, sides=sides)
     settings = origin.settings
     sources = _open_sources(settings, needs)
 
@@ -96,8 +97,9 @@ def assemble(
         settings,
         vocab_size=text.vocab_size if text else 0,
         pad_id=text.pad_id if text else 0,
-        image=needs.image,
-        text=needs.text,
+        image=sides.image,
+        text=sides.text,
+        fused=sides.fused,
         encoder_configs=_with_vocabulary(origin, text),
     )
     label_names = _label_names(settings, sources, kinds, origin)
@@ -121,8 +123,7 @@ def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
     Raises:
         UserError: naming the tasks that the checkpoint was not trained on.
     """
-    parts = {part_of_tensor(name) for name in checkpoint.state_dict}
-    known = sorted(part.removesuffix(HEAD_SUFFIX) for part in parts if part.endswith(HEAD_SUFFIX))
+    known = sorted({name.split(".")[1] for name in checkpoint.state_dict if name.startswith("tasks.")})
     missing = [name for name in tasks if name not in known]
     if missing:
         raise UserError(
@@ -141,6 +142,14 @@ def _joined_needs(needs: dict[str, DataNeeds], settings: Settings) -> DataNeeds:
     image = any(need.image for need in needs.values())
     text = any(need.text for need in needs.values()) and not settings.image_only
     return DataNeeds(kind=kinds[0], image=image, text=text)
+
+
+def _joined_sides(kinds: Mapping[str, type[Task]], settings: Settings) -> Sides:
+    """What of a model the run's tasks use."""
+    sides = Sides()
+    for kind in kinds.values():
+        sides |= kind.sides(settings)
+    return sides
 
 
 def _open_sources(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource]:
