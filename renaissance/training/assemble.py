@@ -82,13 +82,13 @@ def assemble(
     """
     kinds = {name: load_task(name) for name in settings.active_tasks()}
     needs = _joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
-    sides = _joined_sides(kinds, settings)
     if settings.test_only and checkpoint is not None:
         _check_has_heads(checkpoint, list(kinds))
     loans = [Loan(checkpoint)] if checkpoint is not None else []
     loans += [Loan(source, part) for part, source in modules.items()]
-    origin = find_origin(settings, chosen, loans, strict=strict, sides=sides)
+    origin = find_origin(settings, chosen, loans, strict=strict, sides=_joined_sides(kinds, settings))
     settings = origin.settings
+    sides = _joined_sides(kinds, settings)  # a decoder that a checkpoint brings may read texts, or not
     sources = _open_sources(settings, needs)
 
     text = _text_processor(settings, needs, sources, origin)
