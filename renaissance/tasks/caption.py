@@ -1,9 +1,9 @@
 """Captioning: write what a picture shows, token by token.
 
 A causal decoder attends to the image's features. With `caption_prefix_encoder` a caption is cut in two at a random
-place: a text encoder reads the first part, which the decoder attends to beside the image, and the decoder writes the
-rest, which alone counts. So the text encoder has to understand what was said so far. Often enough the first part is
-empty (a mere start token), so the model also writes whole captions.
+place: a text encoder reads the first part, which the decoder attends to beside the image, and the decoder, which is
+given the last token of it only, writes the rest, which alone counts. So the text encoder has to understand what was
+said so far. Often enough the first part is empty (a mere start token), so the model also writes whole captions.
 
 Metrics: loss and accuracy a token, perplexity; on a split, of captions generated for whole images, BLEU, ROUGE-L and
 CIDEr-D against all references of an image.
@@ -151,8 +151,8 @@ class Caption(Task):
         ids = torch.tensor([start] * len(pixels), device=pixels.device)
         tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
         context = self._context(model, model.encode_image(pixels), tokens)
-        # A text encoder reads the prefix for the decoder; without one the decoder reads it itself.
-        given = ids[:, :1] if self.reads_prefix else ids
+        # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
+        given = ids[:, -1:] if self.reads_prefix else ids
         choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))
         written = generate(
             DecoderState(self.decoder, context),
@@ -210,16 +210,14 @@ def teacher_forcing(tokens: Tokens, cut: Tensor) -> tuple[Tensor, Tensor, Tensor
 
     Args:
         tokens: B texts, each with a start and an end token.
-        cut: (B,) long, the tokens of each text that a prefix encoder reads; the decoder begins behind them. In the
-            place of the last of them it is given the start token.
+        cut: (B,) long, the tokens of each text that a prefix encoder reads, 1 for the start token alone; of them the
+            decoder is given the last.
     """
     rest = tokens.mask.sum(dim=1) - cut  # (B,) tokens to be written, the end token included
     steps = torch.arange(int(rest.max()), device=cut.device)
     there = steps < rest[:, None]
     place = (cut[:, None] + steps).clamp(max=tokens.ids.shape[1] - 1)
-    targets = tokens.ids.gather(1, place)
-    inputs = torch.cat((tokens.ids[:, :1], targets[:, :-1]), dim=1)
-    return inputs, targets, there
+    return tokens.ids.gather(1, place - 1), tokens.ids.gather(1, place), there
 
 
 TASK = Caption
