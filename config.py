@@ -151,6 +151,14 @@ def defaults() -> None:
     cross_layer_drop_rate = 0.1  # dropout probability
     freeze_cross_modal = False  # keep the fuser's weights as they are
 
+    # == Text decoder ==
+    decoder_hidden_size = 256  # width of the hidden states
+    decoder_num_heads = 4  # attention heads; they divide the width
+    decoder_num_layers = 4  # layers
+    decoder_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
+    decoder_drop_rate = 0.1  # dropout probability
+    freeze_decoder = False  # keep the decoder's weights as they are
+
     # == Images ==
     train_transform_keys = ["imagenet"]  # whose mean, std and interpolation; _randaug augments
     val_transform_keys = ["imagenet"]  # the same, for validation and test
@@ -168,6 +176,21 @@ def defaults() -> None:
     mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
     text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
     image_modality_dropout = 0.0  # the same of the image; never both of an example
+
+    # == Captions ==
+    caption_prefix_encoder = False  # a text encoder reads the first part of a caption, the decoder writes the rest
+    label_smoothing = 0.0  # share of a token's target that is spread over the whole vocabulary, in training
+    caption_metric_images = 200  # validation images to caption at each validation, for BLEU and others; 0: none
+    generation_strategy = "greedy"  # greedy: the best token each time; beam: the best text found; sample: at random
+    num_beams = 4  # texts that beam search keeps
+    top_k = 20  # sample from this many of the best tokens; None: all
+    top_p = 0.9  # sample from the fewest tokens with this much probability together; 1: all
+    temperature = 0.7  # scores are divided by it before sampling: below 1 bolder, above 1 more varied
+    repetition_penalty = 1.0  # scores of tokens that were written already are divided by it; 1: no penalty
+    max_generated_tokens = None  # longest caption to write, in tokens; None: max_text_len
+    sample_interval = None  # optimiser steps between two sheets of sample captions; None: one at every validation
+    num_samples = 10  # validation images on a sheet
+    manual_inputs = []  # your own images on every sheet, such as [{"image": "dog.jpg", "prefix": "a dog"}]
 
     # == The optimiser ==
     optim_type = "adamw"  # the optimiser
@@ -327,6 +350,52 @@ def task_mlm_itm_deit_electra() -> None:
 
 
 @ex.named_config
+def task_foundation_captioning() -> None:
+    """Pretrain small random encoders of image and text, and a decoder, by captioning; for transfer of each encoder."""
+    exp_name = "foundation_captioning"
+    datasets = ["coco"]
+    loss_names = _loss_names({"caption": 1})
+    model_type = "two-tower"
+    batch_size = 64
+    per_gpu_batchsize = 64
+    eval_batch_size = 128
+    max_epoch = 20
+    max_steps = None
+    warmup_steps = 0.1
+    learning_rate = 2e-3
+    lr_mult_head = 1
+    gradient_clip_val = 1.0
+    sample_interval = 500
+    # Images
+    image_size = 48
+    patch_size = 16
+    random_init_vision_encoder = True
+    image_encoder_manual_configuration = True
+    image_encoder_hidden_size = 96
+    image_encoder_num_heads = 4
+    image_encoder_num_layers = 2
+    image_encoder_mlp_ratio = 2
+    image_encoder_drop_rate = 0.0
+    # Text
+    max_text_len = 32
+    caption_prefix_encoder = True
+    random_init_text_encoder = True
+    text_encoder_manual_configuration = True
+    text_encoder_hidden_size = 96
+    text_encoder_num_heads = 4
+    text_encoder_num_layers = 2
+    text_encoder_mlp_ratio = 2
+    text_encoder_drop_rate = 0.0
+    text_encoder_embedding_size = 96
+    # Decoder
+    decoder_hidden_size = 96
+    decoder_num_heads = 4
+    decoder_num_layers = 2
+    decoder_mlp_ratio = 2
+    decoder_drop_rate = 0.0
+
+
+@ex.named_config
 def task_finetune_cifar10() -> None:
     """Classify CIFAR-10's images with the image encoder (of load_path, or from scratch)."""
     exp_name = "finetune_cifar10"
@@ -443,6 +512,10 @@ def tiny() -> None:
     num_cross_layers = 2
     num_cross_layer_heads = 4
     cross_layer_mlp_ratio = 2
+    decoder_hidden_size = 64
+    decoder_num_heads = 4
+    decoder_num_layers = 2
+    decoder_mlp_ratio = 2
 
 
 # == Data ==

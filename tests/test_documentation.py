@@ -98,6 +98,20 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},
     ),
+    "python run.py with task_foundation_captioning": (f"{SHORT} scenes", {}),
+    "python run.py with task_foundation_captioning scenes max_steps=1000": (SHORT, {}),
+    "python run.py with task_foundation_captioning 'datasets=[\"flickr8k\"]' max_epoch=10 generation_strategy=beam "
+    '\'manual_inputs=[{"image": "dog.jpg", "prefix": "a dog"}]\'': (SHORT, {"flickr8k": "coco", "dog.jpg": "{image}"}),
+    "python run.py with task_finetune_cifar10 'load_modules="
+    '{"image_encoder": "result/foundation_captioning/1/checkpoints/best.ckpt"}\'': (
+        f"{SHORT} scenes",
+        {"result/foundation_captioning/1/checkpoints/best.ckpt": "{captioned}"},
+    ),
+    "python run.py with task_finetune_imdb 'load_modules="
+    '{"text_encoder": "result/foundation_captioning/1/checkpoints/best.ckpt"}\'': (
+        f"{SHORT} scenes",
+        {"result/foundation_captioning/1/checkpoints/best.ckpt": "{captioned}"},
+    ),
     "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
     "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "
     "num_gpus=0 batch_size=16 per_gpu_batchsize=16 max_steps=50": (RANDOM, {"/data": "{real}"}),
@@ -145,6 +159,9 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     run_documented(f"python run.py with task_mlm_itm scenes tiny {SHORT}", tmp)
     found["pretrained"] = str(tmp / "result" / "mlm_itm" / "1" / "checkpoints" / "best.ckpt")
     run_documented(f"python run.py with task_finetune_cifar10 scenes {SHORT} load_path={found['pretrained']}", tmp)
+    run_documented(f"python run.py with task_foundation_captioning scenes {SHORT}", tmp)
+    found["captioned"] = str(tmp / "result" / "foundation_captioning" / "1" / "checkpoints" / "best.ckpt")
+    found["image"] = str(next((real_data / "coco").rglob("*.jpg")))
     found["fine_tuned"] = str(tmp / "result" / "finetune_cifar10" / "1" / "checkpoints" / "best.ckpt")
     return found
 

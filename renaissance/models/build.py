@@ -15,7 +15,7 @@ from renaissance.errors import UserError
 from renaissance.models.dimensions import dropout_of
 from renaissance.models.freezing import lowest_modules
 from renaissance.models.fuser import CrossModalEncoder
-from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.interface import Sides, VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
 from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddings
 from renaissance.models.sources import EncoderRequest, find_config, find_image_statistics, sees_images
@@ -34,6 +34,7 @@ def build_model(
     pad_id: int,
     image: bool,
     text: bool,
+    fused: bool = True,
     encoder_configs: dict[str, Any] | None = None,
 ) -> VisionLanguageEncoder:
     """The model that the settings describe, with only the sides that the tasks use.
@@ -44,6 +45,7 @@ def build_model(
         pad_id: the padding token's number.
         image: whether a task uses images.
         text: whether a task uses texts.
+        fused: whether, where both are used, a task lets them see each other.
         encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint, or some of them. For these encoders
             nothing is fetched, and they have random weights until `load_weights` brings the checkpoint's. The others
             are what the settings say.
@@ -59,7 +61,8 @@ def build_model(
             "Leave it at None to take the tokenizer's."
         )
     builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs or {})
-    model = builder.one_tower(text, image) if settings.model_type == "one-tower" else builder.two_tower(text, image)
+    sides = Sides(text=text, image=image, fused=text and image and fused)
+    model = builder.one_tower(sides) if settings.model_type == "one-tower" else builder.two_tower(sides)
     _freeze_lowest_layers(model, settings)
     model.notes = builder.notes
     model.image_statistics = builder.image_statistics
@@ -86,34 +89,34 @@ class _Builder:
         self.notes: list[str] = []
         self.image_statistics: ImageStatistics | None = None
 
-    def two_tower(self, text: bool, image: bool) -> TwoTower:
+    def two_tower(self, sides: Sides) -> TwoTower:
         settings = self.settings
         frozen = {"text_encoder": settings.freeze_text_encoder, "image_encoder": settings.freeze_image_encoder}
         frozen.update(dict.fromkeys(("text_projection", "image_projection", "fuser"), settings.freeze_cross_modal))
         layers = settings.cross_layer_dimensions()
         fuser = None
-        if text and image:
+        if sides.fused:
             fuser = CrossModalEncoder(
                 layers.hidden_size, layers.num_layers, layers.num_heads, layers.mlp_ratio, layers.drop_rate
             )
         return TwoTower(
-            TextEncoder(self._text(self._request("text_encoder"))) if text else None,
-            VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size) if image else None,
+            TextEncoder(self._text(self._request("text_encoder"))) if sides.text else None,
+            VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size) if sides.image else None,
             fuser,
             layers.hidden_size,
             frozenset(name for name, is_frozen in frozen.items() if is_frozen),
         )
 
-    def one_tower(self, text: bool, image: bool) -> OneTower:
+    def one_tower(self, sides: Sides) -> OneTower:
         settings = self.settings
         request = self._request("encoder")
         is_vision = sees_images(find_config(request, None))
         encoder = JointTransformer(self._vision(request) if is_vision else self._text(request), request)
         size, drop_rate = encoder.hidden_size, dropout_of(encoder.encoder.config)
         words = patches = None
-        if is_vision and text:
+        if is_vision and sides.text:
             words = WordEmbeddings(self.vocab_size, settings.max_text_len, size, self.pad_id, drop_rate)
-        if image and not is_vision:
+        if sides.image and not is_vision:
             patch_size = settings.patch_size or DEFAULT_PATCH_SIZE
             check_patches(settings.image_size, patch_size, "a one-tower model")
             patches = PatchEmbeddings(settings.image_size, patch_size, size, drop_rate)
@@ -121,8 +124,7 @@ class _Builder:
             encoder,
             words,
             patches,
-            text=text,
-            image=image,
+            sides=sides,
             pooler_type=settings.pooler_type,
             frozen=frozenset({"encoder"} if settings.freeze_encoder else ()),
         )

@@ -55,6 +55,26 @@ class Fused:
 
 
 @dataclass(frozen=True)
+class Sides:
+    """What of a model a task uses, or the tasks of a run together.
+
+    Attributes:
+        text: the text side.
+        image: the image side.
+        fused: what lets the two see each other (a fuser, a pooler of both).
+        decoder: a text decoder on top.
+    """
+
+    text: bool = False
+    image: bool = False
+    fused: bool = False
+    decoder: bool = False
+
+    def __or__(self, other: Sides) -> Sides:
+        return Sides(**{name: value or getattr(other, name) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
 class Part:
     """A named part of the model: the unit of freezing, of learning rates, of transfer and of the run's table."""
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from renaissance.data.batch import Tokens
 from renaissance.models.heads import mean_over
 from renaissance.models.initialise import initialise
-from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, VisionLanguageEncoder
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, Sides, VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
 from renaissance.models.sources import config_to_dict
 
@@ -84,8 +84,7 @@ class OneTower(VisionLanguageEncoder):
         encoder: the transformer.
         text_embeddings: words, when `encoder` has none and texts are wanted.
         image_embeddings: patches, when `encoder` has none and images are wanted.
-        text: whether texts are wanted.
-        image: whether images are wanted.
+        sides: whether texts are wanted, images, and both together.
         pooler_type: "single" pools the first position, which is the text's class position; "double" joins it with
             the image's class position.
         frozen: names of the parts that are not trained.
@@ -97,8 +96,7 @@ class OneTower(VisionLanguageEncoder):
         text_embeddings: WordEmbeddings | None,
         image_embeddings: PatchEmbeddings | None,
         *,
-        text: bool,
-        image: bool,
+        sides: Sides,
         pooler_type: Literal["single", "double"],
         frozen: frozenset[str] = frozenset(),
     ) -> None:
@@ -110,14 +108,14 @@ class OneTower(VisionLanguageEncoder):
         self.type_embeddings = nn.Embedding(2, size)
         initialise(self.type_embeddings)
         self.pools_both = pooler_type == "double"
-        self.text_size, self.image_size = size * text, size * image
+        self.text_size, self.image_size = size * sides.text, size * sides.image
         self.hidden_size = self.pooled_size = 0
         self.pooler: nn.Linear | None = None
-        if text and image:
+        if sides.fused:
             self.hidden_size, self.pooled_size = size, size * (1 + self.pools_both)
             self.pooler = nn.Linear(self.pooled_size, self.pooled_size)
             initialise(self.pooler)
-        if not (image if encoder.sees_images else text):
+        if not (sides.image if encoder.sees_images else sides.text):
             encoder.drop_embeddings()
         self.freeze(frozen)
 

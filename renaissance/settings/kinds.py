@@ -46,6 +46,16 @@ def _nothing_is_no_part(value: Any) -> Any:
     return {} if value is None else value
 
 
+def _manual_inputs(inputs: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Inputs with both keys: the prefix may be left out."""
+    for given in inputs:
+        strange = sorted(given.keys() - {"image", "prefix"})
+        if strange or not given.get("image"):
+            what = f"{strange[0]!r} is neither image nor prefix" if strange else "an image is missing"
+            raise ValueError(f'must be a list of {{"image": a file, "prefix": a text}}: {what} in {given!r}')
+    return [{"image": given["image"], "prefix": given.get("prefix", "")} for given in inputs]
+
+
 def _plain_name(name: str) -> str:
     if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|\n\t') or name != name.strip():
         raise ValueError(f"must be a name that can be a folder's: no slash, no leading dot (got {name!r})")
@@ -125,6 +135,11 @@ Modules = Annotated[
     dict[_Text, _Text],
     BeforeValidator(_nothing_is_no_part),
     Allowed('checkpoint files by part, such as {"text_encoder": "a.ckpt"}'),
+]
+ManualInputs = Annotated[
+    list[dict[str, str]],
+    AfterValidator(_manual_inputs),
+    Allowed('a list of images with the beginnings of captions, such as [{"image": "dog.jpg", "prefix": "a dog"}]'),
 ]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None")]
 LossWeights = Annotated[

@@ -125,6 +125,13 @@ class Settings(BaseModel):
     cross_layer_mlp_ratio: kinds.Positive
     cross_layer_drop_rate: kinds.Rate
     freeze_cross_modal: kinds.Switch
+    # the text decoder
+    decoder_hidden_size: kinds.Count
+    decoder_num_heads: kinds.Count
+    decoder_num_layers: kinds.Count
+    decoder_mlp_ratio: kinds.Positive
+    decoder_drop_rate: kinds.Rate
+    freeze_decoder: kinds.Switch
     # images
     train_transform_keys: kinds.TransformKeys
     val_transform_keys: kinds.TransformKeys
@@ -140,6 +147,20 @@ class Settings(BaseModel):
     mixing_alpha: kinds.NotNegative
     text_modality_dropout: kinds.Rate
     image_modality_dropout: kinds.Rate
+    # captions
+    caption_prefix_encoder: kinds.Switch
+    label_smoothing: kinds.Rate
+    caption_metric_images: kinds.CountOrZero
+    generation_strategy: Annotated[Literal["greedy", "beam", "sample"], kinds.choice_words("greedy", "beam", "sample")]
+    num_beams: kinds.Count
+    top_k: kinds.OptionalCount
+    top_p: kinds.Probability
+    temperature: kinds.Positive
+    repetition_penalty: kinds.Positive
+    max_generated_tokens: kinds.OptionalCount
+    sample_interval: kinds.OptionalCount
+    num_samples: kinds.CountOrZero
+    manual_inputs: kinds.ManualInputs
     # the optimiser
     optim_type: Annotated[Literal["adamw", "adam", "sgd"], kinds.choice_words("adamw", "adam", "sgd")]
     learning_rate: kinds.Positive
@@ -196,6 +217,17 @@ class Settings(BaseModel):
             num_layers=self.num_cross_layers,
             mlp_ratio=self.cross_layer_mlp_ratio,
             drop_rate=self.cross_layer_drop_rate,
+            embedding_size=None,
+        )
+
+    def decoder_dimensions(self) -> EncoderDimensions:
+        """The text decoder's dimensions."""
+        return EncoderDimensions(
+            hidden_size=self.decoder_hidden_size,
+            num_heads=self.decoder_num_heads,
+            num_layers=self.decoder_num_layers,
+            mlp_ratio=self.decoder_mlp_ratio,
+            drop_rate=self.decoder_drop_rate,
             embedding_size=None,
         )
 

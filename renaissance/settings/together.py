@@ -142,6 +142,15 @@ def _modality_dropout(settings: Settings) -> Iterator[str]:
         )
 
 
+def _generated_length(settings: Settings) -> Iterator[str]:
+    longest = settings.max_generated_tokens
+    if longest is not None and longest > settings.max_text_len:
+        yield (
+            f"max_generated_tokens={longest} is more than max_text_len={settings.max_text_len}, the longest text that "
+            "the decoder knows"
+        )
+
+
 def _length(settings: Settings) -> Iterator[str]:
     if settings.max_epoch is None and settings.max_steps is None:
         yield "max_epoch and max_steps are both None: one of them must say when training ends"
@@ -178,6 +187,12 @@ def _folders(settings: Settings) -> Iterator[str]:
         given = getattr(settings, name)
         if given and re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
             yield f"{name}={given!r}: there is no such folder"
+
+
+def _manual_inputs(settings: Settings) -> Iterator[str]:
+    for given in settings.manual_inputs:
+        if not Path(given["image"]).is_file():
+            yield f"manual_inputs: there is no file {given['image']!r}"
 
 
 def _something_to_train(settings: Settings) -> Iterator[str]:
@@ -262,6 +277,7 @@ ALWAYS: list[Check] = [
     _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
     _heads_divide("text_encoder_hidden_size", "text_encoder_num_heads"),
     _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
+    _heads_divide("decoder_hidden_size", "decoder_num_heads"),
     _image_size,
     _whole_words,
     _one_vocabulary,
@@ -269,10 +285,11 @@ ALWAYS: list[Check] = [
     _image_only,
     _mixable,
     _modality_dropout,
+    _generated_length,
     _length,
     _end_of_decay,
 ]
-FILES: list[Check] = [_files, _folders]
+FILES: list[Check] = [_files, _folders, _manual_inputs]
 TRAINING: list[Check] = [_something_to_train, _test_needs_weights, _one_start]
 FOR_COMMAND: dict[str, list[Check]] = {
     "train": TRAINING,

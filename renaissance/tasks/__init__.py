@@ -7,11 +7,15 @@ of them, so that the command line answers without loading PyTorch.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import operator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from renaissance.models.interface import Sides
+    from renaissance.settings import Settings
     from renaissance.tasks.common.task import Task
 
 
@@ -24,3 +28,9 @@ def load_task(name: str) -> type[Task]:
     """The `Task` class of a name out of `task_names()`."""
     task: type[Task] = importlib.import_module(f"{__name__}.{name}").TASK
     return task
+
+
+def joined_sides(settings: Settings) -> Sides:
+    """What of a model the active tasks use together."""
+    sides = [load_task(name).sides(settings) for name in settings.active_tasks()]
+    return functools.reduce(operator.or_, sides)

@@ -9,6 +9,7 @@ metrics.csv          step,epoch,name,value
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
 checkpoints/         last.ckpt, best.ckpt
 plots/               a curve per metric
+samples/             sheets of what the model generated, where a task generates
 tensorboard/         when asked for
 """
 
@@ -68,6 +69,10 @@ class RunFolder:
     @property
     def plots(self) -> Path:
         return self.path / "plots"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
 
     @property
     def tensorboard(self) -> Path:

@@ -24,11 +24,11 @@ from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.weights import LoadReport, load_weights
 from renaissance.settings import Settings
-from renaissance.tasks import load_task
-from renaissance.tasks.common.task import Task, TaskContext
+from renaissance.tasks import joined_sides, load_task
+from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
 from renaissance.training.checkpoints import Checkpoint, ModelDescription
 from renaissance.training.origin import Loan, Origin, find_origin
-from renaissance.training.parts import HEAD_SUFFIX, part_of_tensor
+from renaissance.training.parts import part_of_tensor
 from renaissance.training.pixels import Pixels
 
 
@@ -86,8 +86,9 @@ def assemble(
         _check_has_heads(checkpoint, list(kinds))
     loans = [Loan(checkpoint)] if checkpoint is not None else []
     loans += [Loan(source, part) for part, source in modules.items()]
-    origin = find_origin(settings, chosen, loans, strict=strict, image=needs.image, text=needs.text)
+    origin = find_origin(settings, chosen, loans, strict=strict, sides=joined_sides(settings))
     settings = origin.settings
+    sides = joined_sides(settings)  # a decoder that a checkpoint brings may read texts, or not
     sources = _open_sources(settings, needs)
 
     text = _text_processor(settings, needs, sources, origin)
@@ -96,8 +97,9 @@ def assemble(
         settings,
         vocab_size=text.vocab_size if text else 0,
         pad_id=text.pad_id if text else 0,
-        image=needs.image,
-        text=needs.text,
+        image=sides.image,
+        text=sides.text,
+        fused=sides.fused,
         encoder_configs=_with_vocabulary(origin, text),
     )
     label_names = _label_names(settings, sources, kinds, origin)
@@ -121,8 +123,7 @@ def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
     Raises:
         UserError: naming the tasks that the checkpoint was not trained on.
     """
-    parts = {part_of_tensor(name) for name in checkpoint.state_dict}
-    known = sorted(part.removesuffix(HEAD_SUFFIX) for part in parts if part.endswith(HEAD_SUFFIX))
+    known = sorted({name.split(".")[1] for name in checkpoint.state_dict if name.startswith("tasks.")})
     missing = [name for name in tasks if name not in known]
     if missing:
         raise UserError(

@@ -21,7 +21,8 @@ from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.sources import quiet_transformers
 from renaissance.models.weights import load_weights
-from renaissance.settings import Settings
+from renaissance.settings import Settings, check_settings
+from renaissance.tasks import joined_sides
 from renaissance.text_table import text_table
 from renaissance.training.checkpoints import Checkpoint, read_checkpoint
 from renaissance.training.origin import Loan, find_origin
@@ -67,15 +68,17 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
 def rebuild(checkpoint: Checkpoint, settings: Settings) -> tuple[VisionLanguageEncoder, Settings]:
     """The model of a checkpoint with its weights, in evaluation mode; and the settings with its architecture."""
     description = checkpoint.description
-    image, text = description.image_statistics is not None, description.text is not None
-    origin = find_origin(settings, (), [Loan(checkpoint)], strict=True, image=image, text=text)
+    saved = {name: value for name, value in description.settings.items() if name in Settings.model_fields}
+    sides = joined_sides(check_settings({**settings.model_dump(), **saved}))
+    origin = find_origin(settings, (), [Loan(checkpoint)], strict=True, sides=sides)
     processor = TextProcessor.from_state(description.text) if description.text is not None else None
     model = build_model(
         origin.settings,
         vocab_size=processor.vocab_size if processor else 0,
         pad_id=processor.pad_id if processor else 0,
-        image=image,
-        text=text,
+        image=sides.image,
+        text=sides.text,
+        fused=sides.fused,
         encoder_configs=origin.encoder_configs,
     )
     state = {name: tensor for name, tensor in checkpoint.state_dict.items() if name.startswith("model.")}

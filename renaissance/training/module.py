@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,12 +19,12 @@ from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.models.mixing import Mixing
 from renaissance.models.modality_dropout import ModalityDropout
 from renaissance.settings import Settings
+from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
 from renaissance.tracking.metrics import more_is_better
 from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
-from renaissance.training.parts import HEAD_SUFFIX
 from renaissance.training.pixels import Pixels
 from renaissance.training.plan import Plan
 from renaissance.training.recorder import Recorder
@@ -48,6 +49,7 @@ class TrainingModule(pl.LightningModule):
         description: what checkpoints say of the model.
         pixels: the image pipeline's part that runs on the device; None without images.
         sinks: where metrics go, in the main process.
+        images: of the splits that are evaluated, for tasks that take them as a whole.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class TrainingModule(pl.LightningModule):
         description: ModelDescription,
         pixels: Pixels | None,
         sinks: Sequence[MetricSink],
+        images: Mapping[str, SplitImages] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.model = model
@@ -68,6 +71,7 @@ class TrainingModule(pl.LightningModule):
         self.plan = plan
         self.description = description
         self.sinks = sinks
+        self.images = images
         self.recorder = Recorder()
         self.batch_number = 0  # of the next training batch of this process, counted over the whole training
         self.steps_done = 0  # optimiser steps
@@ -78,8 +82,10 @@ class TrainingModule(pl.LightningModule):
 
     def parts(self) -> list[Part]:
         """The encoder's parts, and each task's head."""
-        heads = [Part(name + HEAD_SUFFIX, task, "head") for name, task in self.tasks.items()]
-        return [*self.model.parts(), *(head for head in heads if any(True for _ in head.module.parameters()))]
+        return [*self.model.parts(), *(part for task in self._tasks().values() for part in task.parts())]
+
+    def _tasks(self) -> Mapping[str, Task]:
+        return cast(Mapping[str, Task], self.tasks)
 
     # Steps
 
@@ -146,11 +152,25 @@ class TrainingModule(pl.LightningModule):
         self._emit("test")
 
     def _emit(self, split: str) -> dict[str, float]:
-        values = self.recorder.take(split)
+        values = self._values(split)
         step = self.steps_done if self.evaluated_step is None else self.evaluated_step
         epoch = self.plan.epoch_of(step) if self.plan else 0.0
         for sink in self.sinks:
             sink.write(step, epoch, values)
+        return values
+
+    def _values(self, split: str) -> dict[str, float]:
+        """The tasks' metrics on a split by name: means over its steps, and what takes the split as a whole."""
+        means = self.recorder.take(split)
+        values: dict[str, float] = {}
+        for name, task in self._tasks().items():
+            prefix = f"{name}/{split}/"
+            own = task.derived(
+                {key.removeprefix(prefix): mean for key, mean in means.items() if key.startswith(prefix)}
+            )
+            if split in self.images:
+                own |= task.evaluate(self.model, self.images[split])
+            values |= {prefix + metric: value for metric, value in own.items()}
         return values
 
     def _score(self, values: Mapping[str, float], split: str) -> float | None:

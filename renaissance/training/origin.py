@@ -13,10 +13,13 @@ from typing import Any
 
 from renaissance.errors import UserError
 from renaissance.models.dimensions import with_dimensions
+from renaissance.models.interface import Sides
 from renaissance.models.sources import EncoderRequest, config_from_dict, config_to_dict
 from renaissance.settings import EncoderDimensions, Settings, check_settings
 from renaissance.training.checkpoints import Checkpoint
 from renaissance.training.parts import (
+    DECODER,
+    DECODER_SETTINGS,
     ENCODERS,
     VOCABULARY,
     Settled,
@@ -25,7 +28,7 @@ from renaissance.training.parts import (
     settled_by,
 )
 
-ARCHITECTURE = (*ENCODERS, "fuser", "pooler", "text_embeddings", "image_embeddings")
+ARCHITECTURE = (*ENCODERS, DECODER, "fuser", "pooler", "text_embeddings", "image_embeddings")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Origin:
 
 
 def find_origin(
-    settings: Settings, chosen: Collection[str], loans: list[Loan], *, strict: bool, image: bool, text: bool
+    settings: Settings, chosen: Collection[str], loans: list[Loan], *, strict: bool, sides: Sides
 ) -> Origin:
     """What the checkpoints bring.
 
@@ -82,14 +85,13 @@ def find_origin(
         chosen: names of the settings that the user set, by a named configuration or on the command line.
         loans: the weights to load.
         strict: settings that contradict weights are refused; otherwise they hold.
-        image: whether the run's tasks look at images.
-        text: whether they read text.
+        sides: what of a model the run's tasks use.
 
     Raises:
         UserError: naming every setting that the user set and that contradicts the checkpoints, an unknown part, or
             two checkpoints that contradict each other.
     """
-    _check_sides(loans, settings, image, text)
+    _check_sides(loans, settings, sides)
     current = settings.model_dump()
     given: dict[str, Loan] = {}
     contradictions: list[str] = []
@@ -103,7 +105,7 @@ def find_origin(
                     f"load_modules: the parts {given[name].part} and {loan.part} do not go together: {name} is "
                     f"{current[name]!r} in {given[name].checkpoint.path} and {saved[name]!r} in {loan.checkpoint.path}."
                 )
-            asked = name in chosen and current[name] != saved[name] and _is_used(name, saved, current, image, text)
+            asked = name in chosen and current[name] != saved[name] and _is_used(name, saved, current, sides)
             if asked and strict:
                 contradictions.append(
                     f"  {name}: {current[name]!r} was asked for, the checkpoint has {saved[name]!r}"
@@ -127,7 +129,7 @@ def find_origin(
     return origin
 
 
-def _check_sides(loans: list[Loan], settings: Settings, image: bool, text: bool) -> None:
+def _check_sides(loans: list[Loan], settings: Settings, sides: Sides) -> None:
     """Refuse encoders that this run does not have, before anything is built or fetched for it.
 
     Raises:
@@ -138,8 +140,8 @@ def _check_sides(loans: list[Loan], settings: Settings, image: bool, text: bool)
     is_two = settings.model_type == "two-tower"
     absent = {
         "encoder": two_tower if is_two else "",
-        "text_encoder": one_tower if not is_two else "" if text else "its tasks read no text",
-        "image_encoder": one_tower if not is_two else "" if image else "its tasks look at no images",
+        "text_encoder": one_tower if not is_two else "" if sides.text else "its tasks read no text",
+        "image_encoder": one_tower if not is_two else "" if sides.image else "its tasks look at no images",
     }
     for loan in loans:
         if loan.part in ENCODERS and absent[loan.part]:
@@ -217,11 +219,15 @@ def _adapted(encoder: str, config: dict[str, Any], settings: Settings, overridde
     return config_to_dict(with_dimensions(config_from_dict(config), request))
 
 
-def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], image: bool, text: bool) -> bool:
+def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], sides: Sides) -> bool:
     """Whether a contradiction in `name` matters: sides that the run does not build, and unused dimensions, do not."""
-    if name.startswith(("image_encoder", "patch_size")) and not image:
+    if name.startswith(("image_encoder", "patch_size")) and not sides.image:
         return False
-    if (name.startswith("text_encoder") or name in VOCABULARY) and not text:
+    if name.startswith("text_encoder") and not sides.text:
+        return False
+    if name in VOCABULARY and not (sides.text or sides.decoder):
+        return False
+    if name in DECODER_SETTINGS and not sides.decoder:
         return False
     two_tower = saved.get("model_type") == "two-tower" and current["model_type"] == "two-tower"
     if name in ("encoder", "pooler_type", "encoder_manual_configuration") and two_tower:
@@ -231,5 +237,5 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], im
         if name in dimension_settings(encoder) - {switch}:
             return bool(saved.get(switch) or current[switch])
     if "cross_layer" in name:
-        return two_tower and image and text
+        return two_tower and sides.fused
     return True

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
+from renaissance.tasks.common.task import HEAD_SUFFIX
+
+DECODER = "decoder"  # a task's part of that name is no head: it can be much of a model
 
 # The encoders of a model, with the prefix of their dimensions' settings and the setting that asks for random weights.
 ENCODERS = {
@@ -19,6 +21,9 @@ ENCODERS = {
 }
 DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
 CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
+DECODER_SETTINGS = frozenset(
+    ("decoder_hidden_size", "decoder_num_layers", "decoder_num_heads", "decoder_mlp_ratio", "caption_prefix_encoder")
+)
 VOCABULARY = frozenset(("tokenizer", "vocab_file", "tokenizer_type", "min_frequency", "vocab_size"))
 
 
@@ -39,10 +44,14 @@ class Settled:
 
 
 def part_of_tensor(name: str) -> str:
-    """The part of a training module's tensor: `model.<part>.…`, or `tasks.<task>.…`, whose part is its head."""
-    owner, _, rest = name.partition(".")
-    first = rest.partition(".")[0]
-    return first if owner == "model" else first + HEAD_SUFFIX
+    """The part of a training module's tensor.
+
+    `model.<part>.…`, or `tasks.<task>.…`, whose part is its head, or the decoder where it has one.
+    """
+    owner, first, second, *_ = [*name.split("."), ""]
+    if owner == "model":
+        return first
+    return DECODER if second == DECODER else first + HEAD_SUFFIX
 
 
 def dimension_settings(encoder: str) -> frozenset[str]:
@@ -75,5 +84,6 @@ SETTLED = {
     "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "pooler": Settled(frozenset(("pooler_type",))),
     "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text"))),
+    DECODER: Settled(DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len",))),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }

@@ -14,10 +14,12 @@ from pytorch_lightning.strategies import DDPStrategy
 from renaissance.data.images import ImageTransform
 from renaissance.data.loading import Draw, make_eval_loader, make_train_loader
 from renaissance.errors import Interrupted
+from renaissance.tasks.common.split import SplitImages
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.assemble import Assembly
+from renaissance.training.captions import SampleSheets
 from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, copy_checkpoint, load_safely
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.keeping import KeepCheckpoints
@@ -100,12 +102,19 @@ class Session:
                 from renaissance.tracking.tensorboard import TensorBoardSink
 
                 sinks.append(TensorBoardSink(folder.tensorboard))
-            callbacks += [progress, CurvesCallback(self.metrics, folder)]
+            callbacks += [progress, CurvesCallback(self.metrics, folder), SampleSheets(settings, folder)]
         self.signals = StopOnSignal(folder, self.plan) if self.plan else None
         own = (self.stopping, self.keeping, self.signals)
         callbacks += [callback for callback in own if callback is not None]
         self.module = TrainingModule(
-            assembly.model, assembly.tasks, settings, self.plan, assembly.description, assembly.pixels, sinks
+            assembly.model,
+            assembly.tasks,
+            settings,
+            self.plan,
+            assembly.description,
+            assembly.pixels,
+            sinks,
+            self._images(),
         )
         self.trainer = self._trainer(callbacks)
 
@@ -215,6 +224,29 @@ class Session:
             image_transform=self._image_transform(training=False),
             **self._loader_arguments(),
         )
+
+    def _images(self) -> dict[str, SplitImages]:
+        """The images of the splits that are evaluated."""
+        transform, pixels = self._image_transform(training=False), self.assembly.pixels
+        if transform is None or pixels is None:
+            return {}
+        settings = self.assembly.settings
+        most = 1 if settings.fast_dev_run else None
+        return {
+            split: SplitImages(
+                split,
+                self.assembly.sources[split],
+                transform,
+                pixels,
+                batch_size=settings.eval_batch_size,
+                seed=settings.seed,
+                most=most,
+                rank=this_rank(),
+                world_size=self.devices.world_size,
+            )
+            for split in ("val", "test")
+            if split in self.assembly.sources
+        }
 
     def _loader_arguments(self) -> dict[str, Any]:
         settings, text = self.assembly.settings, self.assembly.text

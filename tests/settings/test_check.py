@@ -107,6 +107,23 @@ dimensions
         ("loss_names", {"mlmm": 1}, "loss_names: there is no task 'mlmm'; did you mean mlm?"),
         ("loss_names", {"mlm": -1}, "loss_names: the weight of mlm must be a number, at least 0, not -1"),
         ("loss_names", 3, "loss_names: must be a weight for each task; one by one: loss_names.mlm=1 loss_names.itm=1"),
+        (
+            "generation_strategy",
+            "beams",
+            "generation_strategy='beams': must be greedy, beam or sample; did you mean beam?",
+        ),
+        ("top_p", 0, "top_p=0: must be a number above 0, at most 1"),
+        (
+            "manual_inputs",
+            [{"picture": "a.jpg"}],
+            'manual_inputs: must be a list of {"image": a file, "prefix": a text}: \'picture\' is neither image nor '
+            "prefix in {'picture': 'a.jpg'}",
+        ),
+        (
+            "max_generated_tokens",
+            50,
+            "max_generated_tokens=50 is more than max_text_len=40, the longest text that the decoder knows",
+        ),
         ("optimizer_type", "sgd", "optimizer_type: there is no such setting; did you mean optim_type?"),
         ("zzz", 1, "zzz: there is no such setting; `python run.py print_config` shows all"),
     ],
@@ -232,6 +249,7 @@ def test_what_training_needs(tmp_path: Path) -> None:
         f"resume_from={str(checkpoint.parents[1])!r} is a folder; give the checkpoint file: {checkpoint}"
     )
     assert "cannot both be given" in fault("train", load_path=str(checkpoint), resume_from=str(checkpoint), **on)
+    assert fault("train", manual_inputs=[{"image": "no.jpg"}], **on) == "manual_inputs: there is no file 'no.jpg'"
     assert fault("train", text_encoder="./nowhere", **on) == "text_encoder='./nowhere': there is no such folder"
     config = {**ex.configurations[0](), **on, "load_path": str(checkpoint), "resume_from": "auto"}
     assert check_settings(config, "train").active_tasks() == ["mlm"]

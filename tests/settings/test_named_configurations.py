@@ -113,7 +113,15 @@ def test_every_task_configuration_can_be_trained(name: str) -> None:
 
 
 def test_all_named_configurations_are_described_and_tried() -> None:
-    others = ("quickstart", "task_mlm_itm_deit_electra", "tiny", "scenes", "coco", "coco_vg")
+    others = (
+        "quickstart",
+        "task_foundation_captioning",
+        "task_mlm_itm_deit_electra",
+        "tiny",
+        "scenes",
+        "coco",
+        "coco_vg",
+    )
     assert set(ex.named_configs) == {*TASKS, *MODELS, *MODIFIERS, *STEPS, *others}
     assert all(scope.__doc__ for scope in ex.named_configs.values())
 

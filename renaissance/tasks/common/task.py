@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import Draw
 from renaissance.data.text import TextProcessor
-from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
+from renaissance.tasks.common.split import Sample, SplitImages
 from renaissance.tasks.common.step import Step
+
+HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,30 @@ class Task(nn.Module, ABC):
         """The random choices that this task makes for a batch, made in the loader's processes; None if it has none."""
         return None
 
+    @classmethod
+    def sides(cls, settings: Settings) -> Sides:
+        """What of a model it uses: the sides that it reads, and the fuser where these are both."""
+        return Sides(text=cls.needs.text, image=cls.needs.image, fused=cls.needs.text and cls.needs.image)
+
+    def parts(self) -> list[Part]:
+        """Its own parts of the model, each parameter in exactly one of them: one head, where it has parameters."""
+        return [Part(self.name + HEAD_SUFFIX, self, "head")] if any(True for _ in self.parameters()) else []
+
     @abstractmethod
     def forward(self, step: Step) -> Outcome:
         """The loss and the metrics' values of a step."""
+
+    def derived(self, means: Mapping[str, float]) -> dict[str, float]:
+        """The metrics that are shown, by name, from the means of the steps' values."""
+        return dict(means)
+
+    def evaluate(self, model: VisionLanguageEncoder, images: SplitImages) -> dict[str, float]:
+        """Further metrics of a whole split, by name, for which a mean over batches will not do."""
+        return {}
+
+    def samples(self, model: VisionLanguageEncoder, images: SplitImages) -> list[Sample]:
+        """Examples of what the model makes of a split's images, for a sheet; none where a task generates nothing."""
+        return []
 
 
 def mean_loss(item_losses: Tensor, head: nn.Module) -> Tensor:

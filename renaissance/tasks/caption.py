@@ -1,0 +1,223 @@
+"""Captioning: write what a picture shows, token by token.
+
+A causal decoder attends to the image's features. With `caption_prefix_encoder` a caption is cut in two at a random
+place: a text encoder reads the first part, which the decoder attends to beside the image, and the decoder, which is
+given the last token of it only, writes the rest, which alone counts. So the text encoder has to understand what was
+said so far. Often enough the first part is empty (a mere start token), so the model also writes whole captions.
+
+Metrics: loss and accuracy a token, perplexity; on a split, of captions generated for whole images, BLEU, ROUGE-L and
+CIDEr-D against all references of an image.
+
+Source: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555; with transformers, Li et al., 2022 (BLIP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from renaissance.data.batch import Batch, Tokens
+from renaissance.data.kinds import DataNeeds
+from renaissance.data.loading import Draw, ExtraDrawer
+from renaissance.data.text import TextProcessor
+from renaissance.models.decoder import DecoderState, TextDecoder
+from renaissance.models.generation import Choice, generate
+from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
+from renaissance.settings import Settings
+from renaissance.tasks.common.caption_metrics import caption_metrics
+from renaissance.tasks.common.split import Sample, SplitImages, read_manual_inputs, shown
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.task import Outcome, Task, TaskContext, mean_loss
+
+EMPTY_SHARE = 0.25  # of the captions: their prefix is empty, as it is when a whole caption is to be written
+
+
+@dataclass(frozen=True)
+class PrefixDraw:
+    """Where each caption of a batch is cut."""
+
+    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        """Draw the cuts.
+
+        Args:
+            batch: B examples.
+            drawer: not used.
+            streams: B generators, one an example.
+
+        Returns:
+            "cut": (B,) long, how many tokens the prefix has, the start token included: at least that one, and never
+            the end token.
+        """
+        assert batch.tokens is not None
+        lengths = batch.tokens.mask[: batch.examples].sum(dim=1).tolist()
+        cuts = [
+            1 if stream.random() < EMPTY_SHARE else int(stream.integers(1, length))
+            for length, stream in zip(lengths, streams, strict=True)
+        ]
+        return {"cut": torch.tensor(cuts)}
+
+
+class Caption(Task):
+    """Cross-entropy of each token given those before it, the image and, where it is read, the prefix."""
+
+    name = "caption"
+    needs = DataNeeds(kind="caption", image=True, text=True)
+    monitor = "loss"
+    mode = "min"
+
+    def __init__(self, context: TaskContext) -> None:
+        super().__init__(context)
+        assert context.text is not None
+        self.text, self.settings = context.text, context.settings
+        self.start_id, self.end_id = self.text.cls_id, self.text.sep_id
+        self.reads_prefix = self.settings.caption_prefix_encoder
+        sizes = {"image": context.model.image_size}
+        if self.reads_prefix:
+            sizes["text"] = context.model.text_size
+        dimensions, longest = self.settings.decoder_dimensions(), self.settings.max_text_len
+        self.decoder = TextDecoder(dimensions, self.text.vocab_size, longest, sizes)
+        self.decoder.requires_grad_(not self.settings.freeze_decoder)
+        self.manual = read_manual_inputs(self.settings.manual_inputs)
+
+    @classmethod
+    def sides(cls, settings: Settings) -> Sides:
+        return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=True)
+
+    @classmethod
+    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
+        return PrefixDraw() if settings.caption_prefix_encoder else None
+
+    def parts(self) -> list[Part]:
+        return [Part("decoder", self.decoder, "head", frozen=self.settings.freeze_decoder)]
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.decoder.train(mode and not self.settings.freeze_decoder)
+        return self
+
+    # Training
+
+    def forward(self, step: Step) -> Outcome:
+        assert step.batch.tokens is not None
+        tokens = step.batch.tokens.map(lambda tensor: tensor[: step.batch.examples])
+        cut = step.batch.drawn[self.name]["cut"] if self.reads_prefix else torch.ones_like(tokens.ids[:, 0])
+        context = self._context(step.model, step.image, first_part(tokens, cut))
+        inputs, targets, counted = teacher_forcing(tokens, cut)
+        logits = self.decoder.logits(self.decoder(inputs, context)[counted]).float()  # (N, V)
+        nll = F.cross_entropy(logits, targets[counted], reduction="none")
+        smoothing = self.settings.label_smoothing if self.training else 0.0
+        losses = (1 - smoothing) * nll - smoothing * logits.log_softmax(-1).mean(-1) if smoothing else nll
+        correct = (logits.argmax(-1) == targets[counted]).float()
+        return Outcome(mean_loss(losses, self.decoder), {"loss": losses, "nll": nll, "accuracy": correct})
+
+    def derived(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Perplexity, of the mean negative log-likelihood: under label smoothing that is not the loss."""
+        others = {name: value for name, value in means.items() if name != "nll"}
+        return {**others, "perplexity": exp(means["nll"])} if "nll" in means else others
+
+    def _context(self, model: VisionLanguageEncoder, image: Features, prefix: Tokens) -> Features:
+        """What the decoder attends to: the image (B, P, D), and the prefix (B, L, D) where it is read."""
+        hidden = model.fuse(None, image, outputs=frozenset(("image",))).image
+        assert hidden is not None
+        features = {"image": Features(hidden, image.mask)}
+        if self.reads_prefix:
+            read = model.fuse(model.encode_text(prefix), None, outputs=frozenset(("text",))).text
+            assert read is not None
+            features["text"] = Features(read, prefix.mask)
+        return self.decoder.read_context(features)
+
+    # Writing
+
+    @torch.no_grad()
+    def write(
+        self, model: VisionLanguageEncoder, pixels: Tensor, streams: Sequence[np.random.Generator], prefix: str = ""
+    ) -> list[str]:
+        """Captions of images.
+
+        Args:
+            model: the encoder.
+            pixels: (B, 3, H, W) normalised.
+            streams: B generators for sampling.
+            prefix: what every caption begins with; it is cut where it leaves no room for more.
+        """
+        start = self._start(prefix)
+        ids = torch.tensor([start] * len(pixels), device=pixels.device)
+        tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+        context = self._context(model, model.encode_image(pixels), tokens)
+        # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
+        given = ids[:, -1:] if self.reads_prefix else ids
+        choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))
+        written = generate(
+            DecoderState(self.decoder, context),
+            given,
+            choice,
+            end_id=self.end_id,
+            banned=sorted(self.text.special_ids),
+            streams=streams,
+        )
+        return [self.text.decode([*start, *row]) for row in written]
+
+    def _start(self, prefix: str) -> list[int]:
+        """The start token and the tokens of a prefix, at least one position short of the longest text."""
+        ((ids, _),) = self.text.encode([prefix])
+        kept = [number for number in ids.tolist() if number not in (self.start_id, self.end_id)]
+        return [self.start_id, *kept][: self.settings.max_text_len - 1]
+
+    def evaluate(self, model: VisionLanguageEncoder, images: SplitImages) -> dict[str, float]:
+        """BLEU, ROUGE-L and CIDEr-D of generated captions; in a test of all images."""
+        most = None if images.split == "test" else self.settings.caption_metric_images
+        if not self.settings.caption_metric_images:
+            return {}
+        pairs: list[tuple[str, list[str]]] = []
+        for keys, pixels in images.batches(images.evenly(most), "captions"):
+            captions = self.write(model, pixels, [images.stream(key, "caption") for key in keys])
+            pairs += [(caption, images.texts(key)) for caption, key in zip(captions, keys, strict=True)]
+        everything = images.gathered(pairs)
+        return caption_metrics([caption for caption, _ in everything], [texts for _, texts in everything])
+
+    def samples(self, model: VisionLanguageEncoder, images: SplitImages) -> list[Sample]:
+        """Images of the split and the user's own, with their captions."""
+        samples = []
+        for keys, pixels in images.batches(images.evenly(self.settings.num_samples), "samples", share=False):
+            captions = self.write(model, pixels, [images.stream(key, "caption") for key in keys])
+            samples += [
+                Sample(images.picture(key), images.where(key), "", caption, tuple(images.texts(key)))
+                for key, caption in zip(keys, captions, strict=True)
+            ]
+        for number, given in enumerate(self.manual):
+            pixels = images.pixels([given.data], [str(given.path)])
+            (caption,) = self.write(model, pixels, [images.stream(number, "manual caption")], given.prefix)
+            samples.append(Sample(shown(given.data, str(given.path)), str(given.path), given.prefix, caption))
+        return samples
+
+
+def first_part(tokens: Tokens, cut: Tensor) -> Tokens:
+    """The first `cut` (B,) tokens of each text, as a batch of their own (B, L')."""
+    length = int(cut.max())
+    kept = torch.arange(length, device=cut.device) < cut[:, None]
+    return Tokens(tokens.ids[:, :length], kept, tokens.words[:, :length])
+
+
+def teacher_forcing(tokens: Tokens, cut: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the decoder is given, what it is to say after each of it, and where it is to say something, (B, T) each.
+
+    Args:
+        tokens: B texts, each with a start and an end token.
+        cut: (B,) long, the tokens of each text that a prefix encoder reads, 1 for the start token alone; of them the
+            decoder is given the last.
+    """
+    rest = tokens.mask.sum(dim=1) - cut  # (B,) tokens to be written, the end token included
+    steps = torch.arange(int(rest.max()), device=cut.device)
+    there = steps < rest[:, None]
+    place = (cut[:, None] + steps).clamp(max=tokens.ids.shape[1] - 1)
+    return tokens.ids.gather(1, place - 1), tokens.ids.gather(1, place), there
+
+
+TASK = Caption

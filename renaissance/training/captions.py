@@ -1,0 +1,63 @@
+"""Sheets of what the model generates, while it is trained: validation images and the user's own, with their texts.
+
+A sheet belongs to a step: what it shows follows from the weights alone, and drawing it takes no random number from
+the training, so a resumed run writes the same ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from renaissance.settings import Settings
+from renaissance.tasks.common.task import Task
+from renaissance.tracking.run_folder import RunFolder
+from renaissance.tracking.sheets import write_sheet
+from renaissance.training.module import TrainingModule
+
+
+class SampleSheets(pl.Callback):
+    """Writes `samples/step_<n>.png` and `.csv`, every `sample_interval` steps or at every validation.
+
+    Args:
+        settings: the run's settings.
+        folder: the run's folder.
+    """
+
+    def __init__(self, settings: Settings, folder: RunFolder) -> None:
+        self._interval = settings.sample_interval
+        self._folder = folder
+        self._newest_step = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._newest_step = trainer.global_step  # of a resumed run: its sheet is there already
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if self._interval is None or step == self._newest_step:  # where gradients accumulate, most batches end no step
+            return
+        self._newest_step = step
+        if step % self._interval == 0:
+            self._write(pl_module, step)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, TrainingModule)
+        if self._interval is None:
+            self._write(pl_module, pl_module.steps_done)
+
+    def _write(self, module: pl.LightningModule, step: int) -> None:
+        assert isinstance(module, TrainingModule)
+        if "val" not in module.images:
+            return
+        training = module.training
+        module.eval()
+        samples = []
+        for task in module.tasks.values():
+            assert isinstance(task, Task)
+            samples += task.samples(module.model, module.images["val"])
+        module.train(training)
+        if samples:
+            write_sheet(samples, self._folder.samples / f"step_{step}", title=f"step {step:,}")
