@@ -120,8 +120,10 @@ def _image_only(settings: Settings) -> Iterator[str]:
 
 
 def _mixable(settings: Settings) -> Iterator[str]:
+    if not settings.mixing_alpha:
+        return
     others = [task for task in settings.active_tasks() if not task_attribute(task, "mixable")]
-    if settings.mixing_alpha and others:
+    if others:
         yield (
             f"mixing_alpha={settings.mixing_alpha} mixes two examples and what they are to be classified as; "
             f"{', '.join(others)} cannot be mixed, for the targets are no classes that could be shares of two "

@@ -33,7 +33,7 @@ class ReadRun:
     """A run as its folder tells it.
 
     Attributes:
-        name: what tables and legends call it, the folder as it was given.
+        name: what tables and legends call it.
         settings: its resolved settings.
         points: its metrics by name, `<task>/<split>/<metric>`.
         examples_per_second: in training; None where the run has no summary, or none in it.
@@ -60,7 +60,7 @@ def compare_runs(settings: Settings) -> Path:
         UserError: a run cannot be read or has no metrics, or no folder can be made.
     """
     assert settings.runs is not None
-    runs = [read_run(given) for given in settings.runs]
+    runs = [read_run(given, name) for given, name in zip(settings.runs, run_names(settings.runs), strict=True)]
     differing = differing_settings(runs)
     table = [row for run in runs for row in result_rows(run)]
     parent = Path(settings.compare_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
@@ -79,8 +79,14 @@ def compare_runs(settings: Settings) -> Path:
     return folder
 
 
-def read_run(given: str) -> ReadRun:
-    """A run from its folder.
+def run_names(given: Sequence[str]) -> list[str]:
+    """What to call runs: `<exp_name>/<n>`, or where that is no name for one alone, the folders as they were given."""
+    short = ["/".join(Path(folder).resolve().parts[-2:]) for folder in given]
+    return short if len(set(short)) == len(short) else list(given)
+
+
+def read_run(given: str, name: str) -> ReadRun:
+    """A run from its folder, called by a name.
 
     Raises:
         UserError: a file of it cannot be read, or it has no metrics yet.
@@ -89,9 +95,9 @@ def read_run(given: str) -> ReadRun:
     settings = _read_json(folder.config)
     points: dict[str, list[Point]] = defaultdict(list)
     try:
-        for name, point in read_rows(folder.metrics):
-            if math.isfinite(point.value) and len(name.split("/")) == 3:
-                points[name].append(point)
+        for metric, point in read_rows(folder.metrics):
+            if math.isfinite(point.value) and len(metric.split("/")) == 3:
+                points[metric].append(point)
     except (OSError, ValueError) as error:
         raise UserError(f"runs: {folder.metrics} cannot be read ({error})") from error
     if not points:
@@ -100,7 +106,7 @@ def read_run(given: str) -> ReadRun:
     last = max(point.step for series in points.values() for point in series)
     remark = "" if summary.get("status") == "finished" else f"not finished; its last point is at step {last:,}"
     speed = summary.get("examples_per_second")
-    return ReadRun(given, settings, dict(points), speed if isinstance(speed, int | float) else None, remark)
+    return ReadRun(name, settings, dict(points), speed if isinstance(speed, int | float) else None, remark)
 
 
 def result_rows(run: ReadRun) -> list[tuple[object, ...]]:

@@ -293,7 +293,7 @@ def _quieten_lightning() -> None:
     for message in (
         ".*does not have many workers.*",
         ".*was previously called multiple times.*",
-        ".*modules? in eval mode at the start of training.*",
+        ".*module\\(s\\) in eval mode at the start of training.*",
         ".*Trying to infer the `batch_size`.*",
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*You defined a `validation_step` but have no `val_dataloader`.*",

@@ -16,7 +16,7 @@ from renaissance.errors import UserError
 from renaissance.settings import check_settings
 from renaissance.settings.discovery import task_attribute
 from renaissance.tasks import load_task, task_names
-from renaissance.tracking.compare import compare_runs
+from renaissance.tracking.compare import compare_runs, run_names
 from renaissance.tracking.metrics import Point, more_is_better
 from renaissance.tracking.summary import best_values
 
@@ -51,18 +51,23 @@ def test_the_table_has_best_final_and_test_and_what_differs(tmp_path, capsys):
     assert folder == tmp_path / "result" / "comparisons" / "1"
     table = list(csv.DictReader((folder / "comparison.csv").open(newline="")))
     assert table == [
-        {"run": one, "task": "itm", "metric": "accuracy", "best": "0.75", "at step": "20", "final": "0.7",
+        {"run": "r/1", "task": "itm", "metric": "accuracy", "best": "0.75", "at step": "20", "final": "0.7",
          "test": "0.72", "examples/s": "120.0", "learning_rate": "0.0001"},
-        {"run": two, "task": "mlm", "metric": "accuracy", "best": "0.1", "at step": "10", "final": "0.1",
+        {"run": "r/2", "task": "mlm", "metric": "accuracy", "best": "0.1", "at step": "10", "final": "0.1",
          "test": "", "examples/s": "", "learning_rate": "0.001"},
     ]  # fmt: skip
     said = capsys.readouterr().out
-    assert f"{two}: not finished; its last point is at step 10" in said
+    assert "r/2: not finished; its last point is at step 10" in said
     assert "learning_rate" in said
     assert {path.name for path in folder.glob("*.png")} == {"itm_accuracy.png", "itm_loss.png", "mlm_accuracy.png"}
     with Image.open(folder / "itm_accuracy.png") as image:
         assert image.width > 100
     assert compare_runs(comparing(tmp_path, [one, two])).name == "2", "never into a folder that is there"
+
+
+def test_runs_of_one_name_are_called_by_their_folders():
+    assert run_names(["result/a/1", "result/a/2/"]) == ["a/1", "a/2"]
+    assert run_names(["here/a/1", "there/a/1"]) == ["here/a/1", "there/a/1"]
 
 
 def test_the_direction_of_a_metric_is_the_same_everywhere():
