@@ -27,6 +27,7 @@ from renaissance.data.batch import Batch, Tokens
 from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.text import TextProcessor
+from renaissance.errors import UserError
 from renaissance.models.decoder import DecoderState, TextDecoder
 from renaissance.models.generation import Choice, generate
 from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
@@ -70,7 +71,6 @@ class Caption(Task):
     name = "caption"
     needs = DataNeeds(kind="caption", image=True, text=True)
     monitor = "loss"
-    mode = "min"
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
@@ -78,6 +78,11 @@ class Caption(Task):
         self.text, self.settings = context.text, context.settings
         self.start_id, self.end_id = self.text.cls_id, self.text.sep_id
         self.reads_prefix = self.settings.caption_prefix_encoder
+        if not self.reads_prefix and (self.settings.text_modality_dropout or self.settings.image_modality_dropout):
+            raise UserError(
+                "text_modality_dropout and image_modality_dropout leave caption nothing to look at: without "
+                "caption_prefix_encoder=True the image is all that its decoder sees. Take 0 for both."
+            )
         sizes = {"image": context.model.image_size}
         if self.reads_prefix:
             sizes["text"] = context.model.text_size
@@ -108,7 +113,8 @@ class Caption(Task):
         assert step.batch.tokens is not None
         tokens = step.batch.tokens.map(lambda tensor: tensor[: step.batch.examples])
         cut = step.batch.drawn[self.name]["cut"] if self.reads_prefix else torch.ones_like(tokens.ids[:, 0])
-        context = self._context(step.model, step.image, first_part(tokens, cut))
+        prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
+        context = self._context(step.model, *step.kept(prefix, step.image))
         inputs, targets, counted = teacher_forcing(tokens, cut)
         logits = self.decoder.logits(self.decoder(inputs, context)[counted]).float()  # (N, V)
         nll = F.cross_entropy(logits, targets[counted], reduction="none")
@@ -122,13 +128,14 @@ class Caption(Task):
         others = {name: value for name, value in means.items() if name != "nll"}
         return {**others, "perplexity": exp(means["nll"])} if "nll" in means else others
 
-    def _context(self, model: VisionLanguageEncoder, image: Features, prefix: Tokens) -> Features:
-        """What the decoder attends to: the image (B, P, D), and the prefix (B, L, D) where it is read."""
+    def _context(self, model: VisionLanguageEncoder, prefix: Features | None, image: Features | None) -> Features:
+        """What the decoder attends to: the prefix (B, L, D) where one is read, and the image (B, P, D)."""
+        assert image is not None
         hidden = model.fuse(None, image, outputs=frozenset(("image",))).image
         assert hidden is not None
         features = {"image": Features(hidden, image.mask)}
-        if self.reads_prefix:
-            read = model.fuse(model.encode_text(prefix), None, outputs=frozenset(("text",))).text
+        if prefix is not None:
+            read = model.fuse(prefix, None, outputs=frozenset(("text",))).text
             assert read is not None
             features["text"] = Features(read, prefix.mask)
         return self.decoder.read_context(features)
@@ -150,7 +157,8 @@ class Caption(Task):
         start = self._start(prefix)
         ids = torch.tensor([start] * len(pixels), device=pixels.device)
         tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
-        context = self._context(model, model.encode_image(pixels), tokens)
+        prefix_features = model.encode_text(tokens) if self.reads_prefix else None
+        context = self._context(model, prefix_features, model.encode_image(pixels))
         # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
         given = ids[:, -1:] if self.reads_prefix else ids
         choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))

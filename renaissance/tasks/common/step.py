@@ -73,9 +73,13 @@ class Step:
 
     def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:
         """The model's `fuse` for B pairs, some of which may lose a modality in training."""
-        if self._dropout is not None and text is not None and image is not None:
-            text, image = self._dropout.apply(text, image)
-        return self.model.fuse(text, image, outputs)
+        return self.model.fuse(*self.kept(text, image), outputs)
+
+    def kept(self, text: Features | None, image: Features | None) -> tuple[Features | None, Features | None]:
+        """B pairs as they are, or in training, under modality dropout, with zeros for what an example loses."""
+        if self._dropout is None or text is None or image is None:
+            return text, image
+        return self._dropout.apply(text, image)
 
     def of_labels(self, measure: Callable[[Tensor], Tensor]) -> Tensor:
         """What `measure` gives for the labels (B,); of mixed examples, for the labels of both, in their shares."""
