@@ -118,9 +118,11 @@ def defaults() -> None:
     freeze_image_encoder = False  # keep the image encoder's weights as they are
 
     # == Two-tower text encoder ==
-    text_encoder = "google/electra-small-discriminator"  # a text encoder
+    text_encoder = "google/electra-small-discriminator"  # a text encoder; transformer: the built-in one
+    text_encoder_config = None  # flags of the architecture's own configuration; needs random weights
+    text_encoder_window_size = None  # tokens around it that a token sees in our transformer; None: all
     random_init_text_encoder = False  # start from random weights instead of pretrained ones
-    text_encoder_manual_configuration = False  # use the dimensions below; needs random_init_text_encoder
+    text_encoder_manual_configuration = False  # use the dimensions below, as transformer always does
     text_encoder_hidden_size = 192  # width of the hidden states
     text_encoder_num_heads = 4  # attention heads; they divide the width
     text_encoder_num_layers = 12  # layers
@@ -131,6 +133,7 @@ def defaults() -> None:
 
     # == Text ==
     max_text_len = 40  # tokens of a text, the special ones included; longer texts are cut
+    text_pooling = "mean"  # how a text alone becomes one vector: cls: its first token; mean or max: of all its tokens
     vocab_size = None  # entries of the vocabulary; None: what the tokenizer has
     tokenizer = None  # None: the pretrained text encoder's own, else word pieces built from the training texts
 

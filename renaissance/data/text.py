@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models
 from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_encoder, load_vocabulary
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.settings.text_encoders import text_encoder_settings
 
 # The loader's processes tokenize side by side already; threads of the tokenizer's own would only be in their way,
 # and it warns when a process forks after using them.
@@ -58,7 +59,7 @@ class TextProcessor:
         """
         one_tower = settings.model_type == "one-tower"
         encoder = settings.encoder if one_tower else settings.text_encoder
-        random = settings.random_init_encoder if one_tower else settings.random_init_text_encoder
+        random = settings.random_init_encoder if one_tower else text_encoder_settings(settings).random
         name, setting = settings.tokenizer, "tokenizer"
         if name is None and not random and not (one_tower and is_vision_encoder(encoder)):
             name, setting = encoder, "encoder" if one_tower else "text_encoder"

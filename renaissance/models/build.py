@@ -14,6 +14,7 @@ from renaissance.data.images import ImageStatistics
 from renaissance.errors import UserError
 from renaissance.models.dimensions import dropout_of
 from renaissance.models.fuser import CrossModalEncoder
+from renaissance.models.heads import POOLINGS
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
 from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddings
@@ -22,6 +23,7 @@ from renaissance.models.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.models.vision import VisionEncoder, build_vision_encoder, check_patches
 from renaissance.settings import Settings
+from renaissance.settings.text_encoders import text_encoder_settings
 
 DEFAULT_PATCH_SIZE = 16  # pixels, of a one-tower whose encoder knows no patches (ViT's and ViLT's own)
 
@@ -59,6 +61,7 @@ def build_model(
         )
     builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs or {})
     model = builder.one_tower(text, image) if settings.model_type == "one-tower" else builder.two_tower(text, image)
+    model.pool_text = POOLINGS[settings.text_pooling]
     model.notes = builder.notes
     model.image_statistics = builder.image_statistics
     return model
@@ -86,7 +89,7 @@ class _Builder:
                 layers.hidden_size, layers.num_layers, layers.num_heads, layers.mlp_ratio, layers.drop_rate
             )
         return TwoTower(
-            TextEncoder(self._text(self._request("text_encoder"))) if text else None,
+            TextEncoder(self._text(self._text_request())) if text else None,
             VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size) if image else None,
             fuser,
             layers.hidden_size,
@@ -121,7 +124,6 @@ class _Builder:
         settings = self.settings
         random_setting, dimensions = {
             "encoder": ("random_init_encoder", settings.encoder_dimensions()),
-            "text_encoder": ("random_init_text_encoder", settings.text_encoder_dimensions()),
             "image_encoder": ("random_init_vision_encoder", settings.image_encoder_dimensions()),
         }[setting]
         return EncoderRequest(
@@ -131,6 +133,20 @@ class _Builder:
             random=getattr(settings, random_setting),
             dimensions=dimensions,
             config=self.configs.get(setting),
+        )
+
+    def _text_request(self) -> EncoderRequest:
+        """What the settings, or the checkpoint, ask of the text encoder."""
+        chosen = text_encoder_settings(self.settings)
+        return EncoderRequest(
+            name=chosen.name,
+            setting="text_encoder",
+            random_setting="random_init_text_encoder",
+            random=chosen.random,
+            dimensions=chosen.dimensions,
+            config=self.configs.get("text_encoder"),
+            is_architecture=chosen.is_architecture,
+            flags=chosen.flags,
         )
 
     def _text(self, request: EncoderRequest) -> PreTrainedModel:

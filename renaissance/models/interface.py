@@ -6,7 +6,7 @@ Shapes: B examples, L text tokens, P image positions (patches + 1), D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from renaissance.data.batch import Tokens
 from renaissance.data.images import ImageStatistics
+from renaissance.models.heads import mean_over
 
 Output = Literal["text", "image", "pooled"]
 Role = Literal["tower", "cross_modal", "head"]
@@ -74,6 +75,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
         image_size: likewise for an image alone (0 without an image side).
         image_statistics: what the pretrained image encoder's processor expects; None where there is none, so that
             the transform key decides, and where the model comes from a checkpoint, which keeps them itself.
+        pool_text: one vector a text (B, D) of its features (B, L, D) and their mask (B, L), for texts alone.
         notes: what building did that the user should know, such as resized position embeddings; one line each.
     """
 
@@ -86,6 +88,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.image_statistics = None
+        self.pool_text: Callable[[Tensor, Tensor], Tensor] = mean_over
         self.notes: list[str] = []
         self._frozen: frozenset[str] = frozenset()
 
@@ -102,8 +105,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
         """Let the modalities see each other; only `outputs` are computed.
 
         With one modality None this is the uni-modal encoder: a two-tower returns its tower's features
-        (the mean over positions in the mask as `pooled` for a text, the class position, or the mean where
-        there is none, for an image), a one-tower runs its transformer over that modality alone.
+        (for a text `pool_text` of them as `pooled`; for an image the class position, or the mean where there is
+        none), a one-tower runs its transformer over that modality alone.
         """
 
     @abstractmethod

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from renaissance.data.batch import Tokens
 from renaissance.models.fuser import CrossModalEncoder
-from renaissance.models.heads import mean_over
 from renaissance.models.initialise import STANDARD_DEVIATION, initialise
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, VisionLanguageEncoder
 from renaissance.models.sources import config_to_dict
@@ -106,7 +105,7 @@ class TwoTower(VisionLanguageEncoder):
         fused = Fused()
         if text is not None:
             fused.text = text.hidden if "text" in outputs else None
-            fused.pooled = mean_over(text.hidden, text.mask) if "pooled" in outputs else None
+            fused.pooled = self.pool_text(text.hidden, text.mask) if "pooled" in outputs else None
         elif image is not None:
             assert self.image_encoder is not None
             fused.image = image.hidden if "image" in outputs else None

@@ -41,8 +41,8 @@ def _nothing_is_empty(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _nothing_is_no_part(value: Any) -> Any:
-    """None, which means no part, as the empty dictionary."""
+def _nothing_is_empty_dict(value: Any) -> Any:
+    """None, which means no part or no flag, as the empty dictionary."""
     return {} if value is None else value
 
 
@@ -117,11 +117,20 @@ OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
 Names = Annotated[list[_Text], Field(min_length=1), Allowed("a list of names")]
 Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
+TextEncoder = Annotated[_Text, Allowed("a Hugging Face name, a folder, or an architecture such as longformer")]
+Flags = Annotated[
+    dict[_Text, Any],
+    BeforeValidator(_nothing_is_empty_dict),
+    Allowed('flags by name, such as {"attention_window": 64}, or None'),
+]
+OptionalWindow = Annotated[
+    Annotated[int, Field(ge=2)] | None, BeforeValidator(_whole), Allowed("a whole number, at least 2, or None")
+]
 OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None")]
 CheckpointOrEmpty = Annotated[str, BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')]
 Modules = Annotated[
     dict[_Text, _Text],
-    BeforeValidator(_nothing_is_no_part),
+    BeforeValidator(_nothing_is_empty_dict),
     Allowed('checkpoint files by part, such as {"text_encoder": "a.ckpt"}'),
 ]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None")]

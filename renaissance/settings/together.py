@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.discovery import suggestion, task_reads
 from renaissance.settings.model import Settings
+from renaissance.settings.text_encoders import text_encoder_settings
 from renaissance.settings.wordpieces import lacks_word_pieces
 
 Command = Literal["train", "prepare", "print"]
@@ -41,6 +43,35 @@ def _manual_needs_random(manual: str, random: str) -> Check:
             yield f"{manual}=True needs {random}=True: pretrained weights bring their own dimensions"
 
     return check
+
+
+def _text_architecture(settings: Settings) -> Iterator[str]:
+    """Dimensions, flags and windows go with the encoders that have them."""
+    encoder = text_encoder_settings(settings)
+    window = settings.text_encoder_window_size
+    if settings.text_encoder_manual_configuration and not encoder.random:
+        yield (
+            "text_encoder_manual_configuration=True needs random_init_text_encoder=True: pretrained weights bring "
+            "their own dimensions"
+        )
+    if settings.load_path or settings.load_modules:
+        return  # the encoder that is meant may be a checkpoint's
+    if settings.text_encoder_config and encoder.name == BUILT_IN:
+        yield (
+            f"text_encoder_config is for the flags of other architectures; {BUILT_IN} has the settings "
+            "text_encoder_hidden_size, …_num_heads, …_num_layers, …_mlp_ratio, …_drop_rate, …_embedding_size and "
+            "…_window_size"
+        )
+    elif settings.text_encoder_config and not encoder.random:
+        yield (
+            "text_encoder_config needs random_init_text_encoder=True, or an architecture such as longformer as "
+            "text_encoder: pretrained weights bring their own configuration"
+        )
+    if window is not None and encoder.name != BUILT_IN:
+        yield (
+            f"text_encoder_window_size={window} is {BUILT_IN}'s, and text_encoder={encoder.name!r} is another; "
+            "Longformer has text_encoder_config={'attention_window': …}"
+        )
 
 
 def _heads_divide(width: str, heads: str) -> Check:
@@ -73,7 +104,7 @@ def _whole_words(settings: Settings) -> Iterator[str]:
         name = "tokenizer"
     elif settings.model_type == "two-tower":
         name = "text_encoder"
-        if settings.random_init_text_encoder:
+        if text_encoder_settings(settings).random:
             return  # its vocabulary is built from the training texts, as word pieces
     else:
         name = "encoder"
@@ -182,7 +213,7 @@ def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
 ALWAYS: list[Check] = [
     _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
     _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
-    _manual_needs_random("text_encoder_manual_configuration", "random_init_text_encoder"),
+    _text_architecture,
     _heads_divide("hidden_size", "num_heads"),
     _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
     _heads_divide("text_encoder_hidden_size", "text_encoder_num_heads"),

@@ -13,14 +13,18 @@ from typing import Any
 
 from renaissance.errors import UserError
 from renaissance.models.dimensions import with_dimensions
+from renaissance.models.flags import with_flags
 from renaissance.models.sources import EncoderRequest, config_from_dict, config_to_dict
-from renaissance.settings import EncoderDimensions, Settings, check_settings
+from renaissance.models.transformer import MODEL_TYPE
+from renaissance.settings import Settings, check_settings
+from renaissance.settings.architectures import BUILT_IN
 from renaissance.training.checkpoints import Checkpoint
 from renaissance.training.parts import (
     ENCODERS,
     VOCABULARY,
     Settled,
     dimension_settings,
+    own_settings,
     part_of_tensor,
     settled_by,
 )
@@ -157,7 +161,7 @@ def _settled(loan: Loan) -> Settled:
         everything = Settled()
         for part in ARCHITECTURE:
             everything |= settled_by(part, {"encoder": {"vocab_size": 0, "num_channels": 0}})
-        settled = Settled(fixed, (everything.fixed | everything.follows) - fixed)
+        settled = Settled(fixed, (everything.fixed | everything.follows | settled.follows) - fixed)
     return settled
 
 
@@ -179,7 +183,8 @@ def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Se
     """Where the user replaces an encoder by another one, that one's settings are the user's, not the checkpoint's."""
     for encoder, (_, random) in ENCODERS.items():
         if encoder in overridden:
-            own = dimension_settings(encoder) | {random}
+            own = own_settings(encoder) | {random}
+            own |= {"text_encoder_window_size"} if encoder == "text_encoder" else set()
             own |= VOCABULARY if encoder != "image_encoder" else set()
             own |= {"patch_size"} if encoder != "text_encoder" else set()
             current.update({name: getattr(settings, name) for name in own})
@@ -203,16 +208,23 @@ def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
 
 
 def _adapted(encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]) -> dict[str, Any]:
-    """A checkpoint's configuration with what the user wants different, under `strict_loading=False`."""
+    """A checkpoint's configuration with what the user wants different: dimensions under `strict_loading=False` only."""
     config = dict(config)
     if "patch_size" in overridden and "patch_size" in config:
         config["patch_size"] = settings.patch_size
-    dimensions: EncoderDimensions | None = getattr(settings, f"{encoder}_dimensions")()
-    if dimensions is None or not overridden & dimension_settings(encoder):
+    if config["model_type"] == MODEL_TYPE:
+        config["window_size"] = settings.text_encoder_window_size
+    if not overridden & own_settings(encoder):
         return config
-    request = EncoderRequest(getattr(settings, encoder), encoder, ENCODERS[encoder][1], random=True,
-                             dimensions=dimensions)  # fmt: skip
-    return config_to_dict(with_dimensions(config_from_dict(config), request))
+    request = EncoderRequest(
+        name=getattr(settings, encoder),
+        setting=encoder,
+        random_setting=ENCODERS[encoder][1],
+        random=True,
+        dimensions=getattr(settings, f"{encoder}_dimensions")(),
+        flags=settings.text_encoder_config if encoder == "text_encoder" else {},
+    )
+    return config_to_dict(with_flags(with_dimensions(config_from_dict(config), request), request))
 
 
 def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], image: bool, text: bool) -> bool:
@@ -227,7 +239,7 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], im
     for encoder in ENCODERS:
         switch = f"{encoder}_manual_configuration"
         if name in dimension_settings(encoder) - {switch}:
-            return bool(saved.get(switch) or current[switch])
+            return bool(saved.get(switch) or current[switch] or saved.get(encoder) == BUILT_IN)
     if "cross_layer" in name:
         return two_tower and image and text
     return True

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from renaissance.models.transformer import MODEL_TYPE
+
 HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
 # The encoders of a model, with the prefix of their dimensions' settings and the setting that asks for random weights.
@@ -19,6 +21,7 @@ ENCODERS = {
 }
 DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
 CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
+FLAGS = {"text_encoder": ("text_encoder_config",)}  # settings of an encoder's own configuration
 VOCABULARY = frozenset(("tokenizer", "vocab_size"))
 
 
@@ -51,6 +54,11 @@ def dimension_settings(encoder: str) -> frozenset[str]:
     return frozenset(prefix + name for name in DIMENSIONS) | {f"{encoder}_manual_configuration"}
 
 
+def own_settings(encoder: str) -> frozenset[str]:
+    """The settings that say how an encoder is built: its dimensions and the flags of its configuration."""
+    return dimension_settings(encoder) | frozenset(FLAGS.get(encoder, ()))
+
+
 def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
     """The settings that the weights of a part settle.
 
@@ -60,7 +68,9 @@ def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
     """
     if part in ENCODERS:
         config = encoder_configs.get(part, {})
-        settled = Settled(dimension_settings(part) | {part}, frozenset({ENCODERS[part][1]}))
+        settled = Settled(own_settings(part) | {part}, frozenset({ENCODERS[part][1]}))
+        if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
+            settled |= Settled(follows=frozenset({"text_encoder_window_size"}))
         if "vocab_size" in config:
             settled |= SETTLED["text_embeddings"]
         if "num_channels" in config:
@@ -74,6 +84,6 @@ SETTLED = {
     "text_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "pooler": Settled(frozenset(("pooler_type",))),
-    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len",))),
+    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "text_pooling"))),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }

@@ -17,7 +17,12 @@ from renaissance.training.plan import Plan
 # What the optimiser's state, the order of the data and the random choices rest on.
 SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freeze_image_encoder",
         "freeze_text_encoder", "freeze_cross_modal")  # fmt: skip
-SAME_IF_CHOSEN = ("image_size", "max_text_len")  # else the checkpoint's hold
+SAME_IF_CHOSEN = (
+    "image_size",
+    "max_text_len",
+    "text_encoder_window_size",
+    "text_pooling",
+)  # else the checkpoint's hold
 POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
             "epoch_batches": "datasets"}  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renaissance.models.heads import Classifier, MlmHead, PairHead, mean_over
+from renaissance.models.heads import POOLINGS, Classifier, MlmHead, PairHead, mean_over
 
 
 def test_shapes() -> None:
@@ -34,6 +34,13 @@ def test_mean_leaves_padding_out() -> None:
     torch.testing.assert_close(means[0], hidden[0, :2].mean(0))
     assert torch.equal(means[1], torch.zeros(3))  # no position at all: no division by zero
     assert not means.isnan().any()
+
+
+def test_poolings() -> None:
+    hidden = torch.tensor([[[1.0, -5.0], [3.0, -7.0], [9.0, 9.0]], [[1.0, 2.0], [3.0, 0.0], [5.0, 1.0]]])
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    expected = {"cls": [[1, -5], [1, 2]], "mean": [[2, -6], [3, 1]], "max": [[3, -5], [5, 2]]}
+    assert {name: pool(hidden, mask).tolist() for name, pool in POOLINGS.items()} == expected
 
 
 @pytest.mark.parametrize("training", [True, False])
