@@ -86,7 +86,7 @@ def defaults() -> None:
     eval_batch_size = 32  # examples a device takes at once in validation and test
 
     # == The model ==
-    model_type = "two-tower"  # two-tower: two encoders and a fuser; one-tower: one encoder for both modalities
+    model_type = "two-tower"  # two-tower: two encoders and a fuser; late-fusion: no fuser; one-tower: one encoder
 
     # == One-tower encoder ==
     encoder = "google/electra-small-discriminator"  # a text or a vision transformer

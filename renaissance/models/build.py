@@ -17,6 +17,7 @@ from renaissance.models.fuser import CrossModalEncoder
 from renaissance.models.heads import POOLINGS
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
+from renaissance.models.late_fusion import LateFusion
 from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddings
 from renaissance.models.sources import EncoderRequest, find_config, find_image_statistics, sees_images
 from renaissance.models.text import TextEncoder, build_text_encoder
@@ -60,7 +61,12 @@ def build_model(
             "Leave it at None to take the tokenizer's."
         )
     builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs or {})
-    model = builder.one_tower(text, image) if settings.model_type == "one-tower" else builder.two_tower(text, image)
+    architectures = {
+        "two-tower": builder.two_tower,
+        "one-tower": builder.one_tower,
+        "late-fusion": builder.late_fusion,
+    }
+    model: VisionLanguageEncoder = architectures[settings.model_type](text, image)
     model.pool_text = POOLINGS[settings.text_pooling]
     model.notes = builder.notes
     model.image_statistics = builder.image_statistics
@@ -68,7 +74,7 @@ def build_model(
 
 
 class _Builder:
-    """What the two architectures share while they are built: settings, configurations of a checkpoint, notes."""
+    """What the architectures share while they are built: settings, configurations of a checkpoint, notes."""
 
     def __init__(self, settings: Settings, vocab_size: int, pad_id: int, configs: dict[str, Any]) -> None:
         self.settings = settings
@@ -79,22 +85,30 @@ class _Builder:
         self.image_statistics: ImageStatistics | None = None
 
     def two_tower(self, text: bool, image: bool) -> TwoTower:
-        settings = self.settings
-        frozen = {"text_encoder": settings.freeze_text_encoder, "image_encoder": settings.freeze_image_encoder}
-        frozen.update(dict.fromkeys(("text_projection", "image_projection", "fuser"), settings.freeze_cross_modal))
-        layers = settings.cross_layer_dimensions()
+        layers = self.settings.cross_layer_dimensions()
         fuser = None
         if text and image:
             fuser = CrossModalEncoder(
                 layers.hidden_size, layers.num_layers, layers.num_heads, layers.mlp_ratio, layers.drop_rate
             )
-        return TwoTower(
+        frozen = self._frozen("text_projection", "image_projection", "fuser")
+        return TwoTower(*self._towers(text, image), fuser, layers.hidden_size, frozen)
+
+    def late_fusion(self, text: bool, image: bool) -> LateFusion:
+        return LateFusion(*self._towers(text, image), self._frozen("pair_pooler"))
+
+    def _towers(self, text: bool, image: bool) -> tuple[TextEncoder | None, VisionEncoder | None]:
+        return (
             TextEncoder(self._text(self._text_request())) if text else None,
-            VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size) if image else None,
-            fuser,
-            layers.hidden_size,
-            frozenset(name for name, is_frozen in frozen.items() if is_frozen),
+            VisionEncoder(self._vision(self._request("image_encoder")), self.settings.image_size) if image else None,
         )
+
+    def _frozen(self, *cross_modal: str) -> frozenset[str]:
+        """The parts that the settings freeze, of the towers and the cross-modal ones that are named."""
+        settings = self.settings
+        frozen = {"text_encoder": settings.freeze_text_encoder, "image_encoder": settings.freeze_image_encoder}
+        frozen.update(dict.fromkeys(cross_modal, settings.freeze_cross_modal))
+        return frozenset(name for name, is_frozen in frozen.items() if is_frozen)
 
     def one_tower(self, text: bool, image: bool) -> OneTower:
         settings = self.settings

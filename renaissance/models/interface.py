@@ -66,11 +66,12 @@ class Part:
 
 
 class VisionLanguageEncoder(nn.Module, ABC):
-    """A one-tower or two-tower encoder.
+    """A one-tower, two-tower or late-fusion encoder.
 
     Attributes:
         pooled_size: width of `Fused.pooled` when both modalities are given.
-        hidden_size: width D of `Fused.text` and `Fused.image`  when both modalities are given.
+        hidden_size: width D of `Fused.text` and `Fused.image` when both modalities are given; 0 where their positions
+            do not see each other.
         text_size: width of `Fused.text` / `Fused.pooled` when only a text is given (0 without a text side).
         image_size: likewise for an image alone (0 without an image side).
         image_statistics: what the pretrained image encoder's processor expects; None where there is none, so that

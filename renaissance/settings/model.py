@@ -67,7 +67,9 @@ class Settings(BaseModel):
     per_gpu_batchsize: kinds.Count
     eval_batch_size: kinds.Count
     # the one-tower model
-    model_type: Annotated[Literal["two-tower", "one-tower"], kinds.choice_words("two-tower", "one-tower")]
+    model_type: Annotated[
+        Literal["two-tower", "one-tower", "late-fusion"], kinds.choice_words("two-tower", "one-tower", "late-fusion")
+    ]
     encoder: kinds.Pretrained
     pooler_type: Annotated[Literal["double", "single"], kinds.choice_words("double", "single")]
     random_init_encoder: kinds.Switch

@@ -88,7 +88,7 @@ def _heads_divide(width: str, heads: str) -> Check:
 def _image_size(settings: Settings) -> Iterator[str]:
     patch, origin = settings.patch_size, "patch_size"
     if patch is None and not settings.load_path and not settings.load_modules:
-        name = "image_encoder" if settings.model_type == "two-tower" else "encoder"
+        name = "encoder" if settings.model_type == "one-tower" else "image_encoder"
         found = re.search(r"patch(\d+)|dino-vit[a-z](\d+)", getattr(settings, name))
         if found:
             patch, origin = int(found[1] or found[2]), f"the patch size of {name}"
@@ -102,7 +102,7 @@ def _whole_words(settings: Settings) -> Iterator[str]:
         return
     if settings.tokenizer is not None:
         name = "tokenizer"
-    elif settings.model_type == "two-tower":
+    elif settings.model_type != "one-tower":
         name = "text_encoder"
         if text_encoder_settings(settings).random:
             return  # its vocabulary is built from the training texts, as word pieces

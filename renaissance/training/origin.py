@@ -139,7 +139,7 @@ def _check_sides(loans: list[Loan], settings: Settings, image: bool, text: bool)
     """
     two_tower = f"model_type={settings.model_type!r} has text_encoder and image_encoder"
     one_tower = f"model_type={settings.model_type!r} has one, encoder"
-    is_two = settings.model_type == "two-tower"
+    is_two = settings.model_type != "one-tower"
     absent = {
         "encoder": two_tower if is_two else "",
         "text_encoder": one_tower if not is_two else "" if text else "its tasks read no text",
@@ -233,13 +233,13 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], im
         return False
     if name.startswith(("text_encoder", "tokenizer", "vocab_size")) and not text:
         return False
-    two_tower = saved.get("model_type") == "two-tower" and current["model_type"] == "two-tower"
-    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and two_tower:
+    kinds = {saved.get("model_type"), current["model_type"]}
+    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and "one-tower" not in kinds:
         return False
     for encoder in ENCODERS:
         switch = f"{encoder}_manual_configuration"
         if name in dimension_settings(encoder) - {switch}:
             return bool(saved.get(switch) or current[switch] or saved.get(encoder) == BUILT_IN)
     if "cross_layer" in name:
-        return two_tower and image and text
+        return kinds == {"two-tower"} and image and text
     return True

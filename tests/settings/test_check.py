@@ -69,7 +69,11 @@ dimensions
         ("learning_rate", float("nan"), "learning_rate=nan: must be a number above 0"),
         ("learning_rate", False, "learning_rate=False: must be a number above 0"),
         ("optim_type", "adamv", "optim_type='adamv': must be adamw, adam or sgd; did you mean adam?"),
-        ("model_type", "onetower", "model_type='onetower': must be two-tower or one-tower; did you mean one-tower?"),
+        (
+            "model_type",
+            "onetower",
+            "model_type='onetower': must be two-tower, one-tower or late-fusion; did you mean one-tower?",
+        ),
         ("num_gpus", -1, "num_gpus=-1: must be auto, or a whole number, at least 0"),
         ("num_gpus", "aut", "num_gpus='aut': must be auto, or a whole number, at least 0; did you mean auto?"),
         ("precision", 64, "precision=64: must be 32, bf16-mixed (or bf16) or 16-mixed (or 16)"),

@@ -61,3 +61,16 @@ def test_part_of_a_longformer_goes_into_another_run(run):
     folder, _ = run("task_finetune_imdb", "scenes", **QUICK, **ARCHITECTURES["longformer"])
     again, _ = run("task_finetune_imdb", "scenes", **QUICK, load_modules={"text_encoder": str(folder.last_checkpoint)})
     assert entry(again.last_checkpoint)["encoder_configs"]["text_encoder"]["model_type"] == "longformer"
+
+
+def test_late_fusion_trains_pairs_and_is_loaded_again(run):
+    options = {**QUICK, "model_type": "late-fusion"}
+    folder, _ = run("task_itm", "scenes", "tiny", **options)
+    parts = {name.split(".")[1] for name in torch.load(folder.last_checkpoint, weights_only=True)["state_dict"]}
+    assert parts >= {"text_encoder", "image_encoder", "pair_pooler"}
+    again, _ = run("task_itm", "scenes", load_path=str(folder.best_checkpoint), test_only=True)
+    assert values(again, "itm/test/loss") == pytest.approx(values(folder, "itm/test/loss"))
+    words, _ = run("task_finetune_imdb", "scenes", **QUICK, load_path=str(folder.best_checkpoint))
+    assert entry(words.last_checkpoint)["settings"]["model_type"] == "late-fusion"
+    with pytest.raises(UserError, match="no word sees the image"):
+        run("task_mlm_itm", "scenes", "tiny", **options)
