@@ -95,6 +95,16 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4",
         {"roberta-base": "prajjwal1/bert-tiny"},
     ),
+    'python run.py with task_finetune_imdb \'text_encoder=["transformer", "longformer", "/models/minilm"]\' '
+    '\'text_encoder_config=[None, {"attention_window": 64, "num_hidden_layers": 2}, None]\' '
+    "'freeze_text_encoder=[False, False, True]'": (
+        f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4",
+        {
+            "/models/minilm": "bert",
+            "[None, {": '[None, {"hidden_size": 96, ',
+            "2}, None]": '2}, {"num_hidden_layers": 1}]',
+        },
+    ),
     "python run.py -F sacred_runs with task_mlm_itm scenes tiny max_steps=100": (
         SHORT,
         {"sacred_runs": "{tmp}/sacred"},

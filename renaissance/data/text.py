@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, models
 from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_encoder, load_vocabulary
 from renaissance.errors import UserError
 from renaissance.settings import Settings
-from renaissance.settings.text_encoders import text_encoder_settings
+from renaissance.settings.text_encoders import text_encoders
 
 # The loader's processes tokenize side by side already; threads of the tokenizer's own would only be in their way,
 # and it warns when a process forks after using them.
@@ -57,12 +57,7 @@ class TextProcessor:
         Raises:
             UserError: the tokenizer cannot be had, or does not fit `vocab_size` or `whole_word_masking`.
         """
-        one_tower = settings.model_type == "one-tower"
-        encoder = settings.encoder if one_tower else settings.text_encoder
-        random = settings.random_init_encoder if one_tower else text_encoder_settings(settings).random
-        name, setting = settings.tokenizer, "tokenizer"
-        if name is None and not random and not (one_tower and is_vision_encoder(encoder)):
-            name, setting = encoder, "encoder" if one_tower else "text_encoder"
+        name, setting = _tokenizer_of(settings)
         if name is None:
             return cls(build_vocabulary(training_texts, settings.vocab_size), settings.max_text_len)
         processor = cls(load_vocabulary(name, setting), settings.max_text_len)
@@ -141,3 +136,28 @@ class TextProcessor:
         if role not in self._special:
             raise UserError(f"The tokenizer has no {role} token, which this task needs. Choose another tokenizer.")
         return self._special[role]
+
+
+def _tokenizer_of(settings: Settings) -> tuple[str | None, str]:
+    """The name of the tokenizer and the setting that it comes from; None where one is built from the training texts.
+
+    Several text encoders read the same tokens: those of the pretrained ones among them, which must be the same.
+
+    Raises:
+        UserError: they are not.
+    """
+    if settings.tokenizer is not None:
+        return settings.tokenizer, "tokenizer"
+    if settings.model_type == "one-tower":
+        has_none = settings.random_init_encoder or is_vision_encoder(settings.encoder)
+        return None if has_none else settings.encoder, "encoder"
+    pretrained = list(dict.fromkeys(encoder.name for encoder in text_encoders(settings) if not encoder.random))
+    for other in pretrained[1:]:
+        first, second = (load_vocabulary(name, "text_encoder").tokenizer for name in (pretrained[0], other))
+        if first.get_vocab() != second.get_vocab():
+            raise UserError(
+                f"text_encoder: {pretrained[0]!r} and {other!r} have different vocabularies, and encoders side by side "
+                "read the same tokens. Join encoders of one vocabulary, or begin one of them at random with "
+                "random_init_text_encoder=[…]."
+            )
+    return (pretrained[0] if pretrained else None), "text_encoder"

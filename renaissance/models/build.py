@@ -24,7 +24,7 @@ from renaissance.models.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.models.vision import VisionEncoder, build_vision_encoder, check_patches
 from renaissance.settings import Settings
-from renaissance.settings.text_encoders import text_encoder_settings
+from renaissance.settings.text_encoders import TextEncoderSettings, text_encoders
 
 DEFAULT_PATCH_SIZE = 16  # pixels, of a one-tower whose encoder knows no patches (ViT's and ViLT's own)
 
@@ -97,16 +97,18 @@ class _Builder:
     def late_fusion(self, text: bool, image: bool) -> LateFusion:
         return LateFusion(*self._towers(text, image), self._frozen("pair_pooler"))
 
-    def _towers(self, text: bool, image: bool) -> tuple[TextEncoder | None, VisionEncoder | None]:
+    def _towers(self, text: bool, image: bool) -> tuple[dict[str, TextEncoder], VisionEncoder | None]:
+        chosen = text_encoders(self.settings) if text else []
         return (
-            TextEncoder(self._text(self._text_request())) if text else None,
+            {encoder.part: TextEncoder(self._text(self._text_request(encoder))) for encoder in chosen},
             VisionEncoder(self._vision(self._request("image_encoder")), self.settings.image_size) if image else None,
         )
 
     def _frozen(self, *cross_modal: str) -> frozenset[str]:
         """The parts that the settings freeze, of the towers and the cross-modal ones that are named."""
         settings = self.settings
-        frozen = {"text_encoder": settings.freeze_text_encoder, "image_encoder": settings.freeze_image_encoder}
+        frozen = {encoder.part: encoder.frozen for encoder in text_encoders(settings)}
+        frozen["image_encoder"] = settings.freeze_image_encoder
         frozen.update(dict.fromkeys(cross_modal, settings.freeze_cross_modal))
         return frozenset(name for name, is_frozen in frozen.items() if is_frozen)
 
@@ -149,16 +151,15 @@ class _Builder:
             config=self.configs.get(setting),
         )
 
-    def _text_request(self) -> EncoderRequest:
-        """What the settings, or the checkpoint, ask of the text encoder."""
-        chosen = text_encoder_settings(self.settings)
+    def _text_request(self, chosen: TextEncoderSettings) -> EncoderRequest:
+        """What the settings, or the checkpoint, ask of a text encoder."""
         return EncoderRequest(
             name=chosen.name,
             setting="text_encoder",
             random_setting="random_init_text_encoder",
             random=chosen.random,
             dimensions=chosen.dimensions,
-            config=self.configs.get("text_encoder"),
+            config=self.configs.get(chosen.part),
             is_architecture=chosen.is_architecture,
             flags=chosen.flags,
         )

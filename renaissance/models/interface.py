@@ -127,7 +127,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
 
     def freeze(self, names: frozenset[str]) -> None:
         """No gradients for these parts, and evaluation mode from now on. Parts that are not there are skipped."""
-        self._frozen = frozenset(name for name in names if getattr(self, name) is not None)
+        self._frozen = frozenset(name for name in names if getattr(self, name, None) is not None)
         for name in self._frozen:
             getattr(self, name).requires_grad_(False)
         self.train(self.training)

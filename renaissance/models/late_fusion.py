@@ -11,6 +11,8 @@ vectors that merely stand side by side it could only add up what each says alone
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -24,20 +26,20 @@ from renaissance.models.vision import VisionEncoder
 class LateFusion(TwoTower):
     """
     Args:
-        text_encoder: the text tower; None for a model of images alone.
+        text_encoders: the text towers by the names of their parts; none for a model of images alone.
         image_encoder: the image tower; None for a model of texts alone.
         frozen: names of the parts that are not trained.
     """
 
     def __init__(
         self,
-        text_encoder: TextEncoder | None,
+        text_encoders: Mapping[str, TextEncoder],
         image_encoder: VisionEncoder | None,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(text_encoder, image_encoder, fuser=None, fuser_size=0)
+        super().__init__(text_encoders, image_encoder, fuser=None, fuser_size=0)
         self.pair_pooler: nn.Linear | None = None
-        if text_encoder and image_encoder:
+        if text_encoders and image_encoder:
             self.pooled_size = self.text_size + self.image_size
             self.pair_pooler = nn.Linear(self.pooled_size, self.pooled_size)
             initialise(self.pair_pooler)

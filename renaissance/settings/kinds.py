@@ -117,14 +117,35 @@ OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
 Names = Annotated[list[_Text], Field(min_length=1), Allowed("a list of names")]
 Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
-TextEncoder = Annotated[_Text, Allowed("a Hugging Face name, a folder, or an architecture such as longformer")]
-Flags = Annotated[
-    dict[_Text, Any],
-    BeforeValidator(_nothing_is_empty_dict),
-    Allowed('flags by name, such as {"attention_window": 64}, or None'),
+_List = Field(min_length=1)
+_Flags = Annotated[dict[_Text, Any], BeforeValidator(_nothing_is_empty_dict)]
+_Window = Annotated[Annotated[int, Field(ge=2)] | None, BeforeValidator(_whole)]
+TextEncoders = Annotated[
+    _Text | Annotated[list[_Text], _List],
+    Allowed("a Hugging Face name, a folder, an architecture such as longformer, or a list of these"),
 ]
-OptionalWindow = Annotated[
-    Annotated[int, Field(ge=2)] | None, BeforeValidator(_whole), Allowed("a whole number, at least 2, or None")
+FlagsOfEach = Annotated[
+    _Flags | Annotated[list[_Flags], _List],
+    Allowed('flags by name, such as {"attention_window": 64}, or None, or a list of these, one for each text encoder'),
+]
+WindowOfEach = Annotated[
+    _Window | Annotated[list[_Window], _List],
+    Allowed("a whole number, at least 2, or None, or a list of these, one for each text encoder"),
+]
+SwitchOfEach = Annotated[
+    bool | Annotated[list[bool], _List], Allowed("True or False, or a list of these, one for each text encoder")
+]
+CountOfEach = Annotated[
+    Count | Annotated[list[Count], _List],
+    Allowed("a whole number, at least 1, or a list of these, one for each text encoder"),
+]
+PositiveOfEach = Annotated[
+    Positive | Annotated[list[Positive], _List],
+    Allowed("a number above 0, or a list of these, one for each text encoder"),
+]
+RateOfEach = Annotated[
+    Rate | Annotated[list[Rate], _List],
+    Allowed("a number from 0 to below 1, or a list of these, one for each text encoder"),
 ]
 OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None")]
 CheckpointOrEmpty = Annotated[str, BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')]

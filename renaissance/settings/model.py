@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict
 
 from renaissance.settings import kinds
-from renaissance.settings.architectures import BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -97,22 +96,22 @@ class Settings(BaseModel):
     image_only: kinds.Switch
     freeze_image_encoder: kinds.Switch
     # the two-tower model's text encoder
-    text_encoder: kinds.TextEncoder
-    text_encoder_config: kinds.Flags
-    text_encoder_window_size: kinds.OptionalWindow
-    random_init_text_encoder: kinds.Switch
-    text_encoder_manual_configuration: kinds.Switch
-    text_encoder_hidden_size: kinds.Count
-    text_encoder_num_heads: kinds.Count
-    text_encoder_num_layers: kinds.Count
-    text_encoder_mlp_ratio: kinds.Positive
-    text_encoder_drop_rate: kinds.Rate
-    text_encoder_embedding_size: kinds.Count
+    text_encoder: kinds.TextEncoders
+    text_encoder_config: kinds.FlagsOfEach
+    text_encoder_window_size: kinds.WindowOfEach
+    random_init_text_encoder: kinds.SwitchOfEach
+    text_encoder_manual_configuration: kinds.SwitchOfEach
+    text_encoder_hidden_size: kinds.CountOfEach
+    text_encoder_num_heads: kinds.CountOfEach
+    text_encoder_num_layers: kinds.CountOfEach
+    text_encoder_mlp_ratio: kinds.PositiveOfEach
+    text_encoder_drop_rate: kinds.RateOfEach
+    text_encoder_embedding_size: kinds.CountOfEach
     max_text_len: kinds.TextLength
     text_pooling: Annotated[Literal["cls", "mean", "max"], kinds.choice_words("cls", "mean", "max")]
     vocab_size: kinds.OptionalCount
     tokenizer: kinds.OptionalPretrained
-    freeze_text_encoder: kinds.Switch
+    freeze_text_encoder: kinds.SwitchOfEach
     # the two-tower model's fuser
     cross_layer_hidden_size: kinds.Count
     num_cross_layers: kinds.Count
@@ -167,11 +166,6 @@ class Settings(BaseModel):
     def image_encoder_dimensions(self) -> EncoderDimensions | None:
         """The image encoder's manual dimensions; None where the encoder's own hold."""
         return self._dimensions("image_encoder_") if self.image_encoder_manual_configuration else None
-
-    def text_encoder_dimensions(self) -> EncoderDimensions | None:
-        """The text encoder's manual dimensions; None where the encoder's own hold. `transformer` has no own ones."""
-        manual = self.text_encoder_manual_configuration or self.text_encoder == BUILT_IN
-        return self._dimensions("text_encoder_") if manual else None
 
     def cross_layer_dimensions(self) -> EncoderDimensions:
         """The fuser's dimensions."""

@@ -14,7 +14,7 @@ from typing import Literal
 from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.discovery import suggestion, task_reads
 from renaissance.settings.model import Settings
-from renaissance.settings.text_encoders import text_encoder_settings
+from renaissance.settings.text_encoders import EACH, TextEncoderSettings, text_encoder_names, text_encoders
 from renaissance.settings.wordpieces import lacks_word_pieces
 
 Command = Literal["train", "prepare", "print"]
@@ -45,32 +45,54 @@ def _manual_needs_random(manual: str, random: str) -> Check:
     return check
 
 
-def _text_architecture(settings: Settings) -> Iterator[str]:
+def _text_encoder_lists(settings: Settings) -> Iterator[str]:
+    """Where settings of the text encoders are lists, they have a value for each."""
+    count = len(text_encoder_names(settings.text_encoder))
+    if count == 1 and (settings.load_path or settings.load_modules):
+        return  # the encoders that are meant may be a checkpoint's
+    for name in EACH:
+        value = getattr(settings, name)
+        if isinstance(value, list) and len(value) != count:
+            yield (
+                f"{name} is a list of {len(value)}, and text_encoder names {count}: give one value for all of them, "
+                "or a list with one for each"
+            )
+
+
+def _text_architectures(settings: Settings) -> Iterator[str]:
     """Dimensions, flags and windows go with the encoders that have them."""
-    encoder = text_encoder_settings(settings)
-    window = settings.text_encoder_window_size
-    if settings.text_encoder_manual_configuration and not encoder.random:
-        yield (
-            "text_encoder_manual_configuration=True needs random_init_text_encoder=True: pretrained weights bring "
-            "their own dimensions"
-        )
-    if settings.load_path or settings.load_modules:
-        return  # the encoder that is meant may be a checkpoint's
-    if settings.text_encoder_config and encoder.name == BUILT_IN:
+    for encoder in text_encoders(settings):
+        width, heads = encoder.given.hidden_size, encoder.given.num_heads
+        if width % heads:
+            yield (
+                f"text_encoder_hidden_size={width} is not divisible by text_encoder_num_heads={heads}: "
+                "every attention head takes an equal share of the width"
+            )
+        if encoder.manual and not encoder.random:
+            yield (
+                "text_encoder_manual_configuration=True needs random_init_text_encoder=True: pretrained weights bring "
+                "their own dimensions"
+            )
+        if not settings.load_path and not settings.load_modules:  # else a checkpoint's encoder may be meant
+            yield from _text_flags(encoder, alone=isinstance(settings.text_encoder, str))
+
+
+def _text_flags(encoder: TextEncoderSettings, alone: bool) -> Iterator[str]:
+    if encoder.own_flags and encoder.name == BUILT_IN:
         yield (
             f"text_encoder_config is for the flags of other architectures; {BUILT_IN} has the settings "
             "text_encoder_hidden_size, …_num_heads, …_num_layers, …_mlp_ratio, …_drop_rate, …_embedding_size and "
             "…_window_size"
         )
-    elif settings.text_encoder_config and not encoder.random:
+    elif encoder.own_flags and not encoder.random:
         yield (
             "text_encoder_config needs random_init_text_encoder=True, or an architecture such as longformer as "
             "text_encoder: pretrained weights bring their own configuration"
         )
-    if window is not None and encoder.name != BUILT_IN:
+    if alone and encoder.window_size is not None and encoder.name != BUILT_IN:
         yield (
-            f"text_encoder_window_size={window} is {BUILT_IN}'s, and text_encoder={encoder.name!r} is another; "
-            "Longformer has text_encoder_config={'attention_window': …}"
+            f"text_encoder_window_size={encoder.window_size} is {BUILT_IN}'s, and text_encoder={encoder.name!r} is "
+            "another; Longformer has text_encoder_config={'attention_window': …}"
         )
 
 
@@ -100,21 +122,21 @@ def _whole_words(settings: Settings) -> Iterator[str]:
     loaded = settings.load_path or settings.load_modules or settings.resume_from
     if not settings.whole_word_masking or settings.image_only or loaded:
         return
-    if settings.tokenizer is not None:
-        name = "tokenizer"
-    elif settings.model_type != "one-tower":
-        name = "text_encoder"
-        if text_encoder_settings(settings).random:
-            return  # its vocabulary is built from the training texts, as word pieces
-    else:
-        name = "encoder"
-        if settings.random_init_encoder:
-            return
-    if lacks_word_pieces(getattr(settings, name)):
+    name, tokenizer = _tokenizer(settings)
+    if tokenizer is not None and lacks_word_pieces(tokenizer):
         yield (
-            f"whole_word_masking=True needs a tokenizer with word pieces, which that of {name}="
-            f"{getattr(settings, name)!r} does not have; give whole_word_masking=False, or another tokenizer"
+            f"whole_word_masking=True needs a tokenizer with word pieces, which that of {name}={tokenizer!r} does not "
+            "have; give whole_word_masking=False, or another tokenizer"
         )
+
+
+def _tokenizer(settings: Settings) -> tuple[str, str | None]:
+    """The setting that names the tokenizer, and its name; None where word pieces are built from the training texts."""
+    if settings.tokenizer is not None:
+        return "tokenizer", settings.tokenizer
+    if settings.model_type == "one-tower":
+        return "encoder", None if settings.random_init_encoder else settings.encoder
+    return "text_encoder", next((encoder.name for encoder in text_encoders(settings) if not encoder.random), None)
 
 
 def _false_pairs(settings: Settings) -> Iterator[str]:
@@ -158,9 +180,9 @@ def _files(settings: Settings) -> Iterator[str]:
 def _folders(settings: Settings) -> Iterator[str]:
     """Where an encoder or a tokenizer is given as a path, it is there."""
     for name in ("encoder", "image_encoder", "text_encoder", "tokenizer"):
-        given = getattr(settings, name)
-        if given and re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
-            yield f"{name}={given!r}: there is no such folder"
+        for given in text_encoder_names(getattr(settings, name) or []):
+            if re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
+                yield f"{name}={given!r}: there is no such folder"
 
 
 def _something_to_train(settings: Settings) -> Iterator[str]:
@@ -213,10 +235,10 @@ def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
 ALWAYS: list[Check] = [
     _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
     _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
-    _text_architecture,
+    _text_encoder_lists,
+    _text_architectures,
     _heads_divide("hidden_size", "num_heads"),
     _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
-    _heads_divide("text_encoder_hidden_size", "text_encoder_num_heads"),
     _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
     _image_size,
     _whole_words,

@@ -18,12 +18,14 @@ from renaissance.models.sources import EncoderRequest, config_from_dict, config_
 from renaissance.models.transformer import MODEL_TYPE
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.architectures import BUILT_IN
+from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 from renaissance.training.checkpoints import Checkpoint
 from renaissance.training.parts import (
     ENCODERS,
     VOCABULARY,
     Settled,
     dimension_settings,
+    encoder_of,
     own_settings,
     part_of_tensor,
     settled_by,
@@ -146,8 +148,9 @@ def _check_sides(loans: list[Loan], settings: Settings, image: bool, text: bool)
         "image_encoder": one_tower if not is_two else "" if image else "its tasks look at no images",
     }
     for loan in loans:
-        if loan.part in ENCODERS and absent[loan.part]:
-            raise UserError(f"load_modules: this run's model has no part {loan.part!r}: {absent[loan.part]}.")
+        encoder = encoder_of(loan.part or "")
+        if encoder is not None and absent[encoder]:
+            raise UserError(f"load_modules: this run's model has no part {loan.part!r}: {absent[encoder]}.")
 
 
 def _settled(loan: Loan) -> Settled:
@@ -201,28 +204,31 @@ def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
         origin.text = description.text
     if not {"encoder", "image_encoder"} & overridden and (settled is None or "image_size" in settled.follows):
         origin.image_statistics = description.image_statistics
-    for encoder in ENCODERS:
-        config = description.encoder_configs.get(encoder)
-        if config is not None and encoder in parts and encoder not in overridden:
-            origin.encoder_configs[encoder] = _adapted(encoder, config, origin.settings, overridden)
+    for part, config in description.encoder_configs.items():
+        encoder = encoder_of(part)
+        if encoder is not None and part in parts and encoder not in overridden:
+            origin.encoder_configs[part] = _adapted(part, encoder, config, origin.settings, overridden)
 
 
-def _adapted(encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]) -> dict[str, Any]:
+def _adapted(
+    part: str, encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]
+) -> dict[str, Any]:
     """A checkpoint's configuration with what the user wants different: dimensions under `strict_loading=False` only."""
     config = dict(config)
     if "patch_size" in overridden and "patch_size" in config:
         config["patch_size"] = settings.patch_size
-    if config["model_type"] == MODEL_TYPE:
-        config["window_size"] = settings.text_encoder_window_size
+    chosen = next((chosen for chosen in text_encoders(settings) if chosen.part == part), None)
+    if chosen is not None and config["model_type"] == MODEL_TYPE:
+        config["window_size"] = chosen.window_size
     if not overridden & own_settings(encoder):
         return config
     request = EncoderRequest(
-        name=getattr(settings, encoder),
+        name=chosen.name if chosen else getattr(settings, encoder),
         setting=encoder,
         random_setting=ENCODERS[encoder][1],
         random=True,
-        dimensions=getattr(settings, f"{encoder}_dimensions")(),
-        flags=settings.text_encoder_config if encoder == "text_encoder" else {},
+        dimensions=chosen.dimensions if chosen else getattr(settings, f"{encoder}_dimensions")(),
+        flags=chosen.own_flags if chosen else {},
     )
     return config_to_dict(with_flags(with_dimensions(config_from_dict(config), request), request))
 
@@ -239,7 +245,9 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], im
     for encoder in ENCODERS:
         switch = f"{encoder}_manual_configuration"
         if name in dimension_settings(encoder) - {switch}:
-            return bool(saved.get(switch) or current[switch] or saved.get(encoder) == BUILT_IN)
+            switches = [saved.get(switch), current[switch]]
+            manual = any(any(value) if isinstance(value, list) else value for value in switches)
+            return manual or BUILT_IN in text_encoder_names(saved.get(encoder) or [])
     if "cross_layer" in name:
         return kinds == {"two-tower"} and image and text
     return True

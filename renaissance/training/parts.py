@@ -5,6 +5,7 @@ A part is what the run's table prints: a tower, the fuser, a projection, or a ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,12 @@ def part_of_tensor(name: str) -> str:
     return first if owner == "model" else first + HEAD_SUFFIX
 
 
+def encoder_of(part: str) -> str | None:
+    """The encoder's setting that a part belongs to; None where it is no encoder. Several text encoders have one."""
+    name = re.sub(r"^text_encoder_\d+$", "text_encoder", part)
+    return name if name in ENCODERS else None
+
+
 def dimension_settings(encoder: str) -> frozenset[str]:
     """The settings of an encoder's manual dimensions, and the one that turns them on."""
     prefix, _ = ENCODERS[encoder]
@@ -66,9 +73,10 @@ def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
         part: its name.
         encoder_configs: the checkpoint's, by which a one-tower encoder shows whether it knows words or patches.
     """
-    if part in ENCODERS:
+    encoder = encoder_of(part)
+    if encoder is not None:
         config = encoder_configs.get(part, {})
-        settled = Settled(own_settings(part) | {part}, frozenset({ENCODERS[part][1]}))
+        settled = Settled(own_settings(encoder) | {encoder}, frozenset({ENCODERS[encoder][1]}))
         if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
             settled |= Settled(follows=frozenset({"text_encoder_window_size"}))
         if "vocab_size" in config:

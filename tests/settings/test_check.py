@@ -13,6 +13,7 @@ from config import ex
 from renaissance.errors import UserError
 from renaissance.settings import Command, EncoderDimensions, Settings, check_settings
 from renaissance.settings.discovery import task_reads
+from renaissance.settings.text_encoders import text_encoders
 from renaissance.settings.wordpieces import lacks_word_pieces
 from renaissance.tasks import load_task, task_names
 
@@ -270,7 +271,7 @@ def test_dimensions_are_one_idea_with_three_prefixes(make_settings: MakeSettings
     settings = make_settings(
         random_init_text_encoder=True, text_encoder_manual_configuration=True, text_encoder_hidden_size=128
     )
-    assert settings.text_encoder_dimensions() == EncoderDimensions(128, 4, 12, 4.0, 0.1, 64)
+    assert text_encoders(settings)[0].dimensions == EncoderDimensions(128, 4, 12, 4.0, 0.1, 64)
     assert settings.image_encoder_dimensions() is None
     assert settings.encoder_dimensions() is None
     assert settings.cross_layer_dimensions() == EncoderDimensions(256, 4, 6, 4.0, 0.1, None)

@@ -74,3 +74,23 @@ def test_late_fusion_trains_pairs_and_is_loaded_again(run):
     assert entry(words.last_checkpoint)["settings"]["model_type"] == "late-fusion"
     with pytest.raises(UserError, match="no word sees the image"):
         run("task_mlm_itm", "scenes", "tiny", **options)
+
+
+SEVERAL = {"text_encoder": ["transformer", "longformer"], "text_encoder_config": [None, LONGFORMER], **SMALL}
+
+
+def test_several_encoders_train_and_are_loaded_again(run):
+    folder, _ = run("task_finetune_imdb", "scenes", **QUICK, **SEVERAL)
+    again, _ = run("task_finetune_imdb", "scenes", load_path=str(folder.best_checkpoint), test_only=True)
+    assert values(again, "imdb/test/loss") == pytest.approx(values(folder, "imdb/test/loss"))
+    assert set(entry(folder.last_checkpoint)["encoder_configs"]) == {"text_encoder_1", "text_encoder_2"}
+
+
+def test_one_of_several_encoders_is_loaded(run):
+    folder, _ = run("task_finetune_imdb", "scenes", **QUICK, **SEVERAL)
+    options = {**QUICK, "load_modules": {"text_encoder_2": str(folder.last_checkpoint)}}
+    again, _ = run("task_finetune_imdb", "scenes", **options, freeze_text_encoder=[False, True])
+    before, after = (torch.load(run.last_checkpoint, weights_only=True)["state_dict"] for run in (folder, again))
+    same = {name: torch.equal(before[name], after[name]) for name in after}
+    assert all(equal for name, equal in same.items() if ".text_encoder_2." in name)
+    assert not all(equal for name, equal in same.items() if ".text_encoder_1." in name)
