@@ -20,7 +20,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from renaissance.models.dropout import Dropout
 
 MODEL_TYPE = "renaissance_transformer"
-SMALLEST_BLOCK = 32  # tokens: smaller matrices keep no kernel busy
+SMALLEST_BLOCK = 64  # tokens: smaller matrices keep no kernel busy
 
 
 class TransformerConfig(PreTrainedConfig):
