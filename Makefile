@@ -44,4 +44,5 @@ lint: install
 
 bench: install
 	$(BIN)/python -m benchmarks.step
+	$(BIN)/python -m benchmarks.attention
 	$(BIN)/python -m benchmarks.pipeline

@@ -88,7 +88,7 @@ def defaults() -> None:
     eval_batch_size = 32  # examples a device takes at once in validation and test
 
     # == The model ==
-    model_type = "two-tower"  # two-tower: two encoders and a fuser; one-tower: one encoder for both modalities
+    model_type = "two-tower"  # two-tower: two encoders and a fuser; late-fusion: no fuser; one-tower: one encoder
 
     # == One-tower encoder ==
     encoder = "google/electra-small-discriminator"  # a text or a vision transformer
@@ -122,9 +122,11 @@ def defaults() -> None:
     freeze_image_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
     # == Two-tower text encoder ==
-    text_encoder = "google/electra-small-discriminator"  # a text encoder
+    text_encoder = "google/electra-small-discriminator"  # a text encoder; transformer: the built-in one
+    text_encoder_config = None  # flags of the architecture's own configuration; needs random weights
+    text_encoder_window_size = None  # tokens around it that a token sees in our transformer; None: all
     random_init_text_encoder = False  # start from random weights instead of pretrained ones
-    text_encoder_manual_configuration = False  # use the dimensions below; needs random_init_text_encoder
+    text_encoder_manual_configuration = False  # use the dimensions below, as transformer always does
     text_encoder_hidden_size = 192  # width of the hidden states
     text_encoder_num_heads = 4  # attention heads; they divide the width
     text_encoder_num_layers = 12  # layers
@@ -137,6 +139,7 @@ def defaults() -> None:
     # == Text ==
     max_text_len = 40  # tokens of a text, the special ones included; longer texts are cut
     long_text = "from_start"  # the part of longer texts that stays; uniform: in training a random one each epoch
+    text_pooling = "mean"  # how a text alone becomes one vector: cls: its first token; mean or max: of all its tokens
     vocab_size = None  # entries of the vocabulary, at most; None: what the tokenizer has, and 30522 of a built one
     tokenizer = None  # None: vocab_file, or the pretrained text encoder's own, else one built from the training texts
     vocab_file = None  # JSON file {token: number}, such as a run's vocabulary.json, or a saved tokenizers JSON

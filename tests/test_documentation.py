@@ -124,6 +124,26 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         f"{SHORT} scenes tiny",
         {"result/finetune_imdb/1": "{tmp}/result/mlm_itm/1"},
     ),
+    "python run.py with task_finetune_imdb text_encoder=transformer text_encoder_num_layers=2 "
+    "text_encoder_window_size=64 max_text_len=512": (f"{SHORT} scenes", {}),
+    "python run.py with task_finetune_imdb text_encoder=longformer 'text_encoder_config="
+    '{"attention_window": 64, "num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 4, '
+    '"intermediate_size": 256}\' max_text_len=512': (f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4", {}),
+    "python run.py with task_finetune_imdb text_encoder=roberta-base random_init_text_encoder=True "
+    "'text_encoder_config={\"num_hidden_layers\": 4}' text_pooling=max": (
+        f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4",
+        {"roberta-base": "prajjwal1/bert-tiny"},
+    ),
+    'python run.py with task_finetune_imdb \'text_encoder=["transformer", "longformer", "/models/minilm"]\' '
+    '\'text_encoder_config=[None, {"attention_window": 64, "num_hidden_layers": 2}, None]\' '
+    "'freeze_text_encoder=[False, False, True]'": (
+        f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4",
+        {
+            "/models/minilm": "bert",
+            "[None, {": '[None, {"hidden_size": 96, ',
+            "2}, None]": '2}, {"num_hidden_layers": 1}]',
+        },
+    ),
     "python run.py -F sacred_runs with task_mlm_itm scenes tiny max_steps=100": (
         SHORT,
         {"sacred_runs": "{tmp}/sacred"},

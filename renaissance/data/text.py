@@ -19,6 +19,7 @@ from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_
 from renaissance.data.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.settings.text_encoders import text_encoders
 from renaissance.whole_files import whole_file, write_json
 
 __all__ = ["SPECIAL_WORD", "Encoded", "TextProcessor"]
@@ -69,12 +70,7 @@ class TextProcessor:
         if settings.vocab_file is not None:
             vocabulary = read_vocabulary(settings.vocab_file, settings.tokenizer_type)
             return cls._checked(settings, vocabulary, f"vocab_file={settings.vocab_file!r}")
-        one_tower = settings.model_type == "one-tower"
-        encoder = settings.encoder if one_tower else settings.text_encoder
-        random = settings.random_init_encoder if one_tower else settings.random_init_text_encoder
-        name, setting = settings.tokenizer, "tokenizer"
-        if name is None and not random and not (one_tower and is_vision_encoder(encoder)):
-            name, setting = encoder, "encoder" if one_tower else "text_encoder"
+        name, setting = _tokenizer_of(settings)
         if name is None:
             vocabulary = build_vocabulary(
                 training_texts, settings.vocab_size, settings.tokenizer_type, settings.min_frequency
@@ -185,3 +181,28 @@ class TextProcessor:
 def _knows_words(tokenizer: Tokenizer) -> bool:
     single_signs = isinstance(tokenizer.pre_tokenizer, pre_tokenizers.Split)
     return isinstance(tokenizer.model, models.WordPiece | models.WordLevel) and not single_signs
+
+
+def _tokenizer_of(settings: Settings) -> tuple[str | None, str]:
+    """The name of the tokenizer and the setting that it comes from; None where one is built from the training texts.
+
+    Several text encoders read the same tokens: those of the pretrained ones among them, which must be the same.
+
+    Raises:
+        UserError: they are not.
+    """
+    if settings.tokenizer is not None:
+        return settings.tokenizer, "tokenizer"
+    if settings.model_type == "one-tower":
+        has_none = settings.random_init_encoder or is_vision_encoder(settings.encoder)
+        return None if has_none else settings.encoder, "encoder"
+    pretrained = list(dict.fromkeys(encoder.name for encoder in text_encoders(settings) if not encoder.random))
+    for other in pretrained[1:]:
+        first, second = (load_vocabulary(name, "text_encoder").tokenizer for name in (pretrained[0], other))
+        if first.get_vocab() != second.get_vocab():
+            raise UserError(
+                f"text_encoder: {pretrained[0]!r} and {other!r} have different vocabularies, and encoders side by side "
+                "read the same tokens. Join encoders of one vocabulary, or begin one of them at random with "
+                "random_init_text_encoder=[…]."
+            )
+    return (pretrained[0] if pretrained else None), "text_encoder"

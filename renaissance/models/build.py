@@ -15,14 +15,17 @@ from renaissance.errors import UserError
 from renaissance.models.dimensions import dropout_of
 from renaissance.models.freezing import lowest_modules
 from renaissance.models.fuser import CrossModalEncoder
+from renaissance.models.heads import POOLINGS
 from renaissance.models.interface import Sides, VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
+from renaissance.models.late_fusion import LateFusion
 from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddings
 from renaissance.models.sources import EncoderRequest, find_config, find_image_statistics, sees_images
 from renaissance.models.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.models.vision import VisionEncoder, build_vision_encoder, check_patches
 from renaissance.settings import Settings
+from renaissance.settings.text_encoders import TextEncoderSettings, text_encoders
 
 DEFAULT_PATCH_SIZE = 16  # pixels, of a one-tower whose encoder knows no patches (ViT's and ViLT's own)
 
@@ -62,7 +65,13 @@ def build_model(
         )
     builder = _Builder(settings, max(vocab_size, settings.vocab_size or 1), pad_id, encoder_configs or {})
     sides = Sides(text=text, image=image, fused=text and image and fused)
-    model = builder.one_tower(sides) if settings.model_type == "one-tower" else builder.two_tower(sides)
+    architectures = {
+        "two-tower": builder.two_tower,
+        "one-tower": builder.one_tower,
+        "late-fusion": builder.late_fusion,
+    }
+    model: VisionLanguageEncoder = architectures[settings.model_type](sides)
+    model.pool_text = POOLINGS[settings.text_pooling]
     _freeze_lowest_layers(model, settings)
     model.notes = builder.notes
     model.image_statistics = builder.image_statistics
@@ -71,15 +80,19 @@ def build_model(
 
 def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> None:
     """Freeze as many layers of each encoder as the settings say."""
+    counts = {
+        encoder.part: ("freeze_text_encoder_layers", encoder.frozen_layers) for encoder in text_encoders(settings)
+    }
+    for name in ("encoder", "image_encoder"):
+        counts[name] = (f"freeze_{name}_layers", getattr(settings, f"freeze_{name}_layers"))
     for part in model.parts():
-        setting, encoder = f"freeze_{part.name}_layers", getattr(part.module, "encoder", None)
-        count = getattr(settings, setting, 0)
-        if count and isinstance(encoder, PreTrainedModel):
-            model.freeze_modules(lowest_modules(encoder, count, setting))
+        setting, count = counts.get(part.name, ("", 0))
+        if count:
+            model.freeze_modules(lowest_modules(part.module.encoder, count, setting))
 
 
 class _Builder:
-    """What the two architectures share while they are built: settings, configurations of a checkpoint, notes."""
+    """What the architectures share while they are built: settings, configurations of a checkpoint, notes."""
 
     def __init__(self, settings: Settings, vocab_size: int, pad_id: int, configs: dict[str, Any]) -> None:
         self.settings = settings
@@ -90,22 +103,33 @@ class _Builder:
         self.image_statistics: ImageStatistics | None = None
 
     def two_tower(self, sides: Sides) -> TwoTower:
-        settings = self.settings
-        frozen = {"text_encoder": settings.freeze_text_encoder, "image_encoder": settings.freeze_image_encoder}
-        frozen.update(dict.fromkeys(("text_projection", "image_projection", "fuser"), settings.freeze_cross_modal))
-        layers = settings.cross_layer_dimensions()
+        layers = self.settings.cross_layer_dimensions()
         fuser = None
         if sides.fused:
             fuser = CrossModalEncoder(
                 layers.hidden_size, layers.num_layers, layers.num_heads, layers.mlp_ratio, layers.drop_rate
             )
-        return TwoTower(
-            TextEncoder(self._text(self._request("text_encoder"))) if sides.text else None,
+        frozen = self._frozen("text_projection", "image_projection", "fuser")
+        return TwoTower(*self._towers(sides), fuser, layers.hidden_size, frozen)
+
+    def late_fusion(self, sides: Sides) -> LateFusion:
+        return LateFusion(*self._towers(sides), self._frozen("pair_pooler"))
+
+    def _towers(self, sides: Sides) -> tuple[dict[str, TextEncoder], VisionEncoder | None]:
+        settings = self.settings
+        chosen = text_encoders(settings) if sides.text else []
+        return (
+            {encoder.part: TextEncoder(self._text(self._text_request(encoder))) for encoder in chosen},
             VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size) if sides.image else None,
-            fuser,
-            layers.hidden_size,
-            frozenset(name for name, is_frozen in frozen.items() if is_frozen),
         )
+
+    def _frozen(self, *cross_modal: str) -> frozenset[str]:
+        """The parts that the settings freeze, of the towers and the cross-modal ones that are named."""
+        settings = self.settings
+        frozen = {encoder.part: encoder.frozen for encoder in text_encoders(settings)}
+        frozen["image_encoder"] = settings.freeze_image_encoder
+        frozen.update(dict.fromkeys(cross_modal, settings.freeze_cross_modal))
+        return frozenset(name for name, is_frozen in frozen.items() if is_frozen)
 
     def one_tower(self, sides: Sides) -> OneTower:
         settings = self.settings
@@ -134,7 +158,6 @@ class _Builder:
         settings = self.settings
         random_setting, dimensions = {
             "encoder": ("random_init_encoder", settings.encoder_dimensions()),
-            "text_encoder": ("random_init_text_encoder", settings.text_encoder_dimensions()),
             "image_encoder": ("random_init_vision_encoder", settings.image_encoder_dimensions()),
         }[setting]
         return EncoderRequest(
@@ -144,6 +167,19 @@ class _Builder:
             random=getattr(settings, random_setting),
             dimensions=dimensions,
             config=self.configs.get(setting),
+        )
+
+    def _text_request(self, chosen: TextEncoderSettings) -> EncoderRequest:
+        """What the settings, or the checkpoint, ask of a text encoder."""
+        return EncoderRequest(
+            name=chosen.name,
+            setting="text_encoder",
+            random_setting="random_init_text_encoder",
+            random=chosen.random,
+            dimensions=chosen.dimensions,
+            config=self.configs.get(chosen.part),
+            is_architecture=chosen.is_architecture,
+            flags=chosen.flags,
         )
 
     def _text(self, request: EncoderRequest) -> PreTrainedModel:

@@ -6,6 +6,8 @@ dropout and (where it has one) embedding width replaced.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from transformers import PreTrainedConfig
 
 from renaissance.errors import UserError
@@ -15,6 +17,21 @@ from renaissance.models.sources import EncoderRequest, config_from_dict, config_
 DROPOUTS = ("hidden_dropout_prob", "dropout")
 DERIVED = {"out_features", "out_indices", "stage_names"}
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+FLAGS = {
+    "hidden_size": ("hidden_size", "pooler_output_size"),
+    "num_heads": ("num_attention_heads",),
+    "num_layers": ("num_hidden_layers",),
+    "mlp_ratio": ("mlp_ratio",),
+    "inner_size": ("intermediate_size", "hidden_dim", "ffn_dim"),
+    "embedding_size": ("embedding_size",),
+    "drop_rate": DROPOUTS,
+}
+
+
+def dimension_flags(config: PreTrainedConfig) -> dict[str, str]:
+    """The flags of a configuration, under its own names for them, that manual dimensions write, and from which."""
+    own_name = config.attribute_map
+    return {own_name.get(flag, flag): name for name, flags in FLAGS.items() for flag in flags if hasattr(config, flag)}
 
 
 def with_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> PreTrainedConfig:
@@ -35,22 +52,30 @@ def with_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> PreTra
             f"{request.setting} = {request.name!r} has no single width, depth and number of heads, so manual "
             "dimensions do not describe it. Take a plain transformer (ViT, DeiT, BERT, ELECTRA), or its own dimensions."
         )
-    values: dict[tuple[str, ...], object] = {
-        ("hidden_size",): dimensions.hidden_size,
-        ("num_attention_heads",): dimensions.num_heads,
-        ("num_hidden_layers",): dimensions.num_layers,
-        ("intermediate_size", "hidden_dim", "ffn_dim"): int(dimensions.hidden_size * dimensions.mlp_ratio),
-        ("mlp_ratio",): dimensions.mlp_ratio,
-        ("embedding_size",): dimensions.embedding_size,
-        ("pooler_output_size",): dimensions.hidden_size,
-        DROPOUTS: dimensions.drop_rate,
-        ATTENTION_DROPOUTS: 0.0,
+    values: dict[str, object] = {
+        "hidden_size": dimensions.hidden_size,
+        "num_heads": dimensions.num_heads,
+        "num_layers": dimensions.num_layers,
+        "mlp_ratio": dimensions.mlp_ratio,
+        "inner_size": int(dimensions.hidden_size * dimensions.mlp_ratio),
+        "embedding_size": dimensions.embedding_size,
+        "drop_rate": dimensions.drop_rate,
     }
-    # Through a dict, so that what follows from the dimensions (a BEiT's list of stages) is worked out anew.
-    plain_values = {name: value for name, value in config_to_dict(config).items() if name not in DERIVED}
-    for names, value in values.items():
-        plain_values.update({name: value for name in names if value is not None and hasattr(config, name)})
-    return config_from_dict(plain_values)
+    given = {flag: values[name] for flag, name in dimension_flags(config).items() if values[name] is not None}
+    given |= {config.attribute_map.get(flag, flag): 0.0 for flag in ATTENTION_DROPOUTS if hasattr(config, flag)}
+    return replaced(config, given)
+
+
+def replaced(config: PreTrainedConfig, values: Mapping[str, object]) -> PreTrainedConfig:
+    """The configuration with other values, under its own names for them.
+
+    What is at its default is left out, so that what follows from the values (a list of stages, a type for each layer)
+    is worked out anew.
+    """
+    defaults = config_to_dict(type(config)())
+    own = {name: value for name, value in config_to_dict(config).items() if value != defaults.get(name)}
+    own = {name: value for name, value in own.items() if name not in DERIVED}
+    return config_from_dict({**own, **values, "model_type": config.model_type})
 
 
 def dropout_of(config: PreTrainedConfig) -> float:

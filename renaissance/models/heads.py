@@ -6,6 +6,8 @@ whatever the towers' own widths are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -82,3 +84,16 @@ def mean_over(hidden: Tensor, mask: Tensor) -> Tensor:
     """The mean of the positions in the mask: (B, N, D), (B, N) bool to (B, D)."""
     weights = mask.to(hidden.dtype)[..., None]
     return torch.sum(hidden * weights, dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def max_over(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The greatest of the positions in the mask, for each feature: (B, N, D), (B, N) bool to (B, D)."""
+    return hidden.masked_fill(~mask[..., None], -torch.inf).amax(dim=1)
+
+
+def first_of(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The first position, at which texts have their class token: (B, N, D) to (B, D)."""
+    return hidden[:, 0]
+
+
+POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cls": first_of, "mean": mean_over, "max": max_over}

@@ -6,7 +6,7 @@ Shapes: B examples, L text tokens, P image positions (patches + 1), D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from renaissance.data.batch import Tokens
 from renaissance.data.images import ImageStatistics
+from renaissance.models.heads import mean_over
 
 Output = Literal["text", "image", "pooled"]
 Role = Literal["tower", "cross_modal", "head"]
@@ -85,15 +86,17 @@ class Part:
 
 
 class VisionLanguageEncoder(nn.Module, ABC):
-    """A one-tower or two-tower encoder.
+    """A one-tower, two-tower or late-fusion encoder.
 
     Attributes:
         pooled_size: width of `Fused.pooled` when both modalities are given.
-        hidden_size: width D of `Fused.text` and `Fused.image`  when both modalities are given.
+        hidden_size: width D of `Fused.text` and `Fused.image` when both modalities are given; 0 where their positions
+            do not see each other.
         text_size: width of `Fused.text` / `Fused.pooled` when only a text is given (0 without a text side).
         image_size: likewise for an image alone (0 without an image side).
         image_statistics: what the pretrained image encoder's processor expects; None where there is none, so that
             the transform key decides, and where the model comes from a checkpoint, which keeps them itself.
+        pool_text: one vector a text (B, D) of its features (B, L, D) and their mask (B, L), for texts alone.
         notes: what building did that the user should know, such as resized position embeddings; one line each.
     """
 
@@ -106,6 +109,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.image_statistics = None
+        self.pool_text: Callable[[Tensor, Tensor], Tensor] = mean_over
         self.notes: list[str] = []
         self._frozen: frozenset[str] = frozenset()
         self._frozen_modules: list[nn.Module] = []  # within parts that are trained otherwise
@@ -123,8 +127,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
         """Let the modalities see each other; only `outputs` are computed.
 
         With one modality None this is the uni-modal encoder: a two-tower returns its tower's features
-        (the mean over positions in the mask as `pooled` for a text, the class position, or the mean where
-        there is none, for an image), a one-tower runs its transformer over that modality alone.
+        (for a text `pool_text` of them as `pooled`; for an image the class position, or the mean where there is
+        none), a one-tower runs its transformer over that modality alone.
         """
 
     @abstractmethod
@@ -144,7 +148,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
 
     def freeze(self, names: frozenset[str]) -> None:
         """No gradients for these parts, and evaluation mode from now on. Parts that are not there are skipped."""
-        self._frozen = frozenset(name for name in names if getattr(self, name) is not None)
+        self._frozen = frozenset(name for name in names if getattr(self, name, None) is not None)
         for name in self._frozen:
             getattr(self, name).requires_grad_(False)
         self.train(self.training)

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from renaissance.data.batch import Tokens
-from renaissance.models.heads import mean_over
 from renaissance.models.initialise import initialise
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, Sides, VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
@@ -143,11 +142,11 @@ class OneTower(VisionLanguageEncoder):
         )
 
     def _pool(self, text: Tensor | None, image: Tensor | None, mask: Tensor | None) -> Tensor:
-        """(B, `pooled_size`) of a pair; of one modality (B, D), a text's mean or an image's class position."""
+        """(B, `pooled_size`) of a pair; of one modality (B, D), a text's pooling or an image's class position."""
         if image is None:
             assert text is not None
             assert mask is not None
-            return mean_over(text, mask)
+            return self.pool_text(text, mask)
         image_class = image[:, 0] if self._has_class_position else image.mean(dim=1)
         if text is None:
             return image_class

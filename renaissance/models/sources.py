@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,9 @@ from renaissance.data.hub import hub_answers
 from renaissance.data.images import ImageStatistics
 from renaissance.errors import UserError
 from renaissance.models.published import PUBLISHED
+from renaissance.models.transformer import MODEL_TYPE
 from renaissance.settings import EncoderDimensions
+from renaissance.settings.architectures import BUILT_IN, architecture_names
 
 BICUBIC = 3  # Pillow's number, which preprocessor_config.json uses
 
@@ -42,6 +44,8 @@ class EncoderRequest:
         dimensions: manual dimensions; None for those of the named encoder.
         config: the configuration that a checkpoint brought along, as a dict. Nothing is fetched then, and the weights
             are random until the checkpoint's are loaded.
+        is_architecture: the name is a model type of transformers' rather than a hub name or a folder.
+        flags: flags of its configuration that replace their defaults, by name.
     """
 
     name: str
@@ -50,6 +54,8 @@ class EncoderRequest:
     random: bool
     dimensions: EncoderDimensions | None = None
     config: dict[str, Any] | None = None
+    is_architecture: bool = False
+    flags: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None) -> PreTrainedConfig:
@@ -64,6 +70,9 @@ def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None)
     """
     if request.config is not None:
         return config_from_dict(request.config)
+    if request.is_architecture:
+        config = CONFIG_MAPPING[MODEL_TYPE if request.name == BUILT_IN else request.name]()
+        return getattr(config, f"{part}_config", config)
     if request.random and request.name in PUBLISHED and not Path(request.name).is_dir():
         return config_from_dict(PUBLISHED[request.name])
     config = _fetch(request, lambda **where: AutoConfig.from_pretrained(request.name, trust_remote_code=False, **where))
@@ -203,7 +212,8 @@ def _fetch(request: EncoderRequest, load: Any) -> Any:
 
 
 def _not_found(request: EncoderRequest, reason: str) -> str:
-    near = get_close_matches(request.name, PUBLISHED, n=1, cutoff=0.8)
+    names = [*PUBLISHED, *(architecture_names() if request.setting.startswith("text_encoder") else ())]
+    near = get_close_matches(request.name, names, n=1, cutoff=0.8)
     meant = f" Did you mean {near[0]!r}?" if near and near[0] != request.name else ""
     what = "this encoder's configuration" if request.random else "pretrained weights"
     ways = [f"set {request.setting} to a folder that holds them"]

@@ -1,12 +1,13 @@
-"""The text tower: any Hugging Face text encoder.
+"""The text tower: any Hugging Face text encoder, or our own, which has the same form.
 
-In: token ids (B, L) with their mask. Out: one vector a token (B, L, D). It may be pretrained, randomly initialised
-in its published dimensions, or in dimensions given by hand.
+In: token ids (B, L) with their mask. Out: one vector a token (B, L, D). It may be pretrained, or begin at random: a
+published encoder or any architecture, in its own dimensions, with flags of its own, or in dimensions given by hand.
 """
 
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 import torch
@@ -16,9 +17,18 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from renaissance.data.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.dimensions import with_dimensions
+from renaissance.models.flags import with_flags
 from renaissance.models.initialise import STANDARD_DEVIATION, initialise_linear_maps
 from renaissance.models.interface import Features
-from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained, sees_images
+from renaissance.models.probe import try_longest_text, try_text_encoder
+from renaissance.models.sources import (
+    EncoderRequest,
+    create_model,
+    find_config,
+    load_pretrained,
+    quiet_transformers,
+    sees_images,
+)
 from renaissance.models.weights import first_position, load_weights
 
 
@@ -33,7 +43,8 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.hidden_size: int = encoder.config.hidden_size
-        self.first_position = first_position(position_embeddings(encoder))
+        takes_positions = "position_ids" in inspect.signature(encoder.forward).parameters
+        self.first_position = first_position(position_embeddings(encoder)) if takes_positions else 0
 
     def forward(self, tokens: Tokens) -> Features:
         """B texts to features (B, L, D); what stands at padding has no meaning."""
@@ -79,13 +90,11 @@ def build_text_encoder(
     config = find_config(request, "text")
     _check_text(request, config)
     if request.random and request.config is None:
-        config = with_dimensions(config, request)
+        config.initializer_range = STANDARD_DEVIATION
+        config = with_flags(with_dimensions(config, request), request)
         config.vocab_size = vocab_size
         config.pad_token_id = pad_id
-        config.initializer_range = STANDARD_DEVIATION
-        encoder = create_model(_with_positions(config, max_text_len))
-        initialise_linear_maps(encoder)
-        return encoder
+        return _from_scratch(config, request, max_text_len, notes)
     if vocab_size > config.vocab_size:
         raise UserError(
             f"The vocabulary has {vocab_size:,} tokens, but the weights of {request.setting} = {request.name!r} know "
@@ -97,8 +106,34 @@ def build_text_encoder(
     return _resized(load_pretrained(request, config, notes), max_text_len, request, notes)
 
 
+def _from_scratch(
+    config: PreTrainedConfig, request: EncoderRequest, max_text_len: int, notes: list[str]
+) -> PreTrainedModel:
+    """A model of random weights, tried out on short texts and, where its positions are not plain to see, a long one.
+
+    Raises:
+        UserError: its flags do not go together, or it is none for texts.
+    """
+    name = f"{request.setting} = {request.name!r}"
+    try:
+        encoder = create_model(_with_positions(config, max_text_len))
+    except UserError:
+        raise
+    except Exception as error:  # whatever another's model code does with flags that do not go together
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{name} cannot be built: {reason} (its flags are in {request.setting}_config)") from error
+    initialise_linear_maps(encoder)
+    tower = TextEncoder(encoder)
+    with quiet_transformers():  # what they warn of, such as padding to whole windows, is as it should be
+        notes += try_text_encoder(tower, name, config.vocab_size, config.pad_token_id, max_text_len)
+        if not isinstance(position_embeddings(encoder), nn.Embedding):
+            try_longest_text(tower, name, max_text_len)
+    return encoder
+
+
 def _check_text(request: EncoderRequest, config: PreTrainedConfig) -> None:
-    if config.is_encoder_decoder or sees_images(config) or not hasattr(config, "vocab_size"):
+    lacks = any(not hasattr(config, name) for name in ("vocab_size", "hidden_size"))
+    if config.is_encoder_decoder or sees_images(config) or lacks:
         raise UserError(
             f"{request.setting} = {request.name!r} is a {config.model_type} model, not a text encoder. "
             "Take an encoder such as google/electra-small-discriminator or bert-base-uncased."
@@ -111,9 +146,8 @@ def _with_positions(config: PreTrainedConfig, max_text_len: int) -> PreTrainedCo
         return config
     with torch.device("meta"):
         table = position_embeddings(create_model(copy.deepcopy(config)))
-    if isinstance(table, nn.Embedding):
-        needed = max_text_len + first_position(table)
-        config.max_position_embeddings = max(config.max_position_embeddings, needed)
+    needed = max_text_len + first_position(table)
+    config.max_position_embeddings = max(config.max_position_embeddings, needed)
     return config
 
 

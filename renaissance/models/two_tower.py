@@ -5,11 +5,13 @@
     pixels    -> image tower -> projection --+
 
 In: `Tokens` and normalised pixels. Out: `Fused`. Only the sides a run's tasks use are there; with one side alone
-there is no fuser, and the tower's own features are handed out.
+there is no fuser, and the tower's own features are handed out. Several text towers read the same tokens, and their
+features of a token are joined, one behind the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,7 +19,6 @@ from torch import Tensor, nn
 
 from renaissance.data.batch import Tokens
 from renaissance.models.fuser import CrossModalEncoder
-from renaissance.models.heads import mean_over
 from renaissance.models.initialise import STANDARD_DEVIATION, initialise
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, VisionLanguageEncoder
 from renaissance.models.sources import config_to_dict
@@ -48,7 +49,7 @@ class Projection(nn.Module):
 class TwoTower(VisionLanguageEncoder):
     """
     Args:
-        text_encoder: the text tower; None for a model of images alone.
+        text_encoders: the text towers by the names of their parts; none for a model of images alone.
         image_encoder: the image tower; None for a model of texts alone.
         fuser: the cross-modal encoder; None unless both towers are there.
         fuser_size: D, the fuser's width.
@@ -57,31 +58,36 @@ class TwoTower(VisionLanguageEncoder):
 
     def __init__(
         self,
-        text_encoder: TextEncoder | None,
+        text_encoders: Mapping[str, TextEncoder],
         image_encoder: VisionEncoder | None,
         fuser: CrossModalEncoder | None,
         fuser_size: int,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__()
-        self.text_encoder = text_encoder
+        self.text_parts = tuple(text_encoders)
+        self.text_encoder: TextEncoder | None = None  # the only one
+        for name, tower in text_encoders.items():
+            setattr(self, name, tower)
         self.image_encoder = image_encoder
         self.text_projection: Projection | None = None
         self.image_projection: Projection | None = None
         self.fuser = fuser
-        self.text_size = text_encoder.hidden_size if text_encoder else 0
+        self.text_size = sum(tower.hidden_size for tower in text_encoders.values())
         self.image_size = image_encoder.hidden_size if image_encoder else 0
         self.hidden_size = self.pooled_size = 0
-        if text_encoder and image_encoder and fuser:
-            self.text_projection = Projection(text_encoder.hidden_size, fuser_size)
+        if text_encoders and image_encoder and fuser:
+            self.text_projection = Projection(self.text_size, fuser_size)
             self.image_projection = Projection(image_encoder.hidden_size, fuser_size)
             self.hidden_size, self.pooled_size = fuser_size, 2 * fuser_size
         self.freeze(frozen)
 
     def encode_text(self, tokens: Tokens) -> Features:
-        assert self.text_encoder is not None
-        with self.gradients_unless_frozen("text_encoder"):
-            return self.text_encoder(tokens)
+        hidden = []
+        for name in self.text_parts:
+            with self.gradients_unless_frozen(name):
+                hidden.append(self.get_submodule(name)(tokens).hidden)
+        return Features(torch.cat(hidden, dim=-1) if len(hidden) > 1 else hidden[0], tokens.mask)
 
     def encode_image(self, pixels: Tensor) -> Features:
         assert self.image_encoder is not None
@@ -106,7 +112,7 @@ class TwoTower(VisionLanguageEncoder):
         fused = Fused()
         if text is not None:
             fused.text = text.hidden if "text" in outputs else None
-            fused.pooled = mean_over(text.hidden, text.mask) if "pooled" in outputs else None
+            fused.pooled = self.pool_text(text.hidden, text.mask) if "pooled" in outputs else None
         elif image is not None:
             assert self.image_encoder is not None
             fused.image = image.hidden if "image" in outputs else None
@@ -116,7 +122,7 @@ class TwoTower(VisionLanguageEncoder):
     def parts(self) -> list[Part]:
         return self.list_parts(
             {
-                "text_encoder": "tower",
+                **dict.fromkeys(self.text_parts, "tower"),
                 "image_encoder": "tower",
                 "text_projection": "cross_modal",
                 "image_projection": "cross_modal",
@@ -125,5 +131,6 @@ class TwoTower(VisionLanguageEncoder):
         )
 
     def encoder_configs(self) -> dict[str, Any]:
-        towers = {"text_encoder": self.text_encoder, "image_encoder": self.image_encoder}
-        return {name: config_to_dict(tower.encoder.config) for name, tower in towers.items() if tower is not None}
+        names = [*self.text_parts, *(["image_encoder"] if self.image_encoder is not None else [])]
+        towers: dict[str, Any] = {name: self.get_submodule(name) for name in names}
+        return {name: config_to_dict(tower.encoder.config) for name, tower in towers.items()}

@@ -85,7 +85,7 @@ def _hint(name: str, value: Any, field: FieldInfo) -> str:
             return "; did you mean None?"
         if bool in leaves and value.lower() in ("true", "yes", "on", "false", "no", "off"):
             return f"; did you mean {value.lower() in ('true', 'yes', 'on')}?"
-        if list in leaves:
+        if leaves == {list}:
             example = value if re.fullmatch(r"\w+", value) else "..."
             return f"""; on the command line, in quotes: '{name}=["{example}"]'"""
         return suggestion(value, [leaf for leaf in leaves if isinstance(leaf, str)])

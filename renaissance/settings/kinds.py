@@ -41,8 +41,8 @@ def _nothing_is_empty(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _nothing_is_no_part(value: Any) -> Any:
-    """None, which means no part, as the empty dictionary."""
+def _nothing_is_empty_dict(value: Any) -> Any:
+    """None, which means no part or no flag, as the empty dictionary."""
     return {} if value is None else value
 
 
@@ -129,11 +129,45 @@ OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
 Names = Annotated[list[_Text], Field(min_length=1), Allowed("a list of names")]
 OptionalFolders = Annotated[Annotated[list[_Text], Field(min_length=1)] | None, Allowed("a list of folders, or None")]
 Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
+_List = Field(min_length=1)
+_Flags = Annotated[dict[_Text, Any], BeforeValidator(_nothing_is_empty_dict)]
+_Window = Annotated[Annotated[int, Field(ge=2)] | None, BeforeValidator(_whole)]
+TextEncoders = Annotated[
+    _Text | Annotated[list[_Text], _List],
+    Allowed("a Hugging Face name, a folder, an architecture such as longformer, or a list of these"),
+]
+FlagsOfEach = Annotated[
+    _Flags | Annotated[list[_Flags], _List],
+    Allowed('flags by name, such as {"attention_window": 64}, or None, or a list of these, one for each text encoder'),
+]
+WindowOfEach = Annotated[
+    _Window | Annotated[list[_Window], _List],
+    Allowed("a whole number, at least 2, or None, or a list of these, one for each text encoder"),
+]
+SwitchOfEach = Annotated[
+    bool | Annotated[list[bool], _List], Allowed("True or False, or a list of these, one for each text encoder")
+]
+CountOfEach = Annotated[
+    Count | Annotated[list[Count], _List],
+    Allowed("a whole number, at least 1, or a list of these, one for each text encoder"),
+]
+CountOrZeroOfEach = Annotated[
+    CountOrZero | Annotated[list[CountOrZero], _List],
+    Allowed("a whole number, at least 0, or a list of these, one for each text encoder"),
+]
+PositiveOfEach = Annotated[
+    Positive | Annotated[list[Positive], _List],
+    Allowed("a number above 0, or a list of these, one for each text encoder"),
+]
+RateOfEach = Annotated[
+    Rate | Annotated[list[Rate], _List],
+    Allowed("a number from 0 to below 1, or a list of these, one for each text encoder"),
+]
 OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None")]
 CheckpointOrEmpty = Annotated[str, BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')]
 Modules = Annotated[
     dict[_Text, _Text],
-    BeforeValidator(_nothing_is_no_part),
+    BeforeValidator(_nothing_is_empty_dict),
     Allowed('checkpoint files by part, such as {"text_encoder": "a.ckpt"}'),
 ]
 ManualInputs = Annotated[

@@ -66,7 +66,9 @@ class Settings(BaseModel):
     per_gpu_batchsize: kinds.Count
     eval_batch_size: kinds.Count
     # the one-tower model
-    model_type: Annotated[Literal["two-tower", "one-tower"], kinds.choice_words("two-tower", "one-tower")]
+    model_type: Annotated[
+        Literal["two-tower", "one-tower", "late-fusion"], kinds.choice_words("two-tower", "one-tower", "late-fusion")
+    ]
     encoder: kinds.Pretrained
     pooler_type: Annotated[Literal["double", "single"], kinds.choice_words("double", "single")]
     random_init_encoder: kinds.Switch
@@ -96,19 +98,22 @@ class Settings(BaseModel):
     freeze_image_encoder: kinds.Switch
     freeze_image_encoder_layers: kinds.CountOrZero
     # the two-tower model's text encoder
-    text_encoder: kinds.Pretrained
-    random_init_text_encoder: kinds.Switch
-    text_encoder_manual_configuration: kinds.Switch
-    text_encoder_hidden_size: kinds.Count
-    text_encoder_num_heads: kinds.Count
-    text_encoder_num_layers: kinds.Count
-    text_encoder_mlp_ratio: kinds.Positive
-    text_encoder_drop_rate: kinds.Rate
-    text_encoder_embedding_size: kinds.Count
+    text_encoder: kinds.TextEncoders
+    text_encoder_config: kinds.FlagsOfEach
+    text_encoder_window_size: kinds.WindowOfEach
+    random_init_text_encoder: kinds.SwitchOfEach
+    text_encoder_manual_configuration: kinds.SwitchOfEach
+    text_encoder_hidden_size: kinds.CountOfEach
+    text_encoder_num_heads: kinds.CountOfEach
+    text_encoder_num_layers: kinds.CountOfEach
+    text_encoder_mlp_ratio: kinds.PositiveOfEach
+    text_encoder_drop_rate: kinds.RateOfEach
+    text_encoder_embedding_size: kinds.CountOfEach
     max_text_len: kinds.TextLength
     long_text: Annotated[
         Literal["from_start", "from_end", "uniform"], kinds.choice_words("from_start", "from_end", "uniform")
     ]
+    text_pooling: Annotated[Literal["cls", "mean", "max"], kinds.choice_words("cls", "mean", "max")]
     vocab_size: kinds.OptionalCount
     tokenizer: kinds.OptionalPretrained
     vocab_file: kinds.OptionalFile
@@ -116,8 +121,8 @@ class Settings(BaseModel):
         Literal["word", "wordpiece", "bpe", "character"], kinds.choice_words("word", "wordpiece", "bpe", "character")
     ]
     min_frequency: kinds.Count
-    freeze_text_encoder: kinds.Switch
-    freeze_text_encoder_layers: kinds.CountOrZero
+    freeze_text_encoder: kinds.SwitchOfEach
+    freeze_text_encoder_layers: kinds.CountOrZeroOfEach
     # the two-tower model's fuser
     cross_layer_hidden_size: kinds.Count
     num_cross_layers: kinds.Count
@@ -204,10 +209,6 @@ class Settings(BaseModel):
     def image_encoder_dimensions(self) -> EncoderDimensions | None:
         """The image encoder's manual dimensions; None where the encoder's own hold."""
         return self._dimensions("image_encoder_") if self.image_encoder_manual_configuration else None
-
-    def text_encoder_dimensions(self) -> EncoderDimensions | None:
-        """The text encoder's manual dimensions; None where the encoder's own hold."""
-        return self._dimensions("text_encoder_") if self.text_encoder_manual_configuration else None
 
     def cross_layer_dimensions(self) -> EncoderDimensions:
         """The fuser's dimensions."""

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.discovery import suggestion, task_attribute, task_reads
 from renaissance.settings.model import Settings
+from renaissance.settings.text_encoders import EACH, TextEncoderSettings, text_encoder_names, text_encoders
 from renaissance.settings.wordpieces import MARKING_WORDS, lacks_word_pieces
 
 Command = Literal["train", "prepare", "compare", "export", "print"]
@@ -43,6 +45,57 @@ def _manual_needs_random(manual: str, random: str) -> Check:
     return check
 
 
+def _text_encoder_lists(settings: Settings) -> Iterator[str]:
+    """Where settings of the text encoders are lists, they have a value for each."""
+    count = len(text_encoder_names(settings.text_encoder))
+    if count == 1 and (settings.load_path or settings.load_modules):
+        return  # the encoders that are meant may be a checkpoint's
+    for name in EACH:
+        value = getattr(settings, name)
+        if isinstance(value, list) and len(value) != count:
+            yield (
+                f"{name} is a list of {len(value)}, and text_encoder names {count}: give one value for all of them, "
+                "or a list with one for each"
+            )
+
+
+def _text_architectures(settings: Settings) -> Iterator[str]:
+    """Dimensions, flags and windows go with the encoders that have them."""
+    for encoder in text_encoders(settings):
+        width, heads = encoder.given.hidden_size, encoder.given.num_heads
+        if width % heads:
+            yield (
+                f"text_encoder_hidden_size={width} is not divisible by text_encoder_num_heads={heads}: "
+                "every attention head takes an equal share of the width"
+            )
+        if encoder.manual and not encoder.random:
+            yield (
+                "text_encoder_manual_configuration=True needs random_init_text_encoder=True: pretrained weights bring "
+                "their own dimensions"
+            )
+        if not settings.load_path and not settings.load_modules:  # else a checkpoint's encoder may be meant
+            yield from _text_flags(encoder, alone=isinstance(settings.text_encoder, str))
+
+
+def _text_flags(encoder: TextEncoderSettings, alone: bool) -> Iterator[str]:
+    if encoder.own_flags and encoder.name == BUILT_IN:
+        yield (
+            f"text_encoder_config is for the flags of other architectures; {BUILT_IN} has the settings "
+            "text_encoder_hidden_size, …_num_heads, …_num_layers, …_mlp_ratio, …_drop_rate, …_embedding_size and "
+            "…_window_size"
+        )
+    elif encoder.own_flags and not encoder.random:
+        yield (
+            "text_encoder_config needs random_init_text_encoder=True, or an architecture such as longformer as "
+            "text_encoder: pretrained weights bring their own configuration"
+        )
+    if alone and encoder.window_size is not None and encoder.name != BUILT_IN:
+        yield (
+            f"text_encoder_window_size={encoder.window_size} is {BUILT_IN}'s, and text_encoder={encoder.name!r} is "
+            "another; Longformer has text_encoder_config={'attention_window': …}"
+        )
+
+
 def _heads_divide(width: str, heads: str) -> Check:
     def check(settings: Settings) -> Iterator[str]:
         if getattr(settings, width) % getattr(settings, heads):
@@ -57,7 +110,7 @@ def _heads_divide(width: str, heads: str) -> Check:
 def _image_size(settings: Settings) -> Iterator[str]:
     patch, origin = settings.patch_size, "patch_size"
     if patch is None and not settings.load_path and not settings.load_modules:
-        name = "image_encoder" if settings.model_type == "two-tower" else "encoder"
+        name = "encoder" if settings.model_type == "one-tower" else "image_encoder"
         found = re.search(r"patch(\d+)|dino-vit[a-z](\d+)", getattr(settings, name))
         if found:
             patch, origin = int(found[1] or found[2]), f"the patch size of {name}"
@@ -69,29 +122,19 @@ def _whole_words(settings: Settings) -> Iterator[str]:
     loaded = settings.load_path or settings.load_modules or settings.resume_from
     if not settings.whole_word_masking or settings.image_only or loaded:
         return
-    if settings.tokenizer is not None:
-        name = "tokenizer"
-    elif settings.vocab_file is not None:
-        return  # told when it has been read
-    elif settings.model_type == "two-tower":
-        name = "text_encoder"
-        if settings.random_init_text_encoder:
-            yield from _built_without_words(settings)
-            return
-    else:
-        name = "encoder"
-        if settings.random_init_encoder:
-            yield from _built_without_words(settings)
-            return
-    if lacks_word_pieces(getattr(settings, name)):
+    name, tokenizer = _tokenizer(settings)
+    if tokenizer is None:
+        yield from _built_without_words(settings)
+    elif lacks_word_pieces(tokenizer):
         yield (
-            f"whole_word_masking=True needs a tokenizer with word pieces, which that of {name}="
-            f"{getattr(settings, name)!r} does not have; give whole_word_masking=False, or another tokenizer"
+            f"whole_word_masking=True needs a tokenizer with word pieces, which that of {name}={tokenizer!r} does not "
+            "have; give whole_word_masking=False, or another tokenizer"
         )
 
 
 def _built_without_words(settings: Settings) -> Iterator[str]:
-    if settings.tokenizer_type not in MARKING_WORDS:
+    from_file = settings.vocab_file is not None  # told when it has been read
+    if not from_file and settings.tokenizer_type not in MARKING_WORDS:
         yield (
             f"whole_word_masking=True cannot tell words with tokenizer_type={settings.tokenizer_type}; give "
             "whole_word_masking=False, or tokenizer_type=wordpiece or word"
@@ -106,6 +149,15 @@ def _one_vocabulary(settings: Settings) -> Iterator[str]:
             f"tokenizer_type={settings.tokenizer_type} is for a vocabulary that is built, or a vocab_file; "
             f"tokenizer={settings.tokenizer!r} splits texts in its own way"
         )
+
+
+def _tokenizer(settings: Settings) -> tuple[str, str | None]:
+    """The setting that names the tokenizer, and its name; None where the vocabulary is built, or read from a file."""
+    if settings.tokenizer is not None or settings.vocab_file is not None:
+        return "tokenizer", settings.tokenizer
+    if settings.model_type == "one-tower":
+        return "encoder", None if settings.random_init_encoder else settings.encoder
+    return "text_encoder", next((encoder.name for encoder in text_encoders(settings) if not encoder.random), None)
 
 
 def _false_pairs(settings: Settings) -> Iterator[str]:
@@ -186,9 +238,9 @@ def _folders(settings: Settings) -> Iterator[str]:
     if settings.vocab_file is not None and not loaded and not Path(settings.vocab_file).is_file():
         yield f"vocab_file={settings.vocab_file!r}: there is no such file"
     for name in ("encoder", "image_encoder", "text_encoder", "tokenizer"):
-        given = getattr(settings, name)
-        if given and re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
-            yield f"{name}={given!r}: there is no such folder"
+        for given in text_encoder_names(getattr(settings, name) or []):
+            if re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
+                yield f"{name}={given!r}: there is no such folder"
 
 
 def _manual_inputs(settings: Settings) -> Iterator[str]:
@@ -274,10 +326,10 @@ def _export_from_and_to(settings: Settings) -> Iterator[str]:
 ALWAYS: list[Check] = [
     _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
     _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
-    _manual_needs_random("text_encoder_manual_configuration", "random_init_text_encoder"),
+    _text_encoder_lists,
+    _text_architectures,
     _heads_divide("hidden_size", "num_heads"),
     _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
-    _heads_divide("text_encoder_hidden_size", "text_encoder_num_heads"),
     _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
     _heads_divide("decoder_hidden_size", "decoder_num_heads"),
     _image_size,

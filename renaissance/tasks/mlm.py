@@ -20,6 +20,7 @@ from renaissance.data.batch import Batch
 from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.text import TextProcessor
+from renaissance.errors import UserError
 from renaissance.models.heads import MlmHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
@@ -100,6 +101,12 @@ class Mlm(Task):
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         assert context.text is not None
+        if not context.model.hidden_size:
+            raise UserError(
+                "mlm names hidden words with the image in view, but with "
+                f"model_type={context.settings.model_type!r} no word sees the image: the sides meet as one vector "
+                "each. Take two-tower or one-tower, or a task on the whole pair, such as itm."
+            )
         self.head = MlmHead(context.model.hidden_size, context.text.vocab_size)
 
     @classmethod

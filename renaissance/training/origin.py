@@ -13,9 +13,13 @@ from typing import Any
 
 from renaissance.errors import UserError
 from renaissance.models.dimensions import with_dimensions
+from renaissance.models.flags import with_flags
 from renaissance.models.interface import Sides
 from renaissance.models.sources import EncoderRequest, config_from_dict, config_to_dict
-from renaissance.settings import EncoderDimensions, Settings, check_settings
+from renaissance.models.transformer import MODEL_TYPE
+from renaissance.settings import Settings, check_settings
+from renaissance.settings.architectures import BUILT_IN
+from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 from renaissance.training.checkpoints import Checkpoint
 from renaissance.training.parts import (
     DECODER,
@@ -24,6 +28,8 @@ from renaissance.training.parts import (
     VOCABULARY,
     Settled,
     dimension_settings,
+    encoder_of,
+    own_settings,
     part_of_tensor,
     settled_by,
 )
@@ -137,15 +143,16 @@ def _check_sides(loans: list[Loan], settings: Settings, sides: Sides) -> None:
     """
     two_tower = f"model_type={settings.model_type!r} has text_encoder and image_encoder"
     one_tower = f"model_type={settings.model_type!r} has one, encoder"
-    is_two = settings.model_type == "two-tower"
+    is_two = settings.model_type != "one-tower"
     absent = {
         "encoder": two_tower if is_two else "",
         "text_encoder": one_tower if not is_two else "" if sides.text else "its tasks read no text",
         "image_encoder": one_tower if not is_two else "" if sides.image else "its tasks look at no images",
     }
     for loan in loans:
-        if loan.part in ENCODERS and absent[loan.part]:
-            raise UserError(f"load_modules: this run's model has no part {loan.part!r}: {absent[loan.part]}.")
+        encoder = encoder_of(loan.part or "")
+        if encoder is not None and absent[encoder]:
+            raise UserError(f"load_modules: this run's model has no part {loan.part!r}: {absent[encoder]}.")
 
 
 def _settled(loan: Loan) -> Settled:
@@ -159,7 +166,7 @@ def _settled(loan: Loan) -> Settled:
         everything = Settled()
         for part in ARCHITECTURE:
             everything |= settled_by(part, {"encoder": {"vocab_size": 0, "num_channels": 0}})
-        settled = Settled(fixed, (everything.fixed | everything.follows) - fixed)
+        settled = Settled(fixed, (everything.fixed | everything.follows | settled.follows) - fixed)
     return settled
 
 
@@ -181,7 +188,8 @@ def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Se
     """Where the user replaces an encoder or the vocabulary, all its settings are the user's, not the checkpoint's."""
     for encoder, (_, random) in ENCODERS.items():
         if encoder in overridden:
-            own = dimension_settings(encoder) | {random}
+            own = own_settings(encoder) | {random}
+            own |= {"text_encoder_window_size"} if encoder == "text_encoder" else set()
             own |= VOCABULARY if encoder != "image_encoder" else set()
             own |= {"patch_size"} if encoder != "text_encoder" else set()
             current.update({name: getattr(settings, name) for name in own})
@@ -200,23 +208,33 @@ def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
         origin.text = description.text
     if not {"encoder", "image_encoder"} & overridden and (settled is None or "image_size" in settled.follows):
         origin.image_statistics = description.image_statistics
-    for encoder in ENCODERS:
-        config = description.encoder_configs.get(encoder)
-        if config is not None and encoder in parts and encoder not in overridden:
-            origin.encoder_configs[encoder] = _adapted(encoder, config, origin.settings, overridden)
+    for part, config in description.encoder_configs.items():
+        encoder = encoder_of(part)
+        if encoder is not None and part in parts and encoder not in overridden:
+            origin.encoder_configs[part] = _adapted(part, encoder, config, origin.settings, overridden)
 
 
-def _adapted(encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]) -> dict[str, Any]:
-    """A checkpoint's configuration with what the user wants different, under `strict_loading=False`."""
+def _adapted(
+    part: str, encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]
+) -> dict[str, Any]:
+    """A checkpoint's configuration with what the user wants different: dimensions under `strict_loading=False` only."""
     config = dict(config)
     if "patch_size" in overridden and "patch_size" in config:
         config["patch_size"] = settings.patch_size
-    dimensions: EncoderDimensions | None = getattr(settings, f"{encoder}_dimensions")()
-    if dimensions is None or not overridden & dimension_settings(encoder):
+    chosen = next((chosen for chosen in text_encoders(settings) if chosen.part == part), None)
+    if chosen is not None and config["model_type"] == MODEL_TYPE:
+        config["window_size"] = chosen.window_size
+    if not overridden & own_settings(encoder):
         return config
-    request = EncoderRequest(getattr(settings, encoder), encoder, ENCODERS[encoder][1], random=True,
-                             dimensions=dimensions)  # fmt: skip
-    return config_to_dict(with_dimensions(config_from_dict(config), request))
+    request = EncoderRequest(
+        name=chosen.name if chosen else getattr(settings, encoder),
+        setting=encoder,
+        random_setting=ENCODERS[encoder][1],
+        random=True,
+        dimensions=chosen.dimensions if chosen else getattr(settings, f"{encoder}_dimensions")(),
+        flags=chosen.own_flags if chosen else {},
+    )
+    return config_to_dict(with_flags(with_dimensions(config_from_dict(config), request), request))
 
 
 def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], sides: Sides) -> bool:
@@ -229,13 +247,15 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], si
         return False
     if name in DECODER_SETTINGS and not sides.decoder:
         return False
-    two_tower = saved.get("model_type") == "two-tower" and current["model_type"] == "two-tower"
-    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and two_tower:
+    kinds = {saved.get("model_type"), current["model_type"]}
+    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and "one-tower" not in kinds:
         return False
     for encoder in ENCODERS:
         switch = f"{encoder}_manual_configuration"
         if name in dimension_settings(encoder) - {switch}:
-            return bool(saved.get(switch) or current[switch])
+            switches = [saved.get(switch), current[switch]]
+            manual = any(any(value) if isinstance(value, list) else value for value in switches)
+            return manual or BUILT_IN in text_encoder_names(saved.get(encoder) or [])
     if "cross_layer" in name:
-        return two_tower and sides.fused
+        return kinds == {"two-tower"} and sides.fused
     return True

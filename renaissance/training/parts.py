@@ -5,10 +5,12 @@ A part is what the run's table prints: a tower, the fuser, a projection, or a ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from renaissance.models.transformer import MODEL_TYPE
 from renaissance.tasks.common.task import HEAD_SUFFIX
 
 DECODER = "decoder"  # a task's part of that name is no head: it can be much of a model
@@ -21,6 +23,7 @@ ENCODERS = {
 }
 DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
 CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
+FLAGS = {"text_encoder": ("text_encoder_config",)}  # settings of an encoder's own configuration
 DECODER_SETTINGS = frozenset(
     ("decoder_hidden_size", "decoder_num_layers", "decoder_num_heads", "decoder_mlp_ratio", "caption_prefix_encoder")
 )
@@ -54,10 +57,21 @@ def part_of_tensor(name: str) -> str:
     return DECODER if second == DECODER else first + HEAD_SUFFIX
 
 
+def encoder_of(part: str) -> str | None:
+    """The encoder's setting that a part belongs to; None where it is no encoder. Several text encoders have one."""
+    name = re.sub(r"^text_encoder_\d+$", "text_encoder", part)
+    return name if name in ENCODERS else None
+
+
 def dimension_settings(encoder: str) -> frozenset[str]:
     """The settings of an encoder's manual dimensions, and the one that turns them on."""
     prefix, _ = ENCODERS[encoder]
     return frozenset(prefix + name for name in DIMENSIONS) | {f"{encoder}_manual_configuration"}
+
+
+def own_settings(encoder: str) -> frozenset[str]:
+    """The settings that say how an encoder is built: its dimensions and the flags of its configuration."""
+    return dimension_settings(encoder) | frozenset(FLAGS.get(encoder, ()))
 
 
 def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
@@ -67,9 +81,12 @@ def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
         part: its name.
         encoder_configs: the checkpoint's, by which a one-tower encoder shows whether it knows words or patches.
     """
-    if part in ENCODERS:
+    encoder = encoder_of(part)
+    if encoder is not None:
         config = encoder_configs.get(part, {})
-        settled = Settled(dimension_settings(part) | {part}, frozenset({ENCODERS[part][1]}))
+        settled = Settled(own_settings(encoder) | {encoder}, frozenset({ENCODERS[encoder][1]}))
+        if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
+            settled |= Settled(follows=frozenset({"text_encoder_window_size"}))
         if "vocab_size" in config:
             settled |= SETTLED["text_embeddings"]
         if "num_channels" in config:
@@ -83,7 +100,7 @@ SETTLED = {
     "text_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "pooler": Settled(frozenset(("pooler_type",))),
-    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text"))),
+    "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text", "text_pooling"))),
     DECODER: Settled(DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len",))),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }

@@ -186,6 +186,20 @@ def test_settings_choose_the_tokenizer(bert: Path, byte_level: Path, make_settin
         TextProcessor.from_settings(whole_words, never)
 
 
+def test_several_encoders_read_the_tokens_of_the_pretrained_one(
+    bert: Path, byte_level: Path, make_settings: MakeSettings
+) -> None:
+    joined = make_settings(text_encoder=["transformer", str(byte_level), str(byte_level), "longformer"])
+    alone = make_settings(text_encoder=str(byte_level))
+    expected = TextProcessor.from_settings(alone, never).encode(["two dogs"])[0][0]
+    assert TextProcessor.from_settings(joined, never).encode(["two dogs"])[0][0].tolist() == expected.tolist()
+    two = make_settings(text_encoder=[str(bert), str(byte_level)])
+    with pytest.raises(UserError, match="have different vocabularies"):
+        TextProcessor.from_settings(two, never)
+    random = make_settings(text_encoder=[str(bert), str(byte_level)], random_init_text_encoder=[True, False])
+    assert TextProcessor.from_settings(random, never).encode(["two dogs"])[0][0].tolist() == expected.tolist()
+
+
 def test_a_one_tower_on_a_vision_encoder_gets_a_built_vocabulary(tmp_path: Path, make_settings: MakeSettings) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
     settings = make_settings(model_type="one-tower", encoder=str(tmp_path))

@@ -26,6 +26,7 @@ Save = Callable[[PreTrainedModel], str]
 MODELS: dict[str, dict[str, Any]] = {
     "two-tower": {},
     "two-tower roberta beit": {"text_encoder": "roberta-base", "image_encoder": "microsoft/beit-base-patch16-224"},
+    "late-fusion": {"model_type": "late-fusion"},
     "one-tower electra": {"model_type": "one-tower"},
     "one-tower deit": {"model_type": "one-tower", "encoder": "facebook/deit-tiny-patch16-224"},
     "one-tower beit": {"model_type": "one-tower", "encoder": "microsoft/beit-base-patch16-224"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from renaissance.models.heads import Classifier, MlmHead, PairHead, mean_over
+from renaissance.models.heads import POOLINGS, Classifier, MlmHead, PairHead, mean_over
 
 
 def test_shapes() -> None:
@@ -48,3 +48,10 @@ def test_classifier_learns_from_small_differences() -> None:
         loss.backward()
         optimiser.step()
     assert (head(inputs).argmax(-1) == labels).float().mean() > 0.9
+
+
+def test_poolings() -> None:
+    hidden = torch.tensor([[[1.0, -5.0], [3.0, -7.0], [9.0, 9.0]], [[1.0, 2.0], [3.0, 0.0], [5.0, 1.0]]])
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    expected = {"cls": [[1, -5], [1, 2]], "mean": [[2, -6], [3, 1]], "max": [[3, -5], [5, 2]]}
+    assert {name: pool(hidden, mask).tolist() for name, pool in POOLINGS.items()} == expected

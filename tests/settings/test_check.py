@@ -13,6 +13,7 @@ from config import ex
 from renaissance.errors import UserError
 from renaissance.settings import Command, EncoderDimensions, Settings, check_settings
 from renaissance.settings.discovery import task_reads
+from renaissance.settings.text_encoders import text_encoders
 from renaissance.settings.wordpieces import lacks_word_pieces
 from renaissance.tasks import load_task, task_names
 
@@ -69,7 +70,11 @@ dimensions
         ("learning_rate", float("nan"), "learning_rate=nan: must be a number above 0"),
         ("learning_rate", False, "learning_rate=False: must be a number above 0"),
         ("optim_type", "adamv", "optim_type='adamv': must be adamw, adam or sgd; did you mean adam?"),
-        ("model_type", "onetower", "model_type='onetower': must be two-tower or one-tower; did you mean one-tower?"),
+        (
+            "model_type",
+            "onetower",
+            "model_type='onetower': must be two-tower, one-tower or late-fusion; did you mean one-tower?",
+        ),
         ("num_gpus", -1, "num_gpus=-1: must be auto, or a whole number, at least 0"),
         ("num_gpus", "aut", "num_gpus='aut': must be auto, or a whole number, at least 0; did you mean auto?"),
         ("precision", 64, "precision=64: must be 32, bf16-mixed (or bf16) or 16-mixed (or 16)"),
@@ -297,7 +302,7 @@ def test_dimensions_are_one_idea_with_three_prefixes(make_settings: MakeSettings
     settings = make_settings(
         random_init_text_encoder=True, text_encoder_manual_configuration=True, text_encoder_hidden_size=128
     )
-    assert settings.text_encoder_dimensions() == EncoderDimensions(128, 4, 12, 4.0, 0.1, 64)
+    assert text_encoders(settings)[0].dimensions == EncoderDimensions(128, 4, 12, 4.0, 0.1, 64)
     assert settings.image_encoder_dimensions() is None
     assert settings.encoder_dimensions() is None
     assert settings.cross_layer_dimensions() == EncoderDimensions(256, 4, 6, 4.0, 0.1, None)

@@ -1,0 +1,32 @@
+"""Names of text architectures that are built from scratch, told from hub names without importing transformers.
+
+`CONFIG_MAPPING` of transformers holds them, which takes seconds to import; here its source is read as text.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+
+BUILT_IN = "transformer"  # our own: models/transformer.py
+_SOURCES = ("models/auto/auto_mappings.py", "models/auto/configuration_auto.py")
+_ENTRY = re.compile(r'"((?!CONFIG_)[\w.-]+)"[,:] "\w+Config"')
+
+
+@cache
+def architecture_names() -> frozenset[str]:
+    """Every model type that the installed transformers knows, and our own."""
+    names = {BUILT_IN}
+    found = importlib.util.find_spec("transformers")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        for source in _SOURCES:
+            path = Path(folder) / source
+            names.update(_ENTRY.findall(path.read_text(encoding="utf-8")) if path.is_file() else [])
+    return frozenset(names)
+
+
+def is_architecture(name: str) -> bool:
+    """Whether a text encoder's name is an architecture to be built from scratch, not a folder or a hub name."""
+    return name in architecture_names() and not (Path(name) / "config.json").is_file()
