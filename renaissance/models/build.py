@@ -80,15 +80,16 @@ def build_model(
 
 def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> None:
     """Freeze as many layers of each encoder as the settings say."""
-    counts = {
-        encoder.part: ("freeze_text_encoder_layers", encoder.frozen_layers) for encoder in text_encoders(settings)
-    }
+    setting = "freeze_text_encoder_layers"
+    counts = {encoder.part: (setting, encoder.frozen_layers) for encoder in text_encoders(settings)}
     for name in ("encoder", "image_encoder"):
         counts[name] = (f"freeze_{name}_layers", getattr(settings, f"freeze_{name}_layers"))
     for part in model.parts():
         setting, count = counts.get(part.name, ("", 0))
         if count:
-            model.freeze_modules(lowest_modules(part.module.encoder, count, setting))
+            encoder = part.module.encoder
+            assert isinstance(encoder, PreTrainedModel)
+            model.freeze_modules(lowest_modules(encoder, count, setting))
 
 
 class _Builder:
