@@ -45,6 +45,11 @@ def test_names_are_those_that_transformers_knows() -> None:
     assert architecture_names() == {*CONFIG_MAPPING.keys(), BUILT_IN} - {"renaissance_transformer"}
 
 
+def test_a_near_name_is_suggested(make_settings: Make) -> None:
+    with pytest.raises(UserError, match="Did you mean the architecture 'longformer'?"):
+        build(make_settings(text_encoder="longforme"))
+
+
 @pytest.mark.parametrize(
     ("name", "flags"),
     [
