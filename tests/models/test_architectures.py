@@ -46,7 +46,7 @@ def test_names_are_those_that_transformers_knows() -> None:
 
 
 def test_a_near_name_is_suggested(make_settings: Make) -> None:
-    with pytest.raises(UserError, match="Did you mean the architecture 'longformer'?"):
+    with pytest.raises(UserError, match=r"Did you mean the architecture 'longformer'\?"):
         build(make_settings(text_encoder="longforme"))
 
 
