@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +37,19 @@ def final_metrics(output: str) -> dict[str, float]:
     folder = next(line for line in output.splitlines() if line.startswith("run: ")).removeprefix("run: ")
     final: dict[str, float] = json.loads((ROOT / folder / "summary.json").read_text())["final"]
     return final
+
+
+def documented_commands(page: Path) -> list[str]:
+    """The commands in the bash blocks of a page, a line each."""
+    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def run_documented(command: str, tmp: Path) -> str:
+    """Run a documented command on this Python, with data and results under `tmp`; gives its output."""
+    words = shlex.split(command)
+    assert words[:2] == ["python", "run.py"]
+    own = [f"data_root={tmp}/arrow", f"log_dir={tmp}/result"]
+    if "print_named_configs" not in words:
+        words += own if "with" in words else ["with", *own]
+    return execute(*words[2:])

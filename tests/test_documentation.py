@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import ROOT, execute
+from tests.command_line import ROOT, documented_commands, run_documented
 
 README = ROOT / "README.md"
 
@@ -157,14 +157,8 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
 WITHOUT_DATA = {"python run.py prepare with dataset=vg raw_root=/data/vg"}
 
 
-def documented_commands() -> list[str]:
-    """The commands in the README's bash blocks, a line each."""
-    blocks = re.findall(r"```bash\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
-
-
 def test_every_documented_command_is_tried():
-    documented = set(documented_commands())
+    documented = set(documented_commands(README))
     known = BY_CI | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
     assert documented <= known, "documented, and not tried by this test"
     assert set(SHORTENED) <= documented, "tried, and no longer documented"
@@ -184,16 +178,6 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     found["image"] = str(next((real_data / "coco").rglob("*.jpg")))
     found["fine_tuned"] = str(tmp / "result" / "finetune_cifar10" / "1" / "checkpoints" / "best.ckpt")
     return found
-
-
-def run_documented(command: str, tmp: Path) -> str:
-    """Run a command of the README on this Python, with data and results under `tmp`; gives its output."""
-    words = shlex.split(command)
-    assert words[:2] == ["python", "run.py"]
-    own = [f"data_root={tmp}/arrow", f"log_dir={tmp}/result"]
-    if "print_named_configs" not in words:
-        words += own if "with" in words else ["with", *own]
-    return execute(*words[2:])
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from renaissance.errors import UserError
 
@@ -79,6 +80,11 @@ class RunFolder:
         return self.path / "tensorboard"
 
     @property
+    def mark(self) -> Path:
+        """Locked while a process is at work on the run."""
+        return self.path / ".alive"
+
+    @property
     def finished(self) -> bool:
         """Whether the run came to its end."""
         try:
@@ -127,40 +133,42 @@ def _made(folder: Path) -> bool:
 
 @contextmanager
 def at_work_in(folder: RunFolder) -> Iterator[None]:
-    """Mark a run as alive while the block runs; the system takes the mark away however the process ends.
+    """Mark a run as alive while the block runs; the mark is a lock, so it ends however the process does.
 
     Raises:
         UserError: another process is at work in this folder.
     """
-    with _marked(folder) as ours:
-        if not ours:
+    with open(folder.mark, "a") as file:
+        if not _lock(file):
             raise UserError(
                 f"{folder.path}: another process is training this run. Wait for it to end, or stop it, and then resume."
             )
-        yield
+        try:
+            yield
+        finally:
+            folder.mark.unlink(missing_ok=True)
 
 
 def is_alive(folder: RunFolder) -> bool:
     """Whether a process is at work on a run."""
-    with _marked(folder) as ours:
-        return not ours
+    try:
+        with open(folder.mark, "r+") as file:
+            return not _lock(file)
+    except FileNotFoundError:
+        return False
 
 
-@contextmanager
-def _marked(folder: RunFolder) -> Iterator[bool]:
-    """Hold the folder's lock while the block runs; False where another process holds it."""
+def _lock(file: IO[str]) -> bool:
+    """Lock a file until it is closed; False where another process has locked it."""
     try:
         import fcntl
     except ImportError:  # Windows: resuming a run that is still alive is the user's own care there
-        yield True
-        return
-    with open(folder.path / ".alive", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def newest_unfinished(log_dir: str, exp_name: str, alive_too: bool = False) -> RunFolder | None:
