@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Self
 
 import numpy as np
 import torch
@@ -28,7 +27,8 @@ from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.decoder import DecoderState, TextDecoder
+from renaissance.models.decoder import TextDecoder
+from renaissance.models.decoding import DecoderState
 from renaissance.models.generation import Choice, generate
 from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
@@ -88,7 +88,8 @@ class Caption(Task):
             sizes["text"] = context.model.text_size
         dimensions, longest = self.settings.decoder_dimensions(), self.settings.max_text_len
         self.decoder = TextDecoder(dimensions, self.text.vocab_size, longest, sizes)
-        self.decoder.requires_grad_(not self.settings.freeze_decoder)
+        if self.settings.freeze_decoder:
+            self.decoder.freeze()
         self.manual = read_manual_inputs(self.settings.manual_inputs)
 
     @classmethod
@@ -102,11 +103,6 @@ class Caption(Task):
     def parts(self) -> list[Part]:
         return [Part("decoder", self.decoder, "head", frozen=self.settings.freeze_decoder)]
 
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.decoder.train(mode and not self.settings.freeze_decoder)
-        return self
-
     # Training
 
     def forward(self, step: Step) -> Outcome:
@@ -116,7 +112,7 @@ class Caption(Task):
         prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
         context = self._context(step.model, *step.kept(prefix, step.image))
         inputs, targets, counted = teacher_forcing(tokens, cut)
-        logits = self.decoder.logits(self.decoder(inputs, context)[counted]).float()  # (N, V)
+        logits = self.decoder(inputs, context, counted=counted).float()  # (N, V)
         nll = F.cross_entropy(logits, targets[counted], reduction="none")
         smoothing = self.settings.label_smoothing if self.training else 0.0
         losses = (1 - smoothing) * nll - smoothing * logits.log_softmax(-1).mean(-1) if smoothing else nll

@@ -15,7 +15,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from renaissance.models.decoder import DecoderLayer, DecoderState, LayerCache, TextDecoder
+from renaissance.models.decoder import DecoderLayer, LayerCache, TextDecoder
+from renaissance.models.decoding import DecoderState
 from renaissance.models.generation import Choice, generate, keep_top_k, keep_top_p, penalise_repetition
 from renaissance.models.interface import Features
 from renaissance.settings import EncoderDimensions
@@ -63,7 +64,7 @@ def test_a_layer_equals_pytorchs_pre_norm_decoder_layer():
 @pytest.mark.parametrize("cuts", [[1, 1, 1, 1, 1, 1], [3, 1, 2], [1, 5], [2, 4]])
 def test_cached_logits_equal_uncached_ones(decoder, context, cuts):
     ids = torch.randint(0, 11, (2, 6))
-    whole = decoder.logits(decoder(ids, context))
+    whole = decoder(ids, context)
     state, position = DecoderState(decoder, context), 0
     for cut in cuts:
         scores = state.advance(ids[:, position : position + cut])
@@ -78,7 +79,7 @@ def test_a_selected_text_goes_on_as_if_it_were_alone(decoder, context):
     state.advance(ids[:, :4])
     state.select(rows)
     scores = state.advance(ids[rows, 4:])
-    alone = decoder.logits(decoder(ids[rows], context.select(rows)))[:, -1]
+    alone = decoder(ids[rows], context.select(rows))[:, -1]
     torch.testing.assert_close(scores, alone)
 
 
