@@ -118,8 +118,10 @@ def load_weights(
         state = {name: tensor for name, tensor in state.items() if part_of(name) in only}
     report = LoadReport(part_of=part_of, source=source)
     found: dict[str, Tensor] = {}
+    counted: set[int] = set()
     for name, tensor in own.items():
-        report.sizes[name] = tensor.numel()
+        report.sizes[name] = 0 if tensor.data_ptr() in counted else tensor.numel()  # tied weights have two names
+        counted.add(tensor.data_ptr())
         given = state.get(name)
         if given is None:
             report.new.append(name)
