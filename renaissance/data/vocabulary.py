@@ -249,8 +249,8 @@ def _load(name: str, setting: str) -> Any:
         if not hub_answers():
             raise UserError(
                 f"{setting} = {name!r}: its tokenizer is not in this machine's hub cache, and the hub does not answer. "
-                "Set tokenizer to a folder that holds one, or connect to the hub once, which fills the cache; with a "
-                "randomly initialised text encoder and tokenizer=None a vocabulary is built from the training texts."
+                "Set tokenizer to a folder that holds one, or connect to the hub once, which fills the cache; where "
+                "what reads texts begins at random and tokenizer is None, one is built from the training texts."
             ) from error
     try:
         return load(name, local_files_only=False)

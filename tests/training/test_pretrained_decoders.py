@@ -52,7 +52,7 @@ def test_a_checkpoint_brings_its_decoder_when_the_folder_is_gone(run, captioned,
     assert final == pytest.approx({name: value for name, value in before.items() if "/test/" in name})
     for longer in (40, 60):  # positions are resized
         run("task_foundation_captioning", load_path=str(moved), **{**QUICK, **SETTINGS, "max_steps": 1},
-            max_text_len=longer)  # fmt: skip
+            max_text_len=longer, caption_prefix_encoder=prefix)  # fmt: skip
 
 
 def test_another_decoder_contradicts_the_checkpoint(run, captioned, tmp_path):
