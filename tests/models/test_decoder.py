@@ -164,6 +164,14 @@ def test_banned_tokens_are_never_written(decoder, context):
         assert not {0, 1, 2, END} & {token for text in texts for token in text}
 
 
+@pytest.mark.parametrize("strategy", ["greedy", "beam"])
+def test_ending_repeats_nothing_where_texts_begin_with_the_end_token(strategy):
+    flat = torch.full((1, 5, 5, 5), 0.5)
+    flat[..., END] = 5.0
+    choice = Choice(strategy, num_beams=2, max_tokens=3, repetition_penalty=100.0)
+    assert generate(Toy(flat), torch.full((1, 1), END), choice, end_id=END) == [[]]
+
+
 def test_texts_are_the_same_in_any_batch(decoder, context):
     start = torch.ones(2, 1, dtype=torch.long)
     for strategy in ("greedy", "beam", "sample"):

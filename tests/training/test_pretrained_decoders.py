@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 
 import pytest
 import torch
@@ -11,12 +12,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from config import ex
 from renaissance.data.text import TextProcessor
-from renaissance.errors import UserError
+from renaissance.errors import Interrupted, UserError
 from renaissance.settings import check_settings
 from renaissance.training.checkpoints import read_checkpoint
 from renaissance.training.export import export_encoders
 from tests.models.decoders import language_model_folder
-from tests.training.test_captioning import QUICK
+from tests.training.test_captioning import QUICK, files
 
 CAPTIONS = ["a red square above a blue circle", "one small green triangle", "two yellow stars"] * 3
 SETTINGS = {"caption_metric_images": 6, "num_samples": 3, "loss_names": {"caption": 1}, "datasets": ["scenes"]}
@@ -96,10 +97,33 @@ def test_an_image_encoder_goes_with_a_new_decoder(run, captioned, tmp_path):
         run("task_foundation_captioning", load_path=str(whole.last_checkpoint), **kept)
 
 
-def test_interrupted_and_resumed_runs_go_on_with_their_decoder(run, captioned):
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(run, tmp_path):
+    folder = language_model_folder(tmp_path / "gpt2", "gpt2", CAPTIONS)
+    settings = {**QUICK, "max_steps": 6, "val_check_interval": 3, "decoder": folder, "generation_strategy": "beam"}
+    whole, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="whole")
+
+    def interrupt(name: str, value: float, step: int) -> None:
+        if name == "caption/train/loss" and step == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        run("task_foundation_captioning", "scenes", **settings, exp_name="broken", log_scalar=interrupt)
+    broken, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="broken", resume_from="auto")
+    assert files(broken) == files(whole)
+
+
+@pytest.mark.parametrize(("task", "part"), [("cifar10", "image_encoder"), ("imdb", "text_encoder")])
+def test_an_encoder_that_learnt_beside_a_language_model_is_fine_tuned(run, captioned, task, part):
     checkpoint = captioned("gpt2", True)
-    _, final = run("task_foundation_captioning", "scenes", **{**QUICK, "max_steps": 6}, resume_from=str(checkpoint))
-    assert "caption/test/loss" in final
+    folder, final = run(
+        f"task_finetune_{task}", "scenes", max_steps=1, max_epoch=None, warmup_steps=0, batch_size=8,
+        per_gpu_batchsize=8, load_path=str(checkpoint),
+    )  # fmt: skip
+    assert f"{task}/test/accuracy" in final
+    made = read_checkpoint(folder.last_checkpoint)
+    assert list(made.description.encoder_configs) == [part]
+    if task == "imdb":
+        assert made.description.text["tokenizer"] == read_checkpoint(checkpoint).description.text["tokenizer"]
 
 
 def test_random_weights_need_no_tokenizer_of_the_decoder(run, tmp_path):
