@@ -155,9 +155,7 @@ def defaults() -> None:
     freeze_cross_modal = False  # keep the fuser's weights as they are
 
     # == Text decoder ==
-    decoder = (
-        None  # a pretrained causal decoder, such as gpt2; None: our own, of random weights and the dimensions below
-    )
+    decoder = None  # a pretrained language model, such as gpt2; None: our own, random, of the dimensions below
     random_init_decoder = False  # start such a decoder from random weights instead of pretrained ones
     decoder_hidden_size = 256  # width of the hidden states
     decoder_num_heads = 4  # attention heads; they divide the width
