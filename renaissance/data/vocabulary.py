@@ -17,6 +17,7 @@ from tqdm import tqdm
 from renaissance.data.hub import hub_answers
 from renaissance.data.tokenizer_types import SPECIAL, make_bpe, make_character, make_word, make_wordpiece
 from renaissance.errors import UserError
+from renaissance.settings.architectures import meant_architecture
 
 DEFAULT_VOCABULARY = 30522  # BERT's; a bound, small texts give fewer entries
 
@@ -248,7 +249,8 @@ def _load(name: str, setting: str) -> Any:
             raise UserError(f"{setting} = {name!r}: this folder holds no tokenizer: {_first_line(error)}") from error
         if not hub_answers():
             raise UserError(
-                f"{setting} = {name!r}: its tokenizer is not in this machine's hub cache, and the hub does not answer. "
+                f"{setting} = {name!r}: its tokenizer is not in this machine's hub cache, and the hub does not answer."
+                f"{meant_architecture(name) if setting == 'text_encoder' else ''} "
                 "Set tokenizer to a folder that holds one, or connect to the hub once, which fills the cache; where "
                 "what reads texts begins at random and tokenizer is None, one is built from the training texts."
             ) from error

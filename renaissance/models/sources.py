@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    AutoModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers import logging as transformers_logging
 from transformers.utils import cached_file
 
@@ -27,8 +35,9 @@ from renaissance.errors import UserError
 from renaissance.models.published import PUBLISHED
 from renaissance.models.transformer import MODEL_TYPE
 from renaissance.settings import EncoderDimensions
-from renaissance.settings.architectures import BUILT_IN, architecture_names
+from renaissance.settings.architectures import BUILT_IN, meant_architecture
 
+BOTH_WAYS = {"xlnet"}  # a language model whose tokens see each other unless told otherwise
 BICUBIC = 3  # Pillow's number, which preprocessor_config.json uses
 
 
@@ -171,6 +180,16 @@ def sees_images(config: PreTrainedConfig) -> bool:
     return _model_class(config).main_input_name == "pixel_values"
 
 
+def is_decoder(config: PreTrainedConfig) -> bool:
+    """Whether transformers has the architecture as a decoder and not as an encoder that names masked words.
+
+    Told before it is built: in their own dimensions decoders take more memory than most machines have.
+    """
+    kind = type(config)
+    can_decode, can_encode = kind in MODEL_FOR_CAUSAL_LM_MAPPING, kind in MODEL_FOR_MASKED_LM_MAPPING
+    return can_decode and not can_encode and config.model_type not in BOTH_WAYS
+
+
 def _model_class(config: PreTrainedConfig, kind: type[Any] = AutoModel) -> type[PreTrainedModel]:
     model_class: Any = kind._model_mapping.get(type(config), None)
     if model_class is None:
@@ -223,9 +242,10 @@ def _fetch(request: EncoderRequest, load: Any) -> Any:
 
 
 def _not_found(request: EncoderRequest, reason: str) -> str:
-    names = [*PUBLISHED, *(architecture_names() if request.setting.startswith("text_encoder") else ())]
-    near = get_close_matches(request.name, names, n=1, cutoff=0.8)
+    near = get_close_matches(request.name, PUBLISHED, n=1, cutoff=0.8)
     meant = f" Did you mean {near[0]!r}?" if near and near[0] != request.name else ""
+    if not meant and request.setting == "text_encoder":
+        meant = meant_architecture(request.name)
     what = f"this {request.setting.split('_')[-1]}'s configuration" if request.random else "pretrained weights"
     ways = [f"set {request.setting} to a folder that holds them"]
     if not request.random and request.name in PUBLISHED:

@@ -25,6 +25,7 @@ from renaissance.models.sources import (
     EncoderRequest,
     create_model,
     find_config,
+    is_decoder,
     load_pretrained,
     quiet_transformers,
     sees_images,
@@ -123,6 +124,8 @@ def _from_scratch(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{name} cannot be built: {reason} (its flags are in {request.setting}_config)") from error
     initialise_linear_maps(encoder)
+    if config.vocab_size == 1:  # a one-tower for images alone: it has no words
+        return encoder
     tower = TextEncoder(encoder)
     with quiet_transformers():  # what they warn of, such as padding to whole windows, is as it should be
         notes += try_text_encoder(tower, name, config.vocab_size, config.pad_token_id, max_text_len)
@@ -133,7 +136,8 @@ def _from_scratch(
 
 def _check_text(request: EncoderRequest, config: PreTrainedConfig) -> None:
     lacks = any(not hasattr(config, name) for name in ("vocab_size", "hidden_size"))
-    if config.is_encoder_decoder or sees_images(config) or lacks:
+    decodes = request.is_architecture and is_decoder(config)
+    if config.is_encoder_decoder or sees_images(config) or lacks or decodes:
         raise UserError(
             f"{request.setting} = {request.name!r} is a {config.model_type} model, not a text encoder. "
             "Take an encoder such as google/electra-small-discriminator or bert-base-uncased."

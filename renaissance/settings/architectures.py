@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -30,3 +31,9 @@ def architecture_names() -> frozenset[str]:
 def is_architecture(name: str) -> bool:
     """Whether a text encoder's name is an architecture to be built from scratch, not a folder or a hub name."""
     return name in architecture_names() and not (Path(name) / "config.json").is_file()
+
+
+def meant_architecture(name: str) -> str:
+    """A question whether an architecture was meant by a name that nobody has; empty where none is near."""
+    near = get_close_matches(name, architecture_names(), n=1, cutoff=0.8)
+    return f" Did you mean the architecture {near[0]!r}?" if near and near[0] != name else ""

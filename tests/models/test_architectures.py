@@ -45,6 +45,11 @@ def test_names_are_those_that_transformers_knows() -> None:
     assert architecture_names() == {*CONFIG_MAPPING.keys(), BUILT_IN} - {"renaissance_transformer"}
 
 
+def test_a_near_name_is_suggested(make_settings: Make) -> None:
+    with pytest.raises(UserError, match=r"Did you mean the architecture 'longformer'\?"):
+        build(make_settings(text_encoder="longforme"))
+
+
 @pytest.mark.parametrize(
     ("name", "flags"),
     [
@@ -117,7 +122,8 @@ def test_flags_override_a_published_encoder(make_settings: Make) -> None:
             {"text_encoder_config": {"intermediate_size": 8}, "text_encoder_manual_configuration": True},
             "intermediate_size and text_encoder_mlp_ratio name the same thing",
         ),
-        ({"text_encoder": "gpt2", "text_encoder_config": {"n_layer": 1, "n_embd": 32, "n_head": 4}}, "as in a decoder"),
+        ({"text_encoder": "llama"}, "is a llama model, not a text encoder"),
+        ({"text_encoder": "clip_text_model"}, "as in a decoder"),
         ({"text_encoder": "vit"}, "not a text encoder"),
         ({"text_encoder": "bart"}, "not a text encoder"),
         ({"text_encoder": "perceiver"}, "not a text encoder"),
