@@ -155,12 +155,14 @@ def defaults() -> None:
     freeze_cross_modal = False  # keep the fuser's weights as they are
 
     # == Text decoder ==
+    decoder = None  # a pretrained language model, such as gpt2; None: our own, random, of the dimensions below
+    random_init_decoder = False  # start such a decoder from random weights instead of pretrained ones
     decoder_hidden_size = 256  # width of the hidden states
     decoder_num_heads = 4  # attention heads; they divide the width
     decoder_num_layers = 4  # layers
     decoder_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
     decoder_drop_rate = 0.1  # dropout probability
-    freeze_decoder = False  # keep the decoder's weights as they are
+    freeze_decoder = False  # keep the decoder's weights as they are; a pretrained one's cross-attention is trained
 
     # == Images ==
     train_transform_keys = ["imagenet"]  # whose mean, std and interpolation; _randaug augments

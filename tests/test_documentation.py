@@ -100,6 +100,10 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "python run.py with task_foundation_captioning": (f"{SHORT} scenes", {}),
     "python run.py with task_foundation_captioning scenes max_steps=1000": (SHORT, {}),
+    "python run.py with task_foundation_captioning decoder=distilgpt2 freeze_decoder=True": (
+        f"{SHORT} scenes random_init_decoder=True batch_size=2 per_gpu_batchsize=2 eval_batch_size=2 num_samples=1",
+        {},
+    ),
     "python run.py with task_foundation_captioning 'datasets=[\"flickr8k\"]' max_epoch=10 generation_strategy=beam "
     '\'manual_inputs=[{"image": "dog.jpg", "prefix": "a dog"}]\'': (SHORT, {"flickr8k": "coco", "dog.jpg": "{image}"}),
     "python run.py with task_finetune_cifar10 'load_modules="

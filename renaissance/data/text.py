@@ -19,6 +19,7 @@ from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_
 from renaissance.data.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.settings.decoder import encoders_read_texts, pretrained_decoder
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.whole_files import whole_file, write_json
 
@@ -57,7 +58,8 @@ class TextProcessor:
     def from_settings(cls, settings: Settings, training_texts: Callable[[], Iterable[str]]) -> TextProcessor:
         """The tokenizer that the settings ask for.
 
-        That is `vocab_file`, or `tokenizer`, or the pretrained text encoder's own, or one built from the texts.
+        That is `vocab_file`, or `tokenizer`, or the own one of a pretrained decoder or text encoder, or one built from
+        the texts.
 
         Args:
             settings: the run's settings.
@@ -79,7 +81,8 @@ class TextProcessor:
         if settings.tokenizer_type != "wordpiece":
             raise UserError(
                 f"tokenizer_type={settings.tokenizer_type}, but {setting}={name!r} has a tokenizer of its own. Leave "
-                "tokenizer_type out, or start the text encoder from random weights, which builds a vocabulary."
+                f"tokenizer_type out, or start the {setting.replace('_', ' ')} from random weights, which builds a "
+                "vocabulary."
             )
         return cls._checked(settings, load_vocabulary(name, setting), f"tokenizer {name!r}")
 
@@ -127,6 +130,23 @@ class TextProcessor:
             "max_text_len": self.max_text_len,
             "long_text": self.long_text,
         }
+
+    def check_same(self, name: str, setting: str) -> None:
+        """Assert that these are the tokens of a pretrained model.
+
+        Args:
+            name: its folder or hub name.
+            setting: the setting that holds the name.
+
+        Raises:
+            UserError: it has others.
+        """
+        if load_vocabulary(name, setting).tokenizer.get_vocab() != self._tokenizer.get_vocab():
+            raise UserError(
+                f"{setting} = {name!r} knows the tokens of its own tokenizer, and this run has others, from tokenizer, "
+                "vocab_file or a checkpoint. Leave tokenizer and vocab_file at None, and take of a checkpoint what "
+                f"reads no texts, such as load_modules.image_encoder; or begin with random_init_{setting}=True."
+            )
 
     @property
     def pad_id(self) -> int:
@@ -186,23 +206,34 @@ def _knows_words(tokenizer: Tokenizer) -> bool:
 def _tokenizer_of(settings: Settings) -> tuple[str | None, str]:
     """The name of the tokenizer and the setting that it comes from; None where one is built from the training texts.
 
-    Several text encoders read the same tokens: those of the pretrained ones among them, which must be the same.
+    A pretrained decoder and pretrained text encoders read the same tokens, so theirs must be the same.
 
     Raises:
         UserError: they are not.
     """
     if settings.tokenizer is not None:
         return settings.tokenizer, "tokenizer"
-    if settings.model_type == "one-tower":
-        has_none = settings.random_init_encoder or is_vision_encoder(settings.encoder)
-        return None if has_none else settings.encoder, "encoder"
-    pretrained = list(dict.fromkeys(encoder.name for encoder in text_encoders(settings) if not encoder.random))
-    for other in pretrained[1:]:
-        first, second = (load_vocabulary(name, "text_encoder").tokenizer for name in (pretrained[0], other))
+    readers = list(dict.fromkeys(_pretrained_readers(settings)))
+    for setting, other in readers[1:]:
+        first_setting, name = readers[0]
+        first, second = (load_vocabulary(*reader).tokenizer for reader in ((name, first_setting), (other, setting)))
         if first.get_vocab() != second.get_vocab():
             raise UserError(
-                f"text_encoder: {pretrained[0]!r} and {other!r} have different vocabularies, and encoders side by side "
-                "read the same tokens. Join encoders of one vocabulary, or begin one of them at random with "
-                "random_init_text_encoder=[…]."
+                f"{first_setting} = {name!r} and {setting} = {other!r} have different vocabularies, and read the same "
+                f"tokens. Take models of one vocabulary, or begin one of them at random, such as the second with "
+                f"random_init_{setting}=True (of several text encoders, with a list)."
             )
-    return (pretrained[0] if pretrained else None), "text_encoder"
+    setting, found = readers[0] if readers else ("text_encoder", None)
+    return found, setting
+
+
+def _pretrained_readers(settings: Settings) -> list[tuple[str, str]]:
+    """The setting and the name of each pretrained model that reads a run's tokens, the decoder's first."""
+    decoder = pretrained_decoder(settings)
+    readers = [("decoder", decoder)] if decoder is not None else []
+    if readers and not encoders_read_texts(settings):
+        return readers
+    if settings.model_type == "one-tower":
+        has_none = settings.random_init_encoder or is_vision_encoder(settings.encoder)
+        return [*readers, *([] if has_none else [("encoder", settings.encoder)])]
+    return [*readers, *(("text_encoder", encoder.name) for encoder in text_encoders(settings) if not encoder.random)]

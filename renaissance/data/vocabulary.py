@@ -183,6 +183,9 @@ def load_vocabulary(name: str, setting: str) -> Vocabulary:
         name: folder or hub name.
         setting: the setting that holds the name, for messages.
 
+    A decoder's may have no other special tokens than one behind a text (GPT-2): that one then also begins texts, and
+    pads them. Which positions are padding is told by masks, and not by numbers.
+
     Raises:
         UserError: it cannot be had, or has no fast version or no padding token.
     """
@@ -192,10 +195,36 @@ def load_vocabulary(name: str, setting: str) -> Vocabulary:
         raise UserError(f"{setting} = {name!r}: this tokenizer has no fast version (tokenizer.json). Choose another.")
     numbers = {role: getattr(loaded, f"{role}_token_id", None) for role in SPECIAL}
     special = {role: int(number) for role, number in numbers.items() if number is not None}
+    # A copy, because the one inside of transformers' object is changed by it.
+    own = Tokenizer.from_str(tokenizer.to_str())
+    if setting in ("decoder", "tokenizer"):
+        _put_around(own, loaded, special)
     if "pad" not in special:
         raise UserError(f"{setting} = {name!r}: this tokenizer has no padding token, so texts cannot be batched.")
-    # A copy, because the one inside of transformers' object is changed by it.
-    return Vocabulary(Tokenizer.from_str(tokenizer.to_str()), special, frozenset(loaded.all_special_ids))
+    return Vocabulary(own, special, frozenset(loaded.all_special_ids))
+
+
+def _put_around(tokenizer: Tokenizer, loaded: Any, special: dict[str, int]) -> None:
+    """Have a tokenizer put a first and a last token around each text, where it puts nothing there itself.
+
+    Args:
+        tokenizer: changed in place.
+        loaded: transformers' tokenizer, which knows GPT-2's roles "bos" and "eos".
+        special: numbers by role; those that others stand in for are added.
+    """
+
+    def known(*roles: str) -> int | None:
+        numbers = (special.get(role, getattr(loaded, f"{role}_token_id", None)) for role in roles)
+        return next((int(number) for number in numbers if number is not None), None)
+
+    first, last = known("cls", "bos", "eos"), known("sep", "eos", "bos")
+    around = tokenizer.encode("").ids
+    if first is None or last is None or around not in ([], [first, last]):  # it has its own way, which is kept
+        return
+    special |= {"cls": first, "sep": last, "pad": special.get("pad", last)}
+    if not around:
+        token = tokenizer.get_added_tokens_decoder()
+        tokenizer.post_processor = processors.BertProcessing((token[last].content, last), (token[first].content, first))
 
 
 def is_vision_encoder(name: str) -> bool:
@@ -222,8 +251,8 @@ def _load(name: str, setting: str) -> Any:
             raise UserError(
                 f"{setting} = {name!r}: its tokenizer is not in this machine's hub cache, and the hub does not answer."
                 f"{meant_architecture(name) if setting == 'text_encoder' else ''} "
-                "Set tokenizer to a folder that holds one, or connect to the hub once, which fills the cache; with a "
-                "randomly initialised text encoder and tokenizer=None a vocabulary is built from the training texts."
+                "Set tokenizer to a folder that holds one, or connect to the hub once, which fills the cache; where "
+                "what reads texts begins at random and tokenizer is None, one is built from the training texts."
             ) from error
     try:
         return load(name, local_files_only=False)

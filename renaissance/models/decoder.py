@@ -1,11 +1,9 @@
-"""The text decoder: writes a text token by token, attending to what encoders made of an image and of a prefix.
+"""Our own text decoder: writes a text token by token, attending to what encoders made of an image and of a prefix.
 
-    image features  -> projection --+
-                                    +-> context (B, C, D) --> cross-attention
-    prefix features -> projection --+                              |
+                                   context (B, C, D) (`decoding.py`)
+                                                         |
     token ids -> embeddings + positions -> [ self-attention (causal), cross-attention, feed-forward ] -> logits
 
-Image and prefix lie side by side in the context, each through its own projection and with its own modality vector.
 Layers are pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745), attention is PyTorch's fused one, and the
 output shares its weights with the token embeddings (Press and Wolf, 2017, https://arxiv.org/abs/1608.05859).
 
@@ -14,17 +12,17 @@ Shapes: B texts, T tokens, C context positions, D width, H heads, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from renaissance.models.decoding import Decoder
 from renaissance.models.dropout import Dropout
 from renaissance.models.initialise import initialise
 from renaissance.models.interface import Features
-from renaissance.models.two_tower import Projection
 from renaissance.settings import EncoderDimensions
 
 
@@ -139,27 +137,20 @@ def later_mask(tokens: int, total: int, device: torch.device) -> Tensor | None:
     return torch.ones(tokens, total, dtype=torch.bool, device=device).tril(total - tokens)
 
 
-class TextDecoder(nn.Module):
-    """The decoder with its context's projections, embeddings and output.
-
+class TextDecoder(Decoder):
+    """
     Args:
         dimensions: width, layers, heads, feed-forward and dropout.
         vocab_size: V.
         max_text_len: positions.
         context_sizes: the width of each kind of features that it attends to, by name.
-
-    Attributes:
-        max_text_len: positions.
-        vocab_size: V.
     """
 
     def __init__(
         self, dimensions: EncoderDimensions, vocab_size: int, max_text_len: int, context_sizes: Mapping[str, int]
     ) -> None:
-        super().__init__()
         size = dimensions.hidden_size
-        self.max_text_len, self.vocab_size = max_text_len, vocab_size
-        self.context = nn.ModuleDict({name: Projection(width, size) for name, width in context_sizes.items()})
+        super().__init__(size, context_sizes)
         self.word_embeddings = nn.Embedding(vocab_size, size)
         self.position_embeddings = nn.Embedding(max_text_len, size)
         self.dropout = Dropout(dimensions.drop_rate)
@@ -167,27 +158,12 @@ class TextDecoder(nn.Module):
         self.norm = nn.LayerNorm(size)
         initialise(self)
 
-    def read_context(self, features: Mapping[str, Features]) -> Features:
-        """The context (B, C, D) that kinds of features, by name, make up side by side."""
-        hidden = [self.context[name](features[name].hidden) for name in self.context]
-        masks = [features[name].mask for name in self.context]
-        return Features(torch.cat(hidden, dim=1), torch.cat(masks, dim=1))
-
     def new_cache(self) -> DecoderCache:
-        """The memory of texts without a token."""
         return DecoderCache([LayerCache() for _ in self.layers])
 
-    def forward(self, ids: Tensor, context: Features, cache: DecoderCache | None = None) -> Tensor:
-        """
-        Args:
-            ids: (B, T) long, the texts' tokens; with a cache only those that came since the last call. Padding
-                stands at the end, where no token sees it.
-            context: (B, C, D).
-            cache: of the tokens before; updated.
-
-        Returns:
-            (B, T, D) hidden states, of which `logits` makes scores of the next token.
-        """
+    def forward(
+        self, ids: Tensor, context: Features, cache: DecoderCache | None = None, counted: Tensor | None = None
+    ) -> Tensor:
         cache = self.new_cache() if cache is None else cache
         positions = self.position_embeddings.weight[cache.length : cache.length + ids.shape[1]]
         hidden = self.dropout(self.word_embeddings(ids) + positions)
@@ -195,32 +171,8 @@ class TextDecoder(nn.Module):
         for layer, layer_cache in zip(self.layers, cache.layers, strict=True):
             hidden = layer(hidden, context.hidden, mask, layer_cache)
         cache.length += ids.shape[1]
-        return self.norm(hidden)
+        wanted = hidden if counted is None else hidden[counted]
+        return F.linear(self.norm(wanted), self.word_embeddings.weight)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """(..., D) to (..., V)."""
-        return F.linear(hidden, self.word_embeddings.weight)
-
-
-class DecoderState:
-    """A decoder part-way through B texts, as generation drives it (`generation.Continuation`).
-
-    Args:
-        decoder: the decoder.
-        context: (B, C, D).
-    """
-
-    def __init__(self, decoder: TextDecoder, context: Features) -> None:
-        self._decoder = decoder
-        self._context = context
-        self._cache = decoder.new_cache()
-
-    def advance(self, ids: Tensor) -> Tensor:
-        """Take in further tokens (B, T); scores (B, V) of the one after them."""
-        hidden = self._decoder(ids, self._context, self._cache)
-        return self._decoder.logits(hidden[:, -1])
-
-    def select(self, rows: Tensor) -> None:
-        """Go on with the texts `rows` (B',) long."""
-        self._context = self._context.select(rows)
-        self._cache.select(rows)
+    def kept_when_frozen(self) -> Iterable[nn.Parameter]:
+        return self.parameters()

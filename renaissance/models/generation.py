@@ -99,7 +99,7 @@ def generate(
     scores = model.advance(start)
     ended = torch.zeros(len(start), dtype=torch.bool, device=start.device)
     for written in range(1, choice.max_tokens + 1):
-        scores = _allowed(scores, ids, choice, never)
+        scores = _allowed(scores, ids, choice, end_id, never)
         token = scores.argmax(-1) if choice.strategy == "greedy" else _sample(scores, choice, streams)
         token = token.masked_fill(ended, end_id)
         ids = torch.cat((ids, token[:, None]), dim=1)
@@ -114,9 +114,14 @@ def _until(ids: list[int], end_id: int) -> list[int]:
     return ids[: ids.index(end_id)] if end_id in ids else ids
 
 
-def _allowed(scores: Tensor, ids: Tensor, choice: Choice, never: Sequence[int]) -> Tensor:
-    """Scores (R, V) behind texts `ids` (R, T): repeated tokens penalised, banned ones at minus infinity."""
-    scores = penalise_repetition(scores.float(), ids, choice.repetition_penalty)
+def _allowed(scores: Tensor, ids: Tensor, choice: Choice, end_id: int, never: Sequence[int]) -> Tensor:
+    """Scores (R, V) behind texts `ids` (R, T): repeated tokens penalised, banned ones at minus infinity.
+
+    The end token repeats nothing, also where texts begin with the same one, as GPT-2's do.
+    """
+    scores, end = scores.float(), scores[:, end_id].float()
+    scores = penalise_repetition(scores, ids, choice.repetition_penalty)
+    scores[:, end_id] = end
     scores[:, list(never)] = float("-inf")
     return scores
 
@@ -187,7 +192,7 @@ def _beam_search(
     totals[:, 0] = 0
     best = _Best(texts, device)
     for length in range(1, choice.max_tokens + 1):
-        chances = _allowed(scores, ids, choice, never).log_softmax(-1).view(texts, beams, -1)
+        chances = _allowed(scores, ids, choice, end_id, never).log_softmax(-1).view(texts, beams, -1)
         candidates = totals[:, :, None] + chances  # (B, K, V)
         written = ids[:, start.shape[1] :].view(texts, beams, -1)
         best.offer(candidates[:, :, end_id] / length, written)

@@ -12,8 +12,10 @@ inputs and follows one over the square root of their number.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 STANDARD_DEVIATION = 0.02
 _AT_INPUTS = 768
@@ -30,13 +32,18 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def initialise_linear_maps(module: nn.Module) -> None:
-    """Draw the linear maps of a Hugging Face model of random weights; the rest stays as its authors begin it."""
+def initialise_linear_maps(module: nn.Module, besides: Collection[nn.Module] = ()) -> None:
+    """Draw the linear maps of a Hugging Face model of random weights; the rest stays as its authors begin it.
+
+    Args:
+        module: the model.
+        besides: maps that stay too: an output that shares its weights with the embeddings.
+    """
     for part in module.modules():
-        if isinstance(part, nn.Linear):
+        if isinstance(part, (nn.Linear, Conv1D)) and part not in besides:
             _draw(part)
 
 
-def _draw(part: nn.Linear | nn.Conv2d) -> None:
-    inputs = part.weight[0].numel()
+def _draw(part: nn.Linear | nn.Conv2d | Conv1D) -> None:
+    inputs = part.nx if isinstance(part, Conv1D) else part.weight[0].numel()  # GPT-2 writes its linear maps as Conv1D
     nn.init.normal_(part.weight, std=STANDARD_DEVIATION * math.sqrt(_AT_INPUTS / inputs))

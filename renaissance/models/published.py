@@ -1,7 +1,7 @@
-"""The published dimensions of well-known encoders, so that a randomly initialised one needs no hub.
+"""The published dimensions of well-known encoders and decoders, so that a randomly initialised one needs no hub.
 
-In: a name as in `text_encoder`, `image_encoder` or `encoder`. Out: the Hugging Face configuration as a plain dict,
-as the hub's `config.json` has it (only what matters for building: what it leaves out is transformers' default).
+In: a name as in `text_encoder`, `image_encoder`, `encoder` or `decoder`. Out: the Hugging Face configuration as a plain
+dict, as the hub's `config.json` has it (only what matters for building: what it leaves out is transformers' default).
 """
 
 from __future__ import annotations
@@ -49,6 +49,20 @@ def _vit(hidden: int, heads: int) -> dict[str, Any]:
     }
 
 
+def _gpt2(layers: int) -> dict[str, Any]:
+    """A GPT-2 of the smallest width (Radford et al., 2019; with 6 layers Sanh et al., 2019, DistilGPT2)."""
+    return {
+        "model_type": "gpt2",
+        "vocab_size": 50257,
+        "n_embd": 768,
+        "n_layer": layers,
+        "n_head": 12,
+        "n_positions": 1024,
+        "bos_token_id": 50256,
+        "eos_token_id": 50256,
+    }
+
+
 PUBLISHED: dict[str, dict[str, Any]] = {
     "google/electra-small-discriminator": _electra(128, 256, 4),
     "google/electra-base-discriminator": _electra(768, 768, 12),
@@ -67,6 +81,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "bos_token_id": 0,
         "eos_token_id": 2,
     },
+    "gpt2": _gpt2(12),
+    "distilgpt2": _gpt2(6),
     "facebook/deit-tiny-patch16-224": _vit(192, 3),
     "facebook/deit-small-patch16-224": _vit(384, 6),
     "facebook/deit-base-patch16-224": _vit(768, 12),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -88,18 +88,26 @@ def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None)
     return getattr(config, f"{part}_config", config) if part else config
 
 
-def load_pretrained(request: EncoderRequest, config: PreTrainedConfig, notes: list[str]) -> PreTrainedModel:
-    """The model of `config` with the weights of the named encoder, in fp32.
+def load_pretrained(
+    request: EncoderRequest,
+    config: PreTrainedConfig,
+    notes: list[str],
+    kind: type[Any] = AutoModel,
+    new: Collection[str] = (),
+) -> PreTrainedModel:
+    """The model of `config` with the weights of the named encoder or decoder, in fp32.
 
     Args:
         request: the encoder.
         config: its configuration.
         notes: what the user should know is added here.
+        kind: transformers' Auto class of such models.
+        new: tensors that the weights of such a model usually lack.
 
     Raises:
         UserError: the weights cannot be had, cannot be read, or are those of another model.
     """
-    model_class = _model_class(config)
+    model_class = _model_class(config, kind)
     options = _model_options(model_class, config)
 
     def load(**where: Any) -> Any:
@@ -110,21 +118,24 @@ def load_pretrained(request: EncoderRequest, config: PreTrainedConfig, notes: li
 
     model, loading = _fetch(request, load)
     missing = sorted(loading["missing_keys"])
-    if 2 * len(missing) > len(model.state_dict()):
+    others = [name for name in missing if name not in new]
+    if 2 * len(others) > len(model.state_dict()) - len(new):
         raise UserError(
             f"{request.setting} = {request.name!r}: its weights are not those of a {model_class.__name__}, "
             "most of its tensors are missing. Take a folder or hub name whose config.json and weights belong together."
         )
-    if missing:
+    if len(others) < len(missing):
+        notes.append(f"{request.setting}: the cross-attention, which the weights lack, begins at random")
+    if others:
         notes.append(
-            f"{request.setting}: {len(missing)} tensors that the weights lack begin at random, {missing[0]} for one"
+            f"{request.setting}: {len(others)} tensors that the weights lack begin at random, {others[0]} for one"
         )
     return model
 
 
-def create_model(config: PreTrainedConfig) -> PreTrainedModel:
-    """A model of `config` with random weights, without its pooler, on fused attention."""
-    model_class = _model_class(config)
+def create_model(config: PreTrainedConfig, kind: type[Any] = AutoModel) -> PreTrainedModel:
+    """A model of `config`, of transformers' Auto class, with random weights, without a pooler, on fused attention."""
+    model_class = _model_class(config, kind)
     options = _model_options(model_class, config)
     attention = options.pop("attn_implementation", None)
     if attention is not None:
@@ -179,8 +190,8 @@ def is_decoder(config: PreTrainedConfig) -> bool:
     return can_decode and not can_encode and config.model_type not in BOTH_WAYS
 
 
-def _model_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
-    model_class: Any = AutoModel._model_mapping.get(type(config), None)
+def _model_class(config: PreTrainedConfig, kind: type[Any] = AutoModel) -> type[PreTrainedModel]:
+    model_class: Any = kind._model_mapping.get(type(config), None)
     if model_class is None:
         raise UserError(f"transformers has no model for the configuration {type(config).__name__}.")
     return model_class[0] if isinstance(model_class, (tuple, list)) else model_class
@@ -235,7 +246,7 @@ def _not_found(request: EncoderRequest, reason: str) -> str:
     meant = f" Did you mean {near[0]!r}?" if near and near[0] != request.name else ""
     if not meant and request.setting == "text_encoder":
         meant = meant_architecture(request.name)
-    what = "this encoder's configuration" if request.random else "pretrained weights"
+    what = f"this {request.setting.split('_')[-1]}'s configuration" if request.random else "pretrained weights"
     ways = [f"set {request.setting} to a folder that holds them"]
     if not request.random and request.name in PUBLISHED:
         ways.append(f"start from random weights with {request.random_setting}=True")

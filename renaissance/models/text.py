@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from renaissance.data.batch import Tokens
 from renaissance.errors import UserError
@@ -30,7 +30,7 @@ from renaissance.models.sources import (
     quiet_transformers,
     sees_images,
 )
-from renaissance.models.weights import first_position, load_weights
+from renaissance.models.weights import POSITIONS, first_position, load_weights
 
 
 class TextEncoder(nn.Module):
@@ -68,7 +68,7 @@ def position_numbers(tokens: Tokens, first: int) -> Tensor:
 def position_embeddings(encoder: nn.Module) -> nn.Module:
     """The table of absolute positions of a text encoder; an empty module where it has none."""
     for name, module in encoder.named_modules():
-        if name.endswith(("position_embeddings", "position_embedding")) and isinstance(module, nn.Embedding):
+        if name.endswith(POSITIONS) and isinstance(module, nn.Embedding):
             return module
     return nn.Module()
 
@@ -103,7 +103,7 @@ def build_text_encoder(
             f"or start from random weights with {request.random_setting}=True."
         )
     if request.config is not None:
-        return create_model(_with_positions(config, max_text_len))
+        return create_model(with_positions(config, max_text_len))
     return _resized(load_pretrained(request, config, notes), max_text_len, request, notes)
 
 
@@ -117,7 +117,7 @@ def _from_scratch(
     """
     name = f"{request.setting} = {request.name!r}"
     try:
-        encoder = create_model(_with_positions(config, max_text_len))
+        encoder = create_model(with_positions(config, max_text_len))
     except UserError:
         raise
     except Exception as error:  # whatever another's model code does with flags that do not go together
@@ -144,12 +144,12 @@ def _check_text(request: EncoderRequest, config: PreTrainedConfig) -> None:
         )
 
 
-def _with_positions(config: PreTrainedConfig, max_text_len: int) -> PreTrainedConfig:
-    """The configuration with room for `max_text_len` positions, where it counts positions."""
+def with_positions(config: PreTrainedConfig, max_text_len: int, kind: type[Any] = AutoModel) -> PreTrainedConfig:
+    """The configuration, of a model of transformers' Auto class, with room for so many positions, where it has such."""
     if getattr(config, "max_position_embeddings", None) is None:
         return config
     with torch.device("meta"):
-        table = position_embeddings(create_model(copy.deepcopy(config)))
+        table = position_embeddings(create_model(copy.deepcopy(config), kind))
     needed = max_text_len + first_position(table)
     config.max_position_embeddings = max(config.max_position_embeddings, needed)
     return config
@@ -158,7 +158,7 @@ def _with_positions(config: PreTrainedConfig, max_text_len: int) -> PreTrainedCo
 def _resized(encoder: PreTrainedModel, max_text_len: int, request: EncoderRequest, notes: list[str]) -> PreTrainedModel:
     """The encoder with position embeddings for `max_text_len` tokens."""
     old_size = encoder.config.max_position_embeddings if hasattr(encoder.config, "max_position_embeddings") else None
-    config = _with_positions(copy.deepcopy(encoder.config), max_text_len)
+    config = with_positions(copy.deepcopy(encoder.config), max_text_len)
     if old_size is None or config.max_position_embeddings == old_size:
         return encoder
     larger = create_model(config)

@@ -21,6 +21,7 @@ Shape = tuple[int, ...]
 KINDS = ("loaded", "resized", "new", "unused", "mismatched")
 MOST_NAMES = 12  # tensors that a report names when it is printed
 GRID_SPECIALS = (1, 2, 0)  # ViT's class position; DeiT's class and distillation positions; SigLIP's none
+POSITIONS = ("position_embeddings", "position_embedding", "wpe")  # what models call their table; "wpe" is GPT-2's
 BIAS_SPECIALS = (3, 0)  # BEiT's three biases from, to and between class positions; Swin's none
 
 
@@ -117,8 +118,10 @@ def load_weights(
         state = {name: tensor for name, tensor in state.items() if part_of(name) in only}
     report = LoadReport(part_of=part_of, source=source)
     found: dict[str, Tensor] = {}
+    counted: set[int] = set()
     for name, tensor in own.items():
-        report.sizes[name] = tensor.numel()
+        report.sizes[name] = 0 if tensor.data_ptr() in counted else tensor.numel()  # tied weights have two names
+        counted.add(tensor.data_ptr())
         given = state.get(name)
         if given is None:
             report.new.append(name)
@@ -175,7 +178,7 @@ def resize_positions(module: nn.Module, name: str, given: Tensor, wanted: Tensor
     if leaf == "position_embeddings" and given.dim() == 3 and len(given) == len(wanted) == 1:
         resized = _resize_to_grid(given[0], wanted[0], GRID_SPECIALS)
         return None if resized is None else resized[None]
-    if leaf == "weight" and owner_name in {"position_embeddings", "position_embedding"}:
+    if leaf == "weight" and owner_name in POSITIONS:
         if _sees_images(module, path):
             return _resize_to_grid(given, wanted, GRID_SPECIALS)
         return resize_sequence(given, len(wanted), first=first_position(module.get_submodule(name[: -len(".weight")])))

@@ -131,6 +131,8 @@ class Settings(BaseModel):
     cross_layer_drop_rate: kinds.Rate
     freeze_cross_modal: kinds.Switch
     # the text decoder
+    decoder: kinds.OptionalPretrained
+    random_init_decoder: kinds.Switch
     decoder_hidden_size: kinds.Count
     decoder_num_heads: kinds.Count
     decoder_num_layers: kinds.Count
@@ -222,7 +224,7 @@ class Settings(BaseModel):
         )
 
     def decoder_dimensions(self) -> EncoderDimensions:
-        """The text decoder's dimensions."""
+        """The dimensions of our own text decoder."""
         return EncoderDimensions(
             hidden_size=self.decoder_hidden_size,
             num_heads=self.decoder_num_heads,

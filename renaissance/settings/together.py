@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from renaissance.settings.architectures import BUILT_IN
+from renaissance.settings.decoder import pretrained_decoder
 from renaissance.settings.discovery import suggestion, task_attribute, task_reads
 from renaissance.settings.model import Settings
 from renaissance.settings.text_encoders import EACH, TextEncoderSettings, text_encoder_names, text_encoders
@@ -155,9 +156,18 @@ def _tokenizer(settings: Settings) -> tuple[str, str | None]:
     """The setting that names the tokenizer, and its name; None where the vocabulary is built, or read from a file."""
     if settings.tokenizer is not None or settings.vocab_file is not None:
         return "tokenizer", settings.tokenizer
+    decoder = pretrained_decoder(settings)
+    if decoder is not None:
+        return "decoder", decoder
     if settings.model_type == "one-tower":
         return "encoder", None if settings.random_init_encoder else settings.encoder
     return "text_encoder", next((encoder.name for encoder in text_encoders(settings) if not encoder.random), None)
+
+
+def _decoder(settings: Settings) -> Iterator[str]:
+    loaded = settings.load_path or settings.load_modules or settings.resume_from  # which may bring a decoder
+    if settings.random_init_decoder and settings.decoder is None and not loaded:
+        yield "random_init_decoder=True needs a decoder, such as gpt2: our own begins at random anyway"
 
 
 def _false_pairs(settings: Settings) -> Iterator[str]:
@@ -237,7 +247,7 @@ def _folders(settings: Settings) -> Iterator[str]:
     loaded = settings.load_path or settings.load_modules or settings.resume_from  # which may bring the vocabulary
     if settings.vocab_file is not None and not loaded and not Path(settings.vocab_file).is_file():
         yield f"vocab_file={settings.vocab_file!r}: there is no such file"
-    for name in ("encoder", "image_encoder", "text_encoder", "tokenizer"):
+    for name in ("encoder", "image_encoder", "text_encoder", "decoder", "tokenizer"):
         for given in text_encoder_names(getattr(settings, name) or []):
             if re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
                 yield f"{name}={given!r}: there is no such folder"
@@ -335,6 +345,7 @@ ALWAYS: list[Check] = [
     _image_size,
     _whole_words,
     _one_vocabulary,
+    _decoder,
     _false_pairs,
     _image_only,
     _mixable,

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +28,12 @@ from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import Draw, ExtraDrawer
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.decoder import DecoderState, TextDecoder
+from renaissance.models.build_decoder import build_decoder
+from renaissance.models.decoding import DecoderState
 from renaissance.models.generation import Choice, generate
 from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
+from renaissance.models.pretrained_decoder import PretrainedDecoder
+from renaissance.models.sources import config_to_dict
 from renaissance.settings import Settings
 from renaissance.tasks.common.caption_metrics import caption_metrics
 from renaissance.tasks.common.split import Sample, SplitImages, read_manual_inputs, shown
@@ -71,6 +74,7 @@ class Caption(Task):
     name = "caption"
     needs = DataNeeds(kind="caption", image=True, text=True)
     monitor = "loss"
+    writes = True
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
@@ -86,26 +90,30 @@ class Caption(Task):
         sizes = {"image": context.model.image_size}
         if self.reads_prefix:
             sizes["text"] = context.model.text_size
-        dimensions, longest = self.settings.decoder_dimensions(), self.settings.max_text_len
-        self.decoder = TextDecoder(dimensions, self.text.vocab_size, longest, sizes)
-        self.decoder.requires_grad_(not self.settings.freeze_decoder)
+        self.decoder = build_decoder(
+            self.settings, self.text, sizes, context.encoder_configs.get("decoder"), self.notes
+        )
+        if self.settings.freeze_decoder:
+            self.decoder.freeze()
         self.manual = read_manual_inputs(self.settings.manual_inputs)
 
     @classmethod
     def sides(cls, settings: Settings) -> Sides:
-        return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=True)
+        return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=cls.writes)
 
     @classmethod
     def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
         return PrefixDraw() if settings.caption_prefix_encoder else None
 
     def parts(self) -> list[Part]:
-        return [Part("decoder", self.decoder, "head", frozen=self.settings.freeze_decoder)]
+        # Pretrained weights learn as slowly as those of pretrained encoders; with them frozen only new ones are left.
+        settings = self.settings
+        begun = settings.decoder is not None and not settings.random_init_decoder and not settings.freeze_decoder
+        return [Part("decoder", self.decoder, "tower" if begun else "head", frozen=settings.freeze_decoder)]
 
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.decoder.train(mode and not self.settings.freeze_decoder)
-        return self
+    def encoder_configs(self) -> dict[str, Any]:
+        decoder = self.decoder
+        return {"decoder": config_to_dict(decoder.model.config)} if isinstance(decoder, PretrainedDecoder) else {}
 
     # Training
 
@@ -116,7 +124,7 @@ class Caption(Task):
         prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
         context = self._context(step.model, *step.kept(prefix, step.image))
         inputs, targets, counted = teacher_forcing(tokens, cut)
-        logits = self.decoder.logits(self.decoder(inputs, context)[counted]).float()  # (N, V)
+        logits = self.decoder(inputs, context, counted=counted).float()  # (N, V)
         nll = F.cross_entropy(logits, targets[counted], reduction="none")
         smoothing = self.settings.label_smoothing if self.training else 0.0
         losses = (1 - smoothing) * nll - smoothing * logits.log_softmax(-1).mean(-1) if smoothing else nll

@@ -93,6 +93,7 @@ def assemble(
 
     text = _text_processor(settings, needs, sources, origin)
     torch.manual_seed(settings.seed)
+    configs = _with_vocabulary(origin, text)
     model = build_model(
         settings,
         vocab_size=text.vocab_size if text else 0,
@@ -100,14 +101,16 @@ def assemble(
         image=sides.image,
         text=sides.text,
         fused=sides.fused,
-        encoder_configs=_with_vocabulary(origin, text),
+        encoder_configs=configs,
     )
     label_names = _label_names(settings, sources, kinds, origin)
-    tasks = {name: kind(TaskContext(settings, model, text, label_names.get(name))) for name, kind in kinds.items()}
+    tasks = {
+        name: kind(TaskContext(settings, model, text, label_names.get(name), configs)) for name, kind in kinds.items()
+    }
     statistics = _image_statistics(settings, model, needs, origin)
     description = ModelDescription(
         settings=settings.model_dump(),
-        encoder_configs=model.encoder_configs(),
+        encoder_configs=_encoder_configs(model, tasks),
         text=text.state() if text else None,
         label_names=label_names,
         image_statistics=asdict(statistics) if statistics else None,
@@ -178,6 +181,14 @@ def _with_vocabulary(origin: Origin, text: TextProcessor | None) -> dict[str, An
         name: {**config, **size} if "vocab_size" in config else config
         for name, config in origin.encoder_configs.items()
     }
+
+
+def _encoder_configs(model: VisionLanguageEncoder, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """The configurations of every Hugging Face model in a run, by part."""
+    configs = model.encoder_configs()
+    for task in tasks.values():
+        configs |= task.encoder_configs()
+    return configs
 
 
 def _label_names(

@@ -1,8 +1,9 @@
-"""The encoders of a checkpoint as Hugging Face folders, which other programs open without us.
+"""The encoders and the decoder of a checkpoint as Hugging Face folders, which other programs open without us.
 
-Comes in: `load_path`. Goes out: `<export_dir>/<part>/` for each encoder, with config.json, model.safetensors and the
-files of its tokenizer or its image processor. `AutoModel`, `AutoTokenizer` and `AutoImageProcessor` open such a folder,
-and so do our settings `text_encoder`, `image_encoder` and `encoder`. Nothing is fetched.
+Comes in: `load_path`. Goes out: `<export_dir>/<part>/` for each of them, with config.json, model.safetensors and the
+files of its tokenizer or its image processor. `AutoModel` (of a decoder `AutoModelForCausalLM`), `AutoTokenizer` and
+`AutoImageProcessor` open such a folder, and so do our settings `text_encoder`, `image_encoder`, `encoder` and
+`decoder`. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -12,26 +13,26 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from renaissance.data.images import ImageStatistics
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
-from renaissance.models.sources import quiet_transformers
+from renaissance.models.sources import config_from_dict, create_model, quiet_transformers
 from renaissance.models.weights import load_weights
 from renaissance.settings import Settings, check_settings
 from renaissance.tasks import joined_sides
 from renaissance.text_table import text_table
 from renaissance.training.checkpoints import Checkpoint, read_checkpoint
 from renaissance.training.origin import Loan, find_origin
-from renaissance.training.parts import part_of_tensor
+from renaissance.training.parts import DECODER, part_of_tensor
 from renaissance.whole_files import whole_folder, write_json
 
 
 def export_encoders(settings: Settings) -> dict[str, Path]:
-    """Write every encoder of `load_path` into a folder of its own under `export_dir`, all of them or none.
+    """Write each Hugging Face model of `load_path` into a folder of its own under `export_dir`, all of them or none.
 
     Args:
         settings: checked for the command `export`.
@@ -45,7 +46,7 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     assert settings.export_dir is not None
     checkpoint = read_checkpoint(settings.load_path)
     model, resolved = rebuild(checkpoint, settings)
-    encoders = _hugging_face_encoders(model)
+    encoders = {**_hugging_face_encoders(model), **_hugging_face_decoder(checkpoint)}
     if not encoders:
         raise UserError(
             f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
@@ -90,6 +91,21 @@ def _hugging_face_encoders(model: VisionLanguageEncoder) -> dict[str, PreTrained
     """The towers that are models of transformers, by the name of their part."""
     towers = {part.name: getattr(part.module, "encoder", None) for part in model.parts() if part.role == "tower"}
     return {name: encoder for name, encoder in towers.items() if isinstance(encoder, PreTrainedModel)}
+
+
+def _hugging_face_decoder(checkpoint: Checkpoint) -> dict[str, PreTrainedModel]:
+    """The decoder with its weights, by the name of its part; none where it is our own, or there is none."""
+    config = checkpoint.description.encoder_configs.get(DECODER)
+    if config is None:
+        return {}
+    state = {
+        name.partition(f".{DECODER}.model.")[2]: tensor
+        for name, tensor in checkpoint.state_dict.items()
+        if part_of_tensor(name) == DECODER and f".{DECODER}.model." in name
+    }
+    decoder = create_model(config_from_dict(config), AutoModelForCausalLM)
+    load_weights(decoder, state, source=str(checkpoint.path), part_of=lambda name: DECODER)
+    return {DECODER: decoder.eval()}
 
 
 def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
@@ -146,6 +162,8 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel]) -
     remarks = []
     if parts:
         remarks.append(f"not exported, for Hugging Face has no model of them: {', '.join(parts)}")
+    if DECODER in encoders:
+        remarks.append(f"{DECODER}: the maps of image and prefix to its width are not in the folder; the rest is")
     for name, encoder in encoders.items():
         if isinstance(getattr(encoder, "embeddings", None), nn.Identity):
             remarks.append(f"{name}: its own embeddings were not trained and are not in the folder; its layers are")

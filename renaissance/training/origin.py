@@ -23,6 +23,7 @@ from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 from renaissance.training.checkpoints import Checkpoint
 from renaissance.training.parts import (
     DECODER,
+    DECODER_DIMENSIONS,
     DECODER_SETTINGS,
     ENCODERS,
     VOCABULARY,
@@ -67,7 +68,7 @@ class Origin:
     Attributes:
         settings: the run's settings, with the checkpoints' architecture.
         loans: the weights.
-        encoder_configs: the Hugging Face configurations of the encoders that come from checkpoints.
+        encoder_configs: the Hugging Face configurations of the encoders and the decoder that come from checkpoints.
         text: the tokenizer's state; None to take the settings' one.
         image_statistics: mean, std and interpolation; None to take the image encoder's own.
         label_names: the classes of the tasks of a checkpoint that is loaded whole.
@@ -193,7 +194,9 @@ def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Se
             own |= VOCABULARY if encoder != "image_encoder" else set()
             own |= {"patch_size"} if encoder != "text_encoder" else set()
             current.update({name: getattr(settings, name) for name in own})
-    if overridden & VOCABULARY:
+    if DECODER in overridden:
+        current.update({name: getattr(settings, name) for name in (*DECODER_DIMENSIONS, "random_init_decoder")})
+    if overridden & (VOCABULARY | {DECODER}):
         current.update({name: getattr(settings, name) for name in VOCABULARY})
 
 
@@ -203,15 +206,19 @@ def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
     if loan.part is None:
         origin.label_names = description.label_names
     settled = _settled(loan) if loan.part is not None else None
-    replaces_words = overridden & ({"encoder", "text_encoder"} | VOCABULARY)
+    replaces_words = overridden & ({"encoder", "text_encoder", DECODER} | VOCABULARY)
     if not replaces_words and (settled is None or settled.fixed >= VOCABULARY):
         origin.text = description.text
     if not {"encoder", "image_encoder"} & overridden and (settled is None or "image_size" in settled.follows):
         origin.image_statistics = description.image_statistics
     for part, config in description.encoder_configs.items():
         encoder = encoder_of(part)
-        if encoder is not None and part in parts and encoder not in overridden:
+        if part not in parts or (encoder or part) in overridden:
+            continue
+        if encoder is not None:
             origin.encoder_configs[part] = _adapted(part, encoder, config, origin.settings, overridden)
+        elif part == DECODER:
+            origin.encoder_configs[part] = config
 
 
 def _adapted(
@@ -246,6 +253,8 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], si
     if name in VOCABULARY and not (sides.text or sides.decoder):
         return False
     if name in DECODER_SETTINGS and not sides.decoder:
+        return False
+    if name in DECODER_DIMENSIONS and saved.get(DECODER) is not None:
         return False
     kinds = {saved.get("model_type"), current["model_type"]}
     if name in ("encoder", "pooler_type", "encoder_manual_configuration") and "one-tower" not in kinds:

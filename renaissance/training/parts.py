@@ -24,9 +24,10 @@ ENCODERS = {
 DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
 CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
 FLAGS = {"text_encoder": ("text_encoder_config",)}  # settings of an encoder's own configuration
-DECODER_SETTINGS = frozenset(
-    ("decoder_hidden_size", "decoder_num_layers", "decoder_num_heads", "decoder_mlp_ratio", "caption_prefix_encoder")
+DECODER_DIMENSIONS = frozenset(  # of our own one
+    ("decoder_hidden_size", "decoder_num_layers", "decoder_num_heads", "decoder_mlp_ratio")
 )
+DECODER_SETTINGS = DECODER_DIMENSIONS | {"decoder", "caption_prefix_encoder"}
 VOCABULARY = frozenset(("tokenizer", "vocab_file", "tokenizer_type", "min_frequency", "vocab_size"))
 
 
@@ -101,6 +102,6 @@ SETTLED = {
     "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "pooler": Settled(frozenset(("pooler_type",))),
     "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text", "text_pooling"))),
-    DECODER: Settled(DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len",))),
+    DECODER: Settled(DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len", "random_init_decoder"))),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }

@@ -62,7 +62,8 @@ class RunReport:
         )
         if assembly.text is not None:
             assembly.text.save(self._folder.vocabulary, self._folder.tokenizer)
-        for note in assembly.model.notes:
+        task_notes = [note for task in assembly.tasks.values() for note in task.notes]
+        for note in (*assembly.model.notes, *task_notes):
             print(note)
         for report in assembly.loaded:
             print(f"loaded from {report.source}:\n{report}")

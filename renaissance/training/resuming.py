@@ -19,7 +19,7 @@ SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freez
         "freeze_text_encoder", "freeze_encoder_layers", "freeze_image_encoder_layers", "freeze_text_encoder_layers",
         "freeze_cross_modal", "freeze_decoder")  # fmt: skip
 SAME_IF_CHOSEN = ("image_size", "max_text_len", "long_text", "text_encoder_window_size",
-                  "text_pooling")  # fmt: skip  # else the checkpoint's hold
+                  "text_pooling", "random_init_decoder")  # fmt: skip  # else the checkpoint's hold
 POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
             "epoch_batches": "datasets"}  # fmt: skip
 

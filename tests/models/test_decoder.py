@@ -15,7 +15,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from renaissance.models.decoder import DecoderLayer, DecoderState, LayerCache, TextDecoder
+from renaissance.models.decoder import DecoderLayer, LayerCache, TextDecoder
+from renaissance.models.decoding import DecoderState
 from renaissance.models.generation import Choice, generate, keep_top_k, keep_top_p, penalise_repetition
 from renaissance.models.interface import Features
 from renaissance.settings import EncoderDimensions
@@ -63,7 +64,7 @@ def test_a_layer_equals_pytorchs_pre_norm_decoder_layer():
 @pytest.mark.parametrize("cuts", [[1, 1, 1, 1, 1, 1], [3, 1, 2], [1, 5], [2, 4]])
 def test_cached_logits_equal_uncached_ones(decoder, context, cuts):
     ids = torch.randint(0, 11, (2, 6))
-    whole = decoder.logits(decoder(ids, context))
+    whole = decoder(ids, context)
     state, position = DecoderState(decoder, context), 0
     for cut in cuts:
         scores = state.advance(ids[:, position : position + cut])
@@ -78,7 +79,7 @@ def test_a_selected_text_goes_on_as_if_it_were_alone(decoder, context):
     state.advance(ids[:, :4])
     state.select(rows)
     scores = state.advance(ids[rows, 4:])
-    alone = decoder.logits(decoder(ids[rows], context.select(rows)))[:, -1]
+    alone = decoder(ids[rows], context.select(rows))[:, -1]
     torch.testing.assert_close(scores, alone)
 
 
@@ -161,6 +162,14 @@ def test_banned_tokens_are_never_written(decoder, context):
             DecoderState(decoder, context), start, choice, end_id=END, banned=[0, 1, 2, END], streams=streams
         )
         assert not {0, 1, 2, END} & {token for text in texts for token in text}
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "beam"])
+def test_ending_repeats_nothing_where_texts_begin_with_the_end_token(strategy):
+    flat = torch.full((1, 5, 5, 5), 0.5)
+    flat[..., END] = 5.0
+    choice = Choice(strategy, num_beams=2, max_tokens=3, repetition_penalty=100.0)
+    assert generate(Toy(flat), torch.full((1, 1), END), choice, end_id=END) == [[]]
 
 
 def test_texts_are_the_same_in_any_batch(decoder, context):

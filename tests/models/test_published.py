@@ -17,6 +17,8 @@ PARAMETERS = {
     "bert-base-uncased": 109_482_240 - 769 * 768,
     "roberta-base": 124_645_632 - 769 * 768,
     "nreimers/MiniLM-L6-H384-uncased": 22_713_216 - 385 * 384,
+    "gpt2": 124_439_808,
+    "distilgpt2": 81_912_576,
     "facebook/deit-tiny-patch16-224": 5_717_416 - 193_000,
     "facebook/deit-small-patch16-224": 22_050_664 - 385_000,
     "facebook/deit-base-patch16-224": 86_567_656 - 769_000,

@@ -19,6 +19,7 @@ from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
 from renaissance.training.pixels import Pixels
+from tests.models.decoders import language_model_folder
 from tests.tasks.conftest import EXAMPLES, TINY
 
 STATISTICS = ImageStatistics.of_key("imagenet")
@@ -109,13 +110,42 @@ def test_captions_that_were_learnt_by_heart_are_written(make, model_type, prefix
     assert written == text
 
 
+@pytest.mark.parametrize(("kind", "prefix", "frozen"), [("gpt2", False, False), ("gpt2", True, False),
+                                                         ("bert", False, False), ("gpt2", False, True)])  # fmt: skip
+def test_a_language_model_learns_captions_by_heart(make, tmp_path, kind, prefix, frozen):
+    folder = language_model_folder(tmp_path / kind, kind, ["a b c d e f g h i j k l m n o p"] * 2)
+    model, task, loader, images = make(decoder=folder, caption_prefix_encoder=prefix, freeze_decoder=frozen)
+    (part,) = task.parts()
+    assert (part.name, part.role) == ("decoder", "head" if frozen else "tower")
+    before = {name: value.clone() for name, value in task.decoder.model.state_dict().items()}
+    optimizer = torch.optim.AdamW([*model.parameters(), *task.parameters()], lr=3e-3)
+    batches, losses = list(loader), []
+    for number in range(10 if frozen else 300):
+        outcome = task(Step(model, batches[number % len(batches)], images.to_pixels))
+        optimizer.zero_grad()
+        outcome.loss.backward()
+        optimizer.step()
+        losses.append(outcome.loss.item())
+    model.eval()
+    task.eval()
+    changed = {name for name, value in task.decoder.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert losses[-1] < losses[0]
+    assert frozen == all("cross" in name for name in changed)
+    if not frozen:
+        assert task.evaluate(model, images)["bleu_1"] > 0.95
+        (text,) = images.texts(3)
+        pixels = next(images.batches([3], ""))[1]
+        (written,) = task.write(model, pixels, [np.random.default_rng(0)], prefix=" ".join(text.split()[:2]))
+        assert written == text
+
+
 def test_label_smoothing_is_pytorchs_and_perplexity_is_not_smoothed(make):
     model, task, loader, images = make(label_smoothing=0.2, image_encoder_drop_rate=0.0)
     step = Step(model, next(iter(loader)), images.to_pixels)
     smoothed, plain = task(step), task.eval()(step)
     tokens = step.batch.tokens
     inputs, targets, there = teacher_forcing(tokens, torch.ones(EXAMPLES, dtype=torch.long))
-    logits = task.decoder.logits(task.decoder(inputs, task._context(model, None, step.image)))
+    logits = task.decoder(inputs, task._context(model, None, step.image))
     expected = F.cross_entropy(logits[there], targets[there], label_smoothing=0.2)
     torch.testing.assert_close(smoothed.loss, expected)
     torch.testing.assert_close(plain.loss, F.cross_entropy(logits[there], targets[there]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -29,12 +29,14 @@ class TaskContext:
         model: the encoder it works on.
         text: the tokenizer; None where no active task reads text.
         label_names: the names of the classes in the data; None where the data has none.
+        encoder_configs: what checkpoints say of the Hugging Face models among a task's own parts, by part.
     """
 
     settings: Settings
     model: VisionLanguageEncoder
     text: TextProcessor | None
     label_names: list[str] | None
+    encoder_configs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,21 +56,27 @@ class Outcome:
 class Task(nn.Module, ABC):
     """A task: a head on a vision-language encoder with a loss and metrics.
 
+    Attributes:
+        notes: what building did that the user should know, one line each.
+
     Class attributes:
         name: its name in `loss_names`, and its file's.
         needs: what it reads.
         monitor: the metric that tells the best checkpoint.
+        writes: whether it has the text decoder.
         mixable: whether its targets can be shares of two examples (see `models/mixing.py`).
     """
 
     name: ClassVar[str]
     needs: ClassVar[DataNeeds]
     monitor: ClassVar[str] = "accuracy"
+    writes: ClassVar[bool] = False
     mixable: ClassVar[bool] = False
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()
         self.label_names = context.label_names
+        self.notes: list[str] = []
 
     @classmethod
     def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
@@ -83,6 +91,10 @@ class Task(nn.Module, ABC):
     def parts(self) -> list[Part]:
         """Its own parts of the model, each parameter in exactly one of them: one head, where it has parameters."""
         return [Part(self.name + HEAD_SUFFIX, self, "head")] if any(True for _ in self.parameters()) else []
+
+    def encoder_configs(self) -> dict[str, Any]:
+        """The configurations of the Hugging Face models among its own parts, by part: plain values, fit for JSON."""
+        return {}
 
     @abstractmethod
     def forward(self, step: Step) -> Outcome:
