@@ -73,7 +73,7 @@ def main(_config: Mapping[str, Any], _run: Run) -> None:
     # Not returned: Sacred's SQL observer takes nothing but a number for a result.
     _run.info["final"] = run_experiment(
         check_settings(_config, "train"),
-        chosen=_chosen(_run.meta_info),
+        chosen=_chosen(_run.meta_info, _config["test_only"]),
         log_scalar=_run.log_scalar,
         command_line=_run.meta_info["command_line"],
     )
@@ -237,12 +237,20 @@ def _faults_of_file(name: str) -> list[str]:
     return [] if isinstance(content, dict) else [f"{name}: must hold settings by name"]
 
 
-def _chosen(meta: Mapping[str, Any]) -> frozenset[str]:
-    """The settings that a named configuration or the command line set, as opposed to defaults."""
-    chosen = set(meta["config_updates"])
+def _chosen(meta: Mapping[str, Any], test_only: bool) -> frozenset[str]:
+    """The settings that a named configuration or the command line set, as opposed to defaults.
+
+    A test is as its checkpoint was trained (`max_text_len`, `image_size`, …), whatever the task's named configuration
+    begins a training with; only the command line changes that.
+    """
+    named: set[str] = set()
     for name in meta["named_configs"]:
-        chosen.update(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
-    return frozenset(chosen)
+        named.update(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
+    if test_only:
+        from renaissance.training.parts import settings_that_follow
+
+        named -= settings_that_follow()
+    return frozenset(named | set(meta["config_updates"]))
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

@@ -27,6 +27,7 @@ from renaissance.training.parts import (
     DECODER_SETTINGS,
     ENCODERS,
     VOCABULARY,
+    WINDOW,
     Settled,
     dimension_settings,
     encoder_of,
@@ -190,7 +191,7 @@ def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Se
     for encoder, (_, random) in ENCODERS.items():
         if encoder in overridden:
             own = own_settings(encoder) | {random}
-            own |= {"text_encoder_window_size"} if encoder == "text_encoder" else set()
+            own |= {WINDOW} if encoder == "text_encoder" else set()
             own |= VOCABULARY if encoder != "image_encoder" else set()
             own |= {"patch_size"} if encoder != "text_encoder" else set()
             current.update({name: getattr(settings, name) for name in own})

@@ -23,6 +23,7 @@ ENCODERS = {
 }
 DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
 CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
+WINDOW = "text_encoder_window_size"
 FLAGS = {"text_encoder": ("text_encoder_config",)}  # settings of an encoder's own configuration
 DECODER_DIMENSIONS = frozenset(  # of our own one
     ("decoder_hidden_size", "decoder_num_layers", "decoder_num_heads", "decoder_mlp_ratio")
@@ -87,7 +88,7 @@ def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
         config = encoder_configs.get(part, {})
         settled = Settled(own_settings(encoder) | {encoder}, frozenset({ENCODERS[encoder][1]}))
         if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
-            settled |= Settled(follows=frozenset({"text_encoder_window_size"}))
+            settled |= Settled(follows=frozenset({WINDOW}))
         if "vocab_size" in config:
             settled |= SETTLED["text_embeddings"]
         if "num_channels" in config:
@@ -105,3 +106,8 @@ SETTLED = {
     DECODER: Settled(DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len", "random_init_decoder"))),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }
+
+
+def settings_that_follow() -> frozenset[str]:
+    """Every setting that is taken from the checkpoint where the user says nothing, though it could differ."""
+    return frozenset({WINDOW}).union(*(settled.follows for settled in SETTLED.values()))

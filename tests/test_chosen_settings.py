@@ -1,0 +1,19 @@
+"""Which settings count as chosen by the user, and so hold against a checkpoint's."""
+
+from __future__ import annotations
+
+import run
+
+META = {"named_configs": ["task_finetune_imdb"], "config_updates": {"image_size": 64}}
+
+
+def test_named_configurations_and_the_command_line_choose() -> None:
+    chosen = run._chosen(META, test_only=False)
+    assert {"max_text_len", "loss_names", "image_size"} <= chosen
+    assert "patch_size" not in chosen
+
+
+def test_a_test_is_as_its_checkpoint_was_trained_but_for_the_command_line() -> None:
+    chosen = run._chosen(META, test_only=True)
+    assert "max_text_len" not in chosen, "the length that the checkpoint was trained with holds"
+    assert {"loss_names", "image_size"} <= chosen
