@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from renaissance.errors import UserError
-from renaissance.models.dimensions import with_dimensions
+from renaissance.models.dimensions import DROPOUTS, with_dimensions
 from renaissance.models.flags import with_flags
 from renaissance.models.interface import Sides
 from renaissance.models.sources import EncoderRequest, config_from_dict, config_to_dict
@@ -225,13 +225,16 @@ def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
 def _adapted(
     part: str, encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]
 ) -> dict[str, Any]:
-    """A checkpoint's configuration with what the user wants different: dimensions under `strict_loading=False` only."""
+    """A checkpoint's configuration with what the user wants different; dimensions with `strict_loading=False` only."""
     config = dict(config)
     if "patch_size" in overridden and "patch_size" in config:
         config["patch_size"] = settings.patch_size
     chosen = next((chosen for chosen in text_encoders(settings) if chosen.part == part), None)
     if chosen is not None and config["model_type"] == MODEL_TYPE:
         config["window_size"] = chosen.window_size
+    dimensions = chosen.dimensions if chosen else getattr(settings, f"{encoder}_dimensions")()
+    if dimensions is not None:  # dropout is no weight's: the user may change it
+        config.update({name: dimensions.drop_rate for name in DROPOUTS if name in config})
     if not overridden & own_settings(encoder):
         return config
     request = EncoderRequest(
@@ -239,7 +242,7 @@ def _adapted(
         setting=encoder,
         random_setting=ENCODERS[encoder][1],
         random=True,
-        dimensions=chosen.dimensions if chosen else getattr(settings, f"{encoder}_dimensions")(),
+        dimensions=dimensions,
         flags=chosen.own_flags if chosen else {},
     )
     return config_to_dict(with_flags(with_dimensions(config_from_dict(config), request), request))

@@ -38,7 +38,8 @@ class Settled:
 
     Attributes:
         fixed: cannot differ from the weights.
-        follows: can, since position embeddings are resized; taken from the checkpoint where the user says nothing.
+        follows: can, since position embeddings are resized and dropout has no weights; taken from the checkpoint where
+            the user says nothing.
     """
 
     fixed: frozenset[str] = frozenset()
@@ -86,7 +87,8 @@ def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
     encoder = encoder_of(part)
     if encoder is not None:
         config = encoder_configs.get(part, {})
-        settled = Settled(own_settings(encoder) | {encoder}, frozenset({ENCODERS[encoder][1]}))
+        prefix, random = ENCODERS[encoder]
+        settled = Settled(own_settings(encoder) | {encoder}, frozenset({random, prefix + "drop_rate"}))
         if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
             settled |= Settled(follows=frozenset({WINDOW}))
         if "vocab_size" in config:
@@ -98,12 +100,14 @@ def settled_by(part: str, encoder_configs: Mapping[str, Any]) -> Settled:
 
 
 SETTLED = {
-    "fuser": Settled(frozenset(CROSS_LAYERS)),
+    "fuser": Settled(frozenset(CROSS_LAYERS), frozenset(("cross_layer_drop_rate",))),
     "text_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "image_projection": Settled(frozenset(("cross_layer_hidden_size",))),
     "pooler": Settled(frozenset(("pooler_type",))),
     "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text", "text_pooling"))),
-    DECODER: Settled(DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len", "random_init_decoder"))),
+    DECODER: Settled(
+        DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len", "random_init_decoder", "decoder_drop_rate"))
+    ),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }
 

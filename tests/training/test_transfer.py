@@ -175,3 +175,13 @@ def test_a_run_leaves_its_vocabulary_and_its_checkpoint_needs_no_file(run, tmp_p
     )  # fmt: skip
     assert entry(fourth.last_checkpoint)["settings"]["vocab_file"] is None
     assert " " not in json.loads(fourth.vocabulary.read_text())
+
+
+def test_dropout_is_the_checkpoints_unless_the_user_says_otherwise(run, pretrained):
+    whole = str(pretrained())
+    followed, _ = run("task_mlm_itm", "scenes", **QUICK, load_path=whole)
+    rate = entry(whole)["settings"]["text_encoder_drop_rate"]
+    assert entry(followed.last_checkpoint)["settings"]["text_encoder_drop_rate"] == rate
+    assert rate != 0.3
+    changed, _ = run("task_mlm_itm", "scenes", **QUICK, load_path=whole, text_encoder_drop_rate=0.3)
+    assert entry(changed.last_checkpoint)["encoder_configs"]["text_encoder"]["hidden_dropout_prob"] == 0.3
