@@ -240,16 +240,14 @@ def _faults_of_file(name: str) -> list[str]:
 def _chosen(meta: Mapping[str, Any], test_only: bool) -> frozenset[str]:
     """The settings that a named configuration or the command line set, as opposed to defaults.
 
-    A test is as its checkpoint was trained (`max_text_len`, `image_size`, …), whatever the task's named configuration
-    begins a training with; only the command line changes that.
+    A test is as its checkpoint was trained, whatever the task's named configuration begins a training with; only the
+    command line changes that.
     """
+    if test_only:
+        return frozenset(meta["config_updates"])
     named: set[str] = set()
     for name in meta["named_configs"]:
         named.update(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
-    if test_only:
-        from renaissance.training.parts import settings_that_follow
-
-        named -= settings_that_follow()
     return frozenset(named | set(meta["config_updates"]))
 
 

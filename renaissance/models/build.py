@@ -114,7 +114,7 @@ class _Builder:
         return TwoTower(*self._towers(sides), fuser, layers.hidden_size, frozen)
 
     def late_fusion(self, sides: Sides) -> LateFusion:
-        return LateFusion(*self._towers(sides), self._frozen("pair_pooler"))
+        return LateFusion(*self._towers(sides), sides.fused, self._frozen("pair_pooler"))
 
     def _towers(self, sides: Sides) -> tuple[dict[str, TextEncoder], VisionEncoder | None]:
         settings = self.settings

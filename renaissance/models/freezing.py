@@ -10,10 +10,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from renaissance.errors import UserError
-from renaissance.models.joint import EMBEDDINGS, find_layers
+from renaissance.models.joint import find_layers
 
-# What lies below the first layer: embeddings, a norm before it (CLIP's), a bias that all layers share (BEiT's).
-BELOW = (*EMBEDDINGS, "pre_layrnorm", "pre_layernorm", "shared_position_bias")
+SHARED = "shared_position_bias"  # what all layers of a BEiT read
 
 
 def lowest_modules(encoder: PreTrainedModel, count: int, setting: str) -> list[nn.Module]:
@@ -36,5 +35,10 @@ def lowest_modules(encoder: PreTrainedModel, count: int, setting: str) -> list[n
         )
     if count > len(layers):
         raise UserError(f"{setting}={count}, but this {kind} encoder has {len(layers)} layers. Take at most that many.")
-    below = [module for name, module in encoder.named_children() if name in BELOW]
+    children = list(encoder.children())
+    holder = next(
+        place for place, child in enumerate(children) if any(module is layers[0] for module in child.modules())
+    )
+    below = children[:holder]
+    below += [module for name, module in encoder.named_modules() if name.endswith(SHARED) and module not in below]
     return [*below, *layers[:count]]

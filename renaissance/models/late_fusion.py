@@ -28,6 +28,7 @@ class LateFusion(TwoTower):
     Args:
         text_encoders: the text towers by the names of their parts; none for a model of images alone.
         image_encoder: the image tower; None for a model of texts alone.
+        fused: whether a task reads both sides as one pooled vector.
         frozen: names of the parts that are not trained.
     """
 
@@ -35,11 +36,12 @@ class LateFusion(TwoTower):
         self,
         text_encoders: Mapping[str, TextEncoder],
         image_encoder: VisionEncoder | None,
+        fused: bool,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(text_encoders, image_encoder, fuser=None, fuser_size=0)
         self.pair_pooler: nn.Linear | None = None
-        if text_encoders and image_encoder:
+        if fused and text_encoders and image_encoder:
             self.pooled_size = self.text_size + self.image_size
             self.pair_pooler = nn.Linear(self.pooled_size, self.pooled_size)
             initialise(self.pair_pooler)

@@ -103,6 +103,10 @@ class TransformerEncoder(PreTrainedModel):
         self.norm = nn.LayerNorm(size)
         self.post_init()
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The word embeddings."""
+        return self.word_embeddings
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> BaseModelOutput:
         """Features (B, L, D) of token numbers (B, L) with their mask (B, L); what stands at padding has no meaning."""
         length, window = input_ids.shape[1], self.config.window_size

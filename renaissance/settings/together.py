@@ -145,6 +145,14 @@ def _built_without_words(settings: Settings) -> Iterator[str]:
 def _one_vocabulary(settings: Settings) -> Iterator[str]:
     if settings.tokenizer is not None and settings.vocab_file is not None:
         yield "tokenizer and vocab_file cannot both be given: each brings a vocabulary of its own"
+    loaded = settings.load_path or settings.load_modules or settings.resume_from  # which may replace the encoder
+    pretrained = [encoder.name for encoder in text_encoders(settings) if not encoder.random]
+    reads = any("text" in task_reads(task) for task in settings.active_tasks())
+    if settings.vocab_file is not None and reads and settings.model_type != "one-tower" and pretrained and not loaded:
+        yield (
+            f"vocab_file={settings.vocab_file!r} numbers its tokens in its own way, and text_encoder="
+            f"{pretrained[0]!r} knows those of its own tokenizer; give random_init_text_encoder=True, or no vocab_file"
+        )
     if settings.tokenizer is not None and settings.tokenizer_type != "wordpiece":
         yield (
             f"tokenizer_type={settings.tokenizer_type} is for a vocabulary that is built, or a vocab_file; "

@@ -40,6 +40,7 @@ from renaissance.tasks.common.split import Sample, SplitImages, read_manual_inpu
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext, mean_loss
 
+LARGEST_LOSS = 700.0  # natural units: e to the power of more is no float64
 EMPTY_SHARE = 0.25  # of the captions: their prefix is empty, as it is when a whole caption is to be written
 
 
@@ -81,6 +82,13 @@ class Caption(Task):
         assert context.text is not None
         self.text, self.settings = context.text, context.settings
         self.start_id, self.end_id = self.text.cls_id, self.text.sep_id
+        ((around, _),) = self.text.encode([""])
+        if around.tolist() != [self.start_id, self.end_id]:
+            raise UserError(
+                "caption needs a tokenizer that puts a first and a last token around every text, and this one makes "
+                f"{self.text.decode(around.tolist()) or around.tolist()} of an empty text. Take another tokenizer, or "
+                "leave vocab_file out, so that a vocabulary is built from the captions."
+            )
         self.reads_prefix = self.settings.caption_prefix_encoder
         if not self.reads_prefix and (self.settings.text_modality_dropout or self.settings.image_modality_dropout):
             raise UserError(
@@ -134,7 +142,7 @@ class Caption(Task):
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """Perplexity, of the mean negative log-likelihood: under label smoothing that is not the loss."""
         others = {name: value for name, value in means.items() if name != "nll"}
-        return {**others, "perplexity": exp(means["nll"])} if "nll" in means else others
+        return {**others, "perplexity": exp(min(means["nll"], LARGEST_LOSS))} if "nll" in means else others
 
     def _context(self, model: VisionLanguageEncoder, prefix: Features | None, image: Features | None) -> Features:
         """What the decoder attends to: the prefix (B, L, D) where one is read, and the image (B, P, D)."""

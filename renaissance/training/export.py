@@ -21,6 +21,7 @@ from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.sources import config_from_dict, create_model, quiet_transformers
+from renaissance.models.transformer import MODEL_TYPE
 from renaissance.models.weights import load_weights
 from renaissance.settings import Settings, check_settings
 from renaissance.tasks import joined_sides
@@ -165,6 +166,11 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel]) -
     if DECODER in encoders:
         remarks.append(f"{DECODER}: the maps of image and prefix to its width are not in the folder; the rest is")
     for name, encoder in encoders.items():
+        if encoder.config.model_type == MODEL_TYPE:
+            remarks.append(
+                f"{name}: Renaissance opens this folder, and a program that imports renaissance.models.transformer; "
+                "transformers alone does not know our architecture"
+            )
         if isinstance(getattr(encoder, "embeddings", None), nn.Identity):
             remarks.append(f"{name}: its own embeddings were not trained and are not in the folder; its layers are")
     return remarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
@@ -180,6 +181,8 @@ class TrainingModule(pl.LightningModule):
             value = values.get(f"{name}/{split}/{task.monitor}")
             if value is not None:
                 scores.append(value if more_is_better(str(task.monitor)) else -value)
+        if any(math.isnan(score) for score in scores):
+            return -math.inf  # worse than any number, so that a later one is better
         return sum(scores) / len(scores) if scores else None
 
     # Optimiser

@@ -110,8 +110,3 @@ SETTLED = {
     ),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }
-
-
-def settings_that_follow() -> frozenset[str]:
-    """Every setting that is taken from the checkpoint where the user says nothing, though it could differ."""
-    return frozenset({WINDOW}).union(*(settled.follows for settled in SETTLED.values()))

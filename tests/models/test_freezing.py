@@ -45,6 +45,17 @@ def test_the_lowest_layers_of_a_tower_are_frozen(tiny, tokens, pixels, tower):
     assert not layers[1].training
 
 
+def test_the_lowest_layers_of_the_built_in_transformer_are_frozen_with_all_below_them(tiny, tokens):
+    model = build(tiny(text_encoder="transformer", freeze_text_encoder_layers=1), image=False)
+    encoder = model.text_encoder.encoder
+    trained = {name.partition(".")[0] for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+    assert trained == {"layers", "norm"}
+    assert not any(parameter.requires_grad for parameter in encoder.layers[0].parameters())
+    assert not model.train().text_encoder.encoder.dropout.training
+    model.encode_text(tokens).hidden.sum().backward()
+    assert encoder.word_embeddings.weight.grad is None
+
+
 def test_a_one_towers_own_embeddings_are_frozen_and_the_new_ones_learn(tiny, tokens, pixels):
     settings = tiny(model_type="one-tower", freeze_encoder_layers=1)
     model = build(settings).train()

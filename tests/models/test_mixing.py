@@ -65,6 +65,14 @@ def test_images_are_mixed_as_patch_embeddings(tiny, pixels):
     assert torch.allclose(outcome.loss, soft_loss(task.head(model.fuse(None, mixed).pooled)), atol=1e-6)
 
 
+def test_the_built_in_transformer_mixes_words(tiny):
+    model, _ = make(tiny(text_encoder="transformer"), "imdb", text=True)
+    ids = torch.randint(5, VOCABULARY, (2, 6))
+    tokens = Tokens(ids, ids > 0, torch.zeros_like(ids))
+    swapped = Mixing(0.0, torch.tensor([1, 0])).encode_text(model, tokens).hidden
+    torch.testing.assert_close(swapped, model.encode_text(tokens.with_ids(ids.flip(0))).hidden)
+
+
 @pytest.mark.parametrize("encoder", ["google/electra-small-discriminator", "facebook/deit-tiny-patch16-224"])
 def test_one_towers_mix_words_too(tiny, encoder):
     # Where nothing depends on padding: two texts of one length, and weight 1 of the partner.
