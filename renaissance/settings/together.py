@@ -62,7 +62,11 @@ def _text_encoder_lists(settings: Settings) -> Iterator[str]:
 
 def _text_architectures(settings: Settings) -> Iterator[str]:
     """Dimensions, flags and windows go with the encoders that have them."""
-    for encoder in text_encoders(settings):
+    encoders = text_encoders(settings)
+    windows = any(encoder.window_size is not None for encoder in encoders)
+    if len(encoders) > 1 and windows and not any(encoder.name == BUILT_IN for encoder in encoders):
+        yield f"text_encoder_window_size is {BUILT_IN}'s, which is not among the encoders of text_encoder"
+    for encoder in encoders:
         width, heads = encoder.given.hidden_size, encoder.given.num_heads
         if width % heads:
             yield (

@@ -107,6 +107,8 @@ def assemble(
     tasks = {
         name: kind(TaskContext(settings, model, text, label_names.get(name), configs)) for name, kind in kinds.items()
     }
+    if not settings.test_only:
+        _check_something_learns([model, *tasks.values()])
     statistics = _image_statistics(settings, model, needs, origin)
     description = ModelDescription(
         settings=settings.model_dump(),
@@ -118,6 +120,19 @@ def assemble(
     loaded = [_load(model, tasks, loan, strict) for loan in loans]
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
     return Assembly(settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded)
+
+
+def _check_something_learns(modules: list[nn.Module]) -> None:
+    """Refuse a training in which nothing is trained.
+
+    Raises:
+        UserError: every part is frozen.
+    """
+    if not any(parameter.requires_grad for module in modules for parameter in module.parameters()):
+        raise UserError(
+            "Every part of this model is frozen, so there is nothing to train. Leave out one of freeze_encoder, "
+            "freeze_text_encoder, freeze_image_encoder, freeze_cross_modal and freeze_decoder."
+        )
 
 
 def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:

@@ -184,6 +184,14 @@ def test_long_values_are_cut_and_missing_ones_named() -> None:
             {"tokenizer": "bert-base-uncased", "tokenizer_type": "word"},
             "tokenizer_type=word is for a vocabulary that is built, or a vocab_file; tokenizer='bert-base-uncased' ",
         ),
+        (
+            {"vocab_file": "words.json", "loss_names": {"imdb": 1}},
+            "vocab_file='words.json' numbers its tokens in its own way, and text_encoder=",
+        ),
+        (
+            {"text_encoder": ["bert", "longformer"], "text_encoder_window_size": 64},
+            "text_encoder_window_size is transformer's, which is not among the encoders of text_encoder",
+        ),
     ],
 )
 def test_pairs_that_cannot_go_together(overrides: dict[str, Any], expected: str) -> None:

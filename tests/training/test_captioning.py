@@ -155,6 +155,14 @@ def test_a_decoder_alone_is_loaded_and_kept_frozen(run, captioned):
     assert all(torch.equal(before[name], after[name]) for name in names)
 
 
+def test_a_training_of_nothing_is_refused(run, captioned):
+    with pytest.raises(UserError, match="Every part of this model is frozen"):
+        run(
+            "task_foundation_captioning", "scenes", **QUICK, load_path=str(captioned()), freeze_image_encoder=True,
+            freeze_text_encoder=True, freeze_decoder=True, freeze_cross_modal=True,
+        )  # fmt: skip
+
+
 def test_captioning_joins_other_tasks_on_one_model(run):
     names = {"caption": 1, "itm": 1}
     _, final = run("task_foundation_captioning", "scenes", "tiny", **{**QUICK, "loss_names": names, "max_steps": 2})
