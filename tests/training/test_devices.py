@@ -39,11 +39,11 @@ def test_two_devices_make_one_run(tmp_path):
 def test_two_devices_share_the_images_to_be_captioned(tmp_path):
     settings = ["scenes", "warmup_steps=0", "caption_metric_images=7", "sample_interval=1", "num_samples=2"]
     trained = ["with", "task_foundation_captioning", *settings, "max_steps=2"]
-    execute(TWO_DEVICES, tmp_path, *trained, "batch_size=16", "per_gpu_batchsize=8")
+    metrics_of(TWO_DEVICES, tmp_path, *trained, "batch_size=16", "per_gpu_batchsize=8")
     (folder,) = (tmp_path / "result" / "foundation_captioning").iterdir()
     assert {path.stem for path in (folder / "samples").iterdir()} == {"step_1", "step_2"}
     tested = ["with", "task_foundation_captioning", "scenes", "test_only=True",
               f"load_path={folder}/checkpoints/best.ckpt"]  # fmt: skip
-    alone = execute(ROOT / "run.py", tmp_path, *tested)
-    together = execute(TWO_DEVICES, tmp_path, *tested)
+    alone = metrics_of(ROOT / "run.py", tmp_path, *tested)
+    together = metrics_of(TWO_DEVICES, tmp_path, *tested)
     assert together == pytest.approx(alone, rel=1e-4)
