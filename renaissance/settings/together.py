@@ -38,6 +38,11 @@ def faults_together(settings: Settings, command: Command | None) -> list[str]:
     return faults
 
 
+def _loads(settings: Settings) -> bool:
+    """Whether a checkpoint is loaded, which may bring encoders, a decoder and the vocabulary along."""
+    return bool(settings.load_path or settings.load_modules or settings.resume_from)
+
+
 def _manual_needs_random(manual: str, random: str) -> Check:
     def check(settings: Settings) -> Iterator[str]:
         if getattr(settings, manual) and not getattr(settings, random):
@@ -124,8 +129,7 @@ def _image_size(settings: Settings) -> Iterator[str]:
 
 
 def _whole_words(settings: Settings) -> Iterator[str]:
-    loaded = settings.load_path or settings.load_modules or settings.resume_from
-    if not settings.whole_word_masking or settings.image_only or loaded:
+    if not settings.whole_word_masking or settings.image_only or _loads(settings):
         return
     name, tokenizer = _tokenizer(settings)
     if tokenizer is None:
@@ -149,10 +153,15 @@ def _built_without_words(settings: Settings) -> Iterator[str]:
 def _one_vocabulary(settings: Settings) -> Iterator[str]:
     if settings.tokenizer is not None and settings.vocab_file is not None:
         yield "tokenizer and vocab_file cannot both be given: each brings a vocabulary of its own"
-    loaded = settings.load_path or settings.load_modules or settings.resume_from  # which may replace the encoder
     pretrained = [encoder.name for encoder in text_encoders(settings) if not encoder.random]
     reads = any("text" in task_reads(task) for task in settings.active_tasks())
-    if settings.vocab_file is not None and reads and settings.model_type != "one-tower" and pretrained and not loaded:
+    if (
+        settings.vocab_file is not None
+        and reads
+        and settings.model_type != "one-tower"
+        and pretrained
+        and not _loads(settings)
+    ):
         yield (
             f"vocab_file={settings.vocab_file!r} numbers its tokens in its own way, and text_encoder="
             f"{pretrained[0]!r} knows those of its own tokenizer; give random_init_text_encoder=True, or no vocab_file"
@@ -177,8 +186,7 @@ def _tokenizer(settings: Settings) -> tuple[str, str | None]:
 
 
 def _decoder(settings: Settings) -> Iterator[str]:
-    loaded = settings.load_path or settings.load_modules or settings.resume_from  # which may bring a decoder
-    if settings.random_init_decoder and settings.decoder is None and not loaded:
+    if settings.random_init_decoder and settings.decoder is None and not _loads(settings):
         yield "random_init_decoder=True needs a decoder, such as gpt2: our own begins at random anyway"
 
 
@@ -256,8 +264,7 @@ def _files(settings: Settings) -> Iterator[str]:
 
 def _folders(settings: Settings) -> Iterator[str]:
     """Where an encoder, a tokenizer or a vocabulary is given as a path, it is there."""
-    loaded = settings.load_path or settings.load_modules or settings.resume_from  # which may bring the vocabulary
-    if settings.vocab_file is not None and not loaded and not Path(settings.vocab_file).is_file():
+    if settings.vocab_file is not None and not _loads(settings) and not Path(settings.vocab_file).is_file():
         yield f"vocab_file={settings.vocab_file!r}: there is no such file"
     for name in ("encoder", "image_encoder", "text_encoder", "decoder", "tokenizer"):
         for given in text_encoder_names(getattr(settings, name) or []):
