@@ -1,4 +1,4 @@
-"""Settings that cannot go together, and what a command needs of them.
+"""Settings that cannot go together; with a command, also what that needs of them (`for_commands.py`).
 
 Each check is a function of the settings that yields faults, a line each. Where a value that a check reads is itself
 at fault, that check is left out (the attribute is not there), and the others still run.
@@ -7,19 +7,18 @@ at fault, that check is left out (the attribute is not there), and the others st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Literal
 
 from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.decoder import pretrained_decoder
-from renaissance.settings.discovery import suggestion, task_attribute, task_reads
+from renaissance.settings.discovery import task_attribute, task_reads
+from renaissance.settings.for_commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
 from renaissance.settings.model import Settings
 from renaissance.settings.text_encoders import EACH, TextEncoderSettings, text_encoder_names, text_encoders
 from renaissance.settings.wordpieces import MARKING_WORDS, lacks_word_pieces
 
 Command = Literal["train", "prepare", "compare", "export", "print"]
-Check = Callable[[Settings], Iterator[str]]
 
 
 def faults_together(settings: Settings, command: Command | None) -> list[str]:
@@ -36,11 +35,6 @@ def faults_together(settings: Settings, command: Command | None) -> list[str]:
             if len(settings.model_fields_set) == len(Settings.model_fields):
                 raise
     return faults
-
-
-def _loads(settings: Settings) -> bool:
-    """Whether a checkpoint is loaded, which may bring encoders, a decoder and the vocabulary along."""
-    return bool(settings.load_path or settings.load_modules or settings.resume_from)
 
 
 def _manual_needs_random(manual: str, random: str) -> Check:
@@ -129,7 +123,7 @@ def _image_size(settings: Settings) -> Iterator[str]:
 
 
 def _whole_words(settings: Settings) -> Iterator[str]:
-    if not settings.whole_word_masking or settings.image_only or _loads(settings):
+    if not settings.whole_word_masking or settings.image_only or loads_a_checkpoint(settings):
         return
     name, tokenizer = _tokenizer(settings)
     if tokenizer is None:
@@ -160,7 +154,7 @@ def _one_vocabulary(settings: Settings) -> Iterator[str]:
         and reads
         and settings.model_type != "one-tower"
         and pretrained
-        and not _loads(settings)
+        and not loads_a_checkpoint(settings)
     ):
         yield (
             f"vocab_file={settings.vocab_file!r} numbers its tokens in its own way, and text_encoder="
@@ -186,7 +180,7 @@ def _tokenizer(settings: Settings) -> tuple[str, str | None]:
 
 
 def _decoder(settings: Settings) -> Iterator[str]:
-    if settings.random_init_decoder and settings.decoder is None and not _loads(settings):
+    if settings.random_init_decoder and settings.decoder is None and not loads_a_checkpoint(settings):
         yield "random_init_decoder=True needs a decoder, such as gpt2: our own begins at random anyway"
 
 
@@ -245,113 +239,6 @@ def _end_of_decay(settings: Settings) -> Iterator[str]:
         yield f"end_lr={settings.end_lr} is above learning_rate={settings.learning_rate}"
 
 
-def _files(settings: Settings) -> Iterator[str]:
-    """`load_path`, `resume_from` and those of `load_modules` are checkpoint files that are there."""
-    files = {"load_path": settings.load_path, "resume_from": settings.resume_from}
-    files |= {f"load_modules.{part}": path for part, path in settings.load_modules.items()}
-    for name, given in files.items():
-        if not given or (name == "resume_from" and given == "auto"):
-            continue
-        path = Path(given)
-        if path.is_dir():
-            found = sorted(str(file) for file in [*path.glob("*.ckpt"), *path.glob("checkpoints/*.ckpt")])
-            yield f"{name}={given!r} is a folder; give the checkpoint file" + (
-                f": {' or '.join(found)}" if found else ", which a run writes under checkpoints/"
-            )
-        elif not path.is_file():
-            yield f"{name}={given!r}: there is no such file"
-
-
-def _folders(settings: Settings) -> Iterator[str]:
-    """Where an encoder, a tokenizer or a vocabulary is given as a path, it is there."""
-    if settings.vocab_file is not None and not _loads(settings) and not Path(settings.vocab_file).is_file():
-        yield f"vocab_file={settings.vocab_file!r}: there is no such file"
-    for name in ("encoder", "image_encoder", "text_encoder", "decoder", "tokenizer"):
-        for given in text_encoder_names(getattr(settings, name) or []):
-            if re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
-                yield f"{name}={given!r}: there is no such folder"
-
-
-def _manual_inputs(settings: Settings) -> Iterator[str]:
-    for given in settings.manual_inputs:
-        if not Path(given["image"]).is_file():
-            yield f"manual_inputs: there is no file {given['image']!r}"
-
-
-def _something_to_train(settings: Settings) -> Iterator[str]:
-    if not settings.active_tasks():
-        yield (
-            "loss_names: no task is on; take a named configuration, such as `python run.py with quickstart` "
-            "(`python run.py print_named_configs` lists them), or give a task a weight, such as "
-            f"loss_names.mlm=1 (tasks: {', '.join(settings.loss_names)})"
-        )
-
-
-def _test_needs_weights(settings: Settings) -> Iterator[str]:
-    if settings.test_only and not settings.load_path:
-        yield "test_only=True needs load_path, the checkpoint to be tested"
-    if settings.test_only and settings.resume_from is not None:
-        yield "test_only=True and resume_from cannot both be given: a test goes on with no run; name its load_path"
-
-
-def _one_start(settings: Settings) -> Iterator[str]:
-    if settings.load_path and settings.resume_from not in (None, "auto"):
-        yield (
-            "load_path and resume_from cannot both be given: load_path starts a new run from a checkpoint's weights, "
-            "resume_from continues a run that was stopped"
-        )
-    if settings.load_modules and settings.resume_from not in (None, "auto"):
-        yield (
-            "load_modules and resume_from cannot both be given: load_modules starts a new run from parts of "
-            "checkpoints, resume_from continues a run that was stopped"
-        )
-    if settings.load_modules and settings.load_path:
-        yield (
-            "load_modules and load_path cannot both be given: load_path takes the whole model of one checkpoint, "
-            "load_modules one part each from several"
-        )
-
-
-def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
-    from renaissance.data.sets import data_sets  # here, since only `prepare` needs them, and they take time
-
-    known = data_sets()
-    if settings.dataset is None:
-        yield f"dataset: say what to prepare, such as dataset=coco (data sets: {', '.join(known)})"
-    elif settings.dataset not in known:
-        near = suggestion(settings.dataset, known)
-        yield f"dataset={settings.dataset!r}: there is no such data set{near} (data sets: {', '.join(known)})"
-    elif settings.raw_root is None and not known[settings.dataset].draws_itself:
-        yield f"raw_root: say where the raw files of {settings.dataset} lie, such as raw_root=/data/{settings.dataset}"
-
-
-def _runs_to_compare(settings: Settings) -> Iterator[str]:
-    if settings.runs is None:
-        yield """runs: say which runs to compare, such as 'runs=["result/mlm/1", "result/mlm/2"]'"""
-        return
-    seen: set[Path] = set()
-    for given in settings.runs:
-        path = Path(given)
-        if not path.is_dir():
-            yield f"runs: {given!r}: there is no such folder"
-        elif not (path / "config.json").is_file() or not (path / "metrics.csv").is_file():
-            yield f"runs: {given!r} is no run's folder (it lacks config.json or metrics.csv), such as result/mlm/1 is"
-        elif path.resolve() in seen:
-            yield f"runs: {given!r} is named twice"
-        seen.add(path.resolve())
-
-
-def _export_from_and_to(settings: Settings) -> Iterator[str]:
-    if not settings.load_path:
-        yield "load_path: say which checkpoint to export, such as load_path=result/mlm_itm/1/checkpoints/best.ckpt"
-    if settings.export_dir is None:
-        yield "export_dir: say where the folders go, such as export_dir=exported"
-    elif Path(settings.export_dir).is_file():
-        yield f"export_dir={settings.export_dir!r}: is a file; give a folder that is not there yet"
-    elif Path(settings.export_dir).is_dir() and any(Path(settings.export_dir).iterdir()):
-        yield f"export_dir={settings.export_dir!r}: is not empty, and nothing is overwritten; give a new folder"
-
-
 ALWAYS: list[Check] = [
     _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
     _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
@@ -373,11 +260,3 @@ ALWAYS: list[Check] = [
     _length,
     _end_of_decay,
 ]
-FILES: list[Check] = [_files, _folders, _manual_inputs]
-TRAINING: list[Check] = [_something_to_train, _test_needs_weights, _one_start]
-FOR_COMMAND: dict[str, list[Check]] = {
-    "train": TRAINING,
-    "prepare": [_data_set_to_prepare],
-    "compare": [_runs_to_compare],
-    "export": [_export_from_and_to],
-}
