@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 
 import pyarrow as pa
 import pytest
@@ -13,6 +12,7 @@ from PIL import Image
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.tracking.run_folder import RunFolder
+from tests.training.interrupting import stop_at
 
 QUICK = {"max_steps": 4, "max_epoch": None, "warmup_steps": 0, "log_interval": 2, "batch_size": 16,
          "per_gpu_batchsize": 16, "caption_metric_images": 6, "num_samples": 3, "sample_interval": None,
@@ -73,12 +73,14 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(run, strateg
     }
     whole, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="whole")
 
-    def interrupt(name: str, value: float, step: int) -> None:
-        if name == "caption/train/loss" and step == 4:
-            signal.raise_signal(signal.SIGTERM)
-
     with pytest.raises(Interrupted):
-        run("task_foundation_captioning", "scenes", **settings, exp_name="broken", log_scalar=interrupt)
+        run(
+            "task_foundation_captioning",
+            "scenes",
+            **settings,
+            exp_name="broken",
+            log_scalar=stop_at(4, "caption/train/loss"),
+        )
     broken, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="broken", resume_from="auto")
     assert files(broken) == files(whole)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from renaissance.settings import check_settings
 from renaissance.training.checkpoints import read_checkpoint
 from renaissance.training.export import export_encoders
 from tests.models.decoders import language_model_folder
+from tests.training.interrupting import stop_at
 from tests.training.test_captioning import QUICK, files
 
 CAPTIONS = ["a red square above a blue circle", "one small green triangle", "two yellow stars"] * 3
@@ -102,12 +102,14 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(run, tmp_pat
     settings = {**QUICK, "max_steps": 6, "val_check_interval": 3, "decoder": folder, "generation_strategy": "beam"}
     whole, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="whole")
 
-    def interrupt(name: str, value: float, step: int) -> None:
-        if name == "caption/train/loss" and step == 4:
-            signal.raise_signal(signal.SIGTERM)
-
     with pytest.raises(Interrupted):
-        run("task_foundation_captioning", "scenes", **settings, exp_name="broken", log_scalar=interrupt)
+        run(
+            "task_foundation_captioning",
+            "scenes",
+            **settings,
+            exp_name="broken",
+            log_scalar=stop_at(4, "caption/train/loss"),
+        )
     broken, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="broken", resume_from="auto")
     assert files(broken) == files(whole)
 

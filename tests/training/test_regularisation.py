@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import signal
 
 import pytest
 
 from renaissance.errors import Interrupted
+from tests.training.interrupting import stop_at
 
 SETTINGS = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_interval": 1, "batch_size": 16}
 
@@ -22,17 +22,13 @@ SETTINGS = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_inter
 def test_a_resumed_run_draws_what_an_uninterrupted_one_does(run, task, off, on):
     named = ("task_finetune_imdb" if task == "imdb" else "task_itm", "scenes", "tiny")
 
-    def interrupt(name, value, step):
-        if name == f"{task}/train/loss" and step == 2:
-            signal.raise_signal(signal.SIGTERM)
-
     def rows(folder):
         return [tuple(row.values()) for row in csv.DictReader(folder.metrics.open(newline=""))]
 
     settings = {**SETTINGS, "max_text_len": 30}
     whole, _ = run(*named, **settings, **on, exp_name="whole")
     with pytest.raises(Interrupted):
-        run(*named, **settings, **on, exp_name="broken", log_scalar=interrupt)
+        run(*named, **settings, **on, exp_name="broken", log_scalar=stop_at(2, f"{task}/train/loss"))
     broken, _ = run(*named, **settings, **on, exp_name="broken", resume_from="auto")
     plain, _ = run(*named, **settings, **off, exp_name="plain")
     assert rows(broken) == rows(whole) != rows(plain)

@@ -12,6 +12,7 @@ import torch
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.tracking.run_folder import RunFolder
+from tests.training.interrupting import stop_at
 
 QUICK = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_interval": 2}
 MODELS = [(), ("onetower_electra",), ("onetower_deit",)]
@@ -53,12 +54,8 @@ def test_an_interrupted_and_resumed_run_has_the_curve_of_an_uninterrupted_one(ru
                 "cross_layer_drop_rate": 0.2, "decay_power": "cosine", "warmup_steps": 2}  # fmt: skip
     whole, _ = run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="whole")
 
-    def interrupt(name: str, value: float, step: int) -> None:
-        if name == "itm/train/loss" and step == 4:
-            signal.raise_signal(signal.SIGTERM)
-
     with pytest.raises(Interrupted) as stopped:
-        run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", log_scalar=interrupt)
+        run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", log_scalar=stop_at(4, "itm/train/loss"))
     assert stopped.value.signum == signal.SIGTERM
     broken, _ = run(
         "task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", resume_from="auto", num_workers=workers
@@ -191,16 +188,6 @@ def test_variants_run(run, modifiers):
     folder, final = run("task_mlm_itm", "scenes", "tiny", *named, **QUICK, **overrides)
     assert final["mlm/test/loss"] < 10
     assert folder.tensorboard.is_dir() == bool(overrides.get("tensorboard"))
-
-
-def stop_at(step: int, name: str):
-    """A sink of metrics that sends SIGTERM when `name` comes for `step`."""
-
-    def stop(metric: str, value: float, at: int) -> None:
-        if metric == name and at == step:
-            signal.raise_signal(signal.SIGTERM)
-
-    return stop
 
 
 @pytest.mark.parametrize("last_step", [4, 6], ids=["at the end", "on the way"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 import types
 
 import pytest
@@ -14,6 +13,7 @@ from renaissance.errors import Interrupted
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.module import TrainingModule
 from renaissance.training.stopping import StopEarly
+from tests.training.interrupting import stop_at
 
 # Nothing is learnt at this rate, so no validation is better than the first.
 STUCK = {"max_steps": 20, "warmup_steps": 0, "learning_rate": 1e-12, "log_interval": 2, "val_check_interval": 2,
@@ -73,12 +73,8 @@ def test_an_interrupted_run_stops_where_an_uninterrupted_one_does(run, step, mom
     whole, _ = run("task_itm", "scenes", "tiny", **STUCK, exp_name="whole")
     name = "itm/train/loss" if moment == "before a validation" else "itm/val/loss"
 
-    def interrupt(metric, value, at):
-        if metric == name and at == step:
-            signal.raise_signal(signal.SIGTERM)
-
     try:
-        run("task_itm", "scenes", "tiny", **STUCK, exp_name="broken", log_scalar=interrupt)
+        run("task_itm", "scenes", "tiny", **STUCK, exp_name="broken", log_scalar=stop_at(step, name))
         broken = RunFolder(whole.path.parents[1] / "broken" / "1")  # it had nothing left to be interrupted in
     except Interrupted:
         broken, _ = run("task_itm", "scenes", "tiny", **STUCK, exp_name="broken", resume_from="auto")
