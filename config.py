@@ -194,7 +194,7 @@ def defaults() -> None:
     repetition_penalty = 1.0  # scores of tokens that were written already are divided by it; 1: no penalty
     max_generated_tokens = None  # longest caption to write, in tokens; None: max_text_len
     sample_interval = None  # optimiser steps between two sheets of sample captions; None: one at every validation
-    num_samples = 10  # validation images on a sheet
+    num_samples = 10  # images of the split on a sheet
     manual_inputs = []  # your own images on every sheet, such as [{"image": "dog.jpg", "prefix": "a dog"}]
 
     # == The optimiser ==

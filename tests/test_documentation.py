@@ -106,6 +106,11 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "python run.py with task_foundation_captioning 'datasets=[\"flickr8k\"]' max_epoch=10 generation_strategy=beam "
     '\'manual_inputs=[{"image": "dog.jpg", "prefix": "a dog"}]\'': (SHORT, {"flickr8k": "coco", "dog.jpg": "{image}"}),
+    "python run.py with task_foundation_captioning test_only=True "
+    'load_path=result/foundation_captioning/1/checkpoints/best.ckpt \'manual_inputs=[{"image": "dog.jpg"}]\'': (
+        f"{SHORT} scenes",
+        {"result/foundation_captioning/1/checkpoints/best.ckpt": "{captioned}", "dog.jpg": "{image}"},
+    ),
     "python run.py with task_finetune_cifar10 'load_modules="
     '{"image_encoder": "result/foundation_captioning/1/checkpoints/best.ckpt"}\'': (
         f"{SHORT} scenes",

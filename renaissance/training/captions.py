@@ -1,16 +1,18 @@
-"""Sheets of what the model generates, while it is trained: validation images and the user's own, with their texts.
+"""Sheets of what the model generates, while it is trained and tested: images of the split and the user's own.
 
-A sheet belongs to a step: what it shows follows from the weights alone, and drawing it takes no random number from
-the training, so a resumed run writes the same ones.
+What a sheet shows follows from the weights alone, and drawing it takes no random number from the training, so a
+resumed run writes the same ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 
 from renaissance.settings import Settings
+from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.task import Task
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.sheets import write_sheet
@@ -18,16 +20,20 @@ from renaissance.training.module import TrainingModule
 
 
 class SampleSheets(pl.Callback):
-    """Writes `samples/step_<n>.png` and `.csv`, every `sample_interval` steps or at every validation.
+    """Writes `samples/step_<n>.png` and `.csv`, every `sample_interval` steps or at every validation; then `test`.
+
+    Training shows validation images; where a data set has none, its training images, at the end if at no interval.
 
     Args:
         settings: the run's settings.
         folder: the run's folder.
+        images: those of each split; none where the tasks look at no images.
     """
 
-    def __init__(self, settings: Settings, folder: RunFolder) -> None:
+    def __init__(self, settings: Settings, folder: RunFolder, images: Mapping[str, SplitImages]) -> None:
         self._interval = settings.sample_interval
         self._folder = folder
+        self._images = images
         self._newest_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -41,23 +47,34 @@ class SampleSheets(pl.Callback):
             return
         self._newest_step = step
         if step % self._interval == 0:
-            self._write(pl_module, step)
+            self._write_step(pl_module, step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
         if self._interval is None:
-            self._write(pl_module, pl_module.steps_done)
+            self._write_step(pl_module, pl_module.steps_done)
 
-    def _write(self, module: pl.LightningModule, step: int) -> None:
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._interval is None and "val" not in self._images:
+            self._write_step(pl_module, trainer.global_step)
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._write(pl_module, "test", name="test", title="test")
+
+    def _write_step(self, module: pl.LightningModule, step: int) -> None:
+        split = "val" if "val" in self._images else "train"
+        self._write(module, split, name=f"step_{step}", title=f"step {step:,}")
+
+    def _write(self, module: pl.LightningModule, split: str, name: str, title: str) -> None:
         assert isinstance(module, TrainingModule)
-        if "val" not in module.images:
+        if split not in self._images:
             return
         training = module.training
         module.eval()
         samples = []
         for task in module.tasks.values():
             assert isinstance(task, Task)
-            samples += task.samples(module.model, module.images["val"])
+            samples += task.samples(module.model, self._images[split])
         module.train(training)
         if samples:
-            write_sheet(samples, self._folder.samples / f"step_{step}", title=f"step {step:,}")
+            write_sheet(samples, self._folder.samples / name, title)

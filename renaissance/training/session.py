@@ -92,6 +92,7 @@ class Session:
         self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
         self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
+        images = self._images()
         callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
         sinks: list[MetricSink] = []
         if self.is_main:
@@ -102,7 +103,7 @@ class Session:
                 from renaissance.tracking.tensorboard import TensorBoardSink
 
                 sinks.append(TensorBoardSink(folder.tensorboard))
-            callbacks += [progress, CurvesCallback(self.metrics, folder), SampleSheets(settings, folder)]
+            callbacks += [progress, CurvesCallback(self.metrics, folder), SampleSheets(settings, folder, images)]
         self.signals = StopOnSignal(folder, self.plan) if self.plan else None
         own = (self.stopping, self.keeping, self.signals)
         callbacks += [callback for callback in own if callback is not None]
@@ -114,7 +115,7 @@ class Session:
             assembly.description,
             assembly.pixels,
             sinks,
-            self._images(),
+            {split: images[split] for split in ("val", "test") if split in images},
         )
         self.trainer = self._trainer(callbacks)
 
@@ -226,7 +227,7 @@ class Session:
         )
 
     def _images(self) -> dict[str, SplitImages]:
-        """The images of the splits that are evaluated."""
+        """The images of each split, evaluated as a whole or shown."""
         transform, pixels = self._image_transform(training=False), self.assembly.pixels
         if transform is None or pixels is None:
             return {}
@@ -244,8 +245,7 @@ class Session:
                 rank=this_rank(),
                 world_size=self.devices.world_size,
             )
-            for split in ("val", "test")
-            if split in self.assembly.sources
+            for split in self.assembly.sources
         }
 
     def _loader_arguments(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import pyarrow as pa
 import pytest
@@ -42,8 +43,8 @@ def test_a_run_leaves_metrics_and_sheets(run, dog):
     assert sorted(name for name in final if "/test/" in name) == [f"caption/test/{metric}" for metric in METRICS]
     parts = json.loads(folder.summary.read_text())["parameters"]
     assert list(parts) == ["text_encoder", "image_encoder", "decoder", "total", "trained"]
-    assert {path.name for path in folder.samples.iterdir()} == {f"step_{n}.{kind}" for n in (3, 4)
-                                                                for kind in ("png", "csv")}  # fmt: skip
+    sheets = [f"{name}.{kind}" for name in ("step_3", "step_4", "test") for kind in ("csv", "png")]
+    assert sorted(path.name for path in folder.samples.iterdir()) == sheets
     rows = list(csv.DictReader((folder.samples / "step_4.csv").open(encoding="utf-8")))
     assert len({row["source"] for row in rows}) == 4, "three validation images and one of the user's"
     assert all(row["reference"] for row in rows if "scenes" in row["source"])
@@ -57,7 +58,32 @@ def test_sheets_come_every_sample_interval_whatever_accumulates(run):
         "scenes",
         **{**QUICK, "sample_interval": 2, "batch_size": 32, "max_steps": 5, "caption_metric_images": 0},
     )
-    assert {path.stem for path in folder.samples.iterdir()} == {"step_2", "step_4"}
+    assert {path.stem for path in folder.samples.iterdir()} == {"step_2", "step_4", "test"}
+
+
+def test_a_trained_model_describes_ones_own_images(run, dog):
+    folder, _ = run("task_foundation_captioning", "scenes", **QUICK)
+    settings = {"test_only": True, "load_path": str(folder.best_checkpoint), "num_samples": 0}
+    tested, _ = run("task_foundation_captioning", "scenes", **settings, manual_inputs=[{"image": str(dog)}])
+    rows = list(csv.DictReader((tested.samples / "test.csv").open(encoding="utf-8")))
+    assert [row["source"] for row in rows] == [str(dog)]
+    assert (tested.samples / "test.png").is_file()
+
+
+@pytest.mark.parametrize(("interval", "sheets"), [(None, {"step_4"}), (2, {"step_2", "step_4"})])
+def test_without_validation_data_the_sheets_show_training_images(run, tmp_path, interval, sheets):
+    run("task_foundation_captioning", "scenes", **QUICK)
+    (tmp_path / "data").mkdir()
+    shutil.copy(run.data_root / "scenes_train.arrow", tmp_path / "data" / "only_train.arrow")
+    folder, _ = run(
+        "task_foundation_captioning",
+        **{**QUICK, "sample_interval": interval},
+        datasets=["only"],
+        data_root=str(tmp_path / "data"),
+    )
+    assert {path.stem for path in folder.samples.iterdir()} == sheets
+    rows = csv.DictReader((folder.samples / "step_4.csv").open(encoding="utf-8"))
+    assert all("only_train" in row["source"] for row in rows)
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "sample"])
