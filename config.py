@@ -162,7 +162,7 @@ def defaults() -> None:
     decoder_num_layers = 4  # layers
     decoder_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
     decoder_drop_rate = 0.1  # dropout probability
-    freeze_decoder = False  # keep the decoder's weights as they are; a pretrained one's cross-attention is trained
+    freeze_decoder = False  # keep the decoder's weights; of a language model, train what attends to the encoders
 
     # == Images ==
     train_transform_keys = ["imagenet"]  # whose mean, std and interpolation; _randaug augments

@@ -19,8 +19,7 @@ from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_
 from renaissance.data.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
 from renaissance.settings import Settings
-from renaissance.settings.decoder import encoders_read_texts, pretrained_decoder
-from renaissance.settings.text_encoders import text_encoders
+from renaissance.settings.decoder import pretrained_readers
 from renaissance.whole_files import whole_file, write_json
 
 __all__ = ["SPECIAL_WORD", "Encoded", "TextProcessor"]
@@ -213,7 +212,11 @@ def _tokenizer_of(settings: Settings) -> tuple[str | None, str]:
     """
     if settings.tokenizer is not None:
         return settings.tokenizer, "tokenizer"
-    readers = list(dict.fromkeys(_pretrained_readers(settings)))
+    readers = [
+        (setting, name)
+        for setting, name in dict.fromkeys(pretrained_readers(settings))
+        if setting != "encoder" or not is_vision_encoder(name)
+    ]
     for setting, other in readers[1:]:
         first_setting, name = readers[0]
         first, second = (load_vocabulary(*reader).tokenizer for reader in ((name, first_setting), (other, setting)))
@@ -225,15 +228,3 @@ def _tokenizer_of(settings: Settings) -> tuple[str | None, str]:
             )
     setting, found = readers[0] if readers else ("text_encoder", None)
     return found, setting
-
-
-def _pretrained_readers(settings: Settings) -> list[tuple[str, str]]:
-    """The setting and the name of each pretrained model that reads a run's tokens, the decoder's first."""
-    decoder = pretrained_decoder(settings)
-    readers = [("decoder", decoder)] if decoder is not None else []
-    if readers and not encoders_read_texts(settings):
-        return readers
-    if settings.model_type == "one-tower":
-        has_none = settings.random_init_encoder or is_vision_encoder(settings.encoder)
-        return [*readers, *([] if has_none else [("encoder", settings.encoder)])]
-    return [*readers, *(("text_encoder", encoder.name) for encoder in text_encoders(settings) if not encoder.random)]

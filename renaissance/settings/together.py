@@ -1,4 +1,6 @@
-"""Settings that cannot go together; with a command, also what that needs of them (`for_commands.py`).
+"""Settings that cannot go together, those of texts among them (`for_texts.py`).
+
+With a command, also what that needs of them (`for_commands.py`).
 
 Each check is a function of the settings that yields faults, a line each. Where a value that a check reads is itself
 at fault, that check is left out (the attribute is not there), and the others still run.
@@ -10,13 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from renaissance.settings.architectures import BUILT_IN
-from renaissance.settings.decoder import pretrained_decoder
 from renaissance.settings.discovery import task_attribute, task_reads
 from renaissance.settings.for_commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
+from renaissance.settings.for_texts import TEXT
 from renaissance.settings.model import Settings
-from renaissance.settings.text_encoders import EACH, TextEncoderSettings, text_encoder_names, text_encoders
-from renaissance.settings.wordpieces import MARKING_WORDS, lacks_word_pieces
 
 Command = Literal["train", "prepare", "compare", "export", "print"]
 
@@ -45,61 +44,6 @@ def _manual_needs_random(manual: str, random: str) -> Check:
     return check
 
 
-def _text_encoder_lists(settings: Settings) -> Iterator[str]:
-    """Where settings of the text encoders are lists, they have a value for each."""
-    count = len(text_encoder_names(settings.text_encoder))
-    if count == 1 and (settings.load_path or settings.load_modules):
-        return  # the encoders that are meant may be a checkpoint's
-    for name in EACH:
-        value = getattr(settings, name)
-        if isinstance(value, list) and len(value) != count:
-            yield (
-                f"{name} is a list of {len(value)}, and text_encoder names {count}: give one value for all of them, "
-                "or a list with one for each"
-            )
-
-
-def _text_architectures(settings: Settings) -> Iterator[str]:
-    """Dimensions, flags and windows go with the encoders that have them."""
-    encoders = text_encoders(settings)
-    windows = any(encoder.window_size is not None for encoder in encoders)
-    if len(encoders) > 1 and windows and not any(encoder.name == BUILT_IN for encoder in encoders):
-        yield f"text_encoder_window_size is {BUILT_IN}'s, which is not among the encoders of text_encoder"
-    for encoder in encoders:
-        width, heads = encoder.given.hidden_size, encoder.given.num_heads
-        if width % heads:
-            yield (
-                f"text_encoder_hidden_size={width} is not divisible by text_encoder_num_heads={heads}: "
-                "every attention head takes an equal share of the width"
-            )
-        if encoder.manual and not encoder.random:
-            yield (
-                "text_encoder_manual_configuration=True needs random_init_text_encoder=True: pretrained weights bring "
-                "their own dimensions"
-            )
-        if not settings.load_path and not settings.load_modules:  # else a checkpoint's encoder may be meant
-            yield from _text_flags(encoder, alone=isinstance(settings.text_encoder, str))
-
-
-def _text_flags(encoder: TextEncoderSettings, alone: bool) -> Iterator[str]:
-    if encoder.own_flags and encoder.name == BUILT_IN:
-        yield (
-            f"text_encoder_config is for the flags of other architectures; {BUILT_IN} has the settings "
-            "text_encoder_hidden_size, …_num_heads, …_num_layers, …_mlp_ratio, …_drop_rate, …_embedding_size and "
-            "…_window_size"
-        )
-    elif encoder.own_flags and not encoder.random:
-        yield (
-            "text_encoder_config needs random_init_text_encoder=True, or an architecture such as longformer as "
-            "text_encoder: pretrained weights bring their own configuration"
-        )
-    if alone and encoder.window_size is not None and encoder.name != BUILT_IN:
-        yield (
-            f"text_encoder_window_size={encoder.window_size} is {BUILT_IN}'s, and text_encoder={encoder.name!r} is "
-            "another; Longformer has text_encoder_config={'attention_window': …}"
-        )
-
-
 def _heads_divide(width: str, heads: str) -> Check:
     def check(settings: Settings) -> Iterator[str]:
         if getattr(settings, width) % getattr(settings, heads):
@@ -120,63 +64,6 @@ def _image_size(settings: Settings) -> Iterator[str]:
             patch, origin = int(found[1] or found[2]), f"the patch size of {name}"
     if patch and settings.image_size % patch:
         yield f"image_size={settings.image_size} is not divisible by {origin}, {patch}"
-
-
-def _whole_words(settings: Settings) -> Iterator[str]:
-    if not settings.whole_word_masking or settings.image_only or loads_a_checkpoint(settings):
-        return
-    name, tokenizer = _tokenizer(settings)
-    if tokenizer is None:
-        yield from _built_without_words(settings)
-    elif lacks_word_pieces(tokenizer):
-        yield (
-            f"whole_word_masking=True needs a tokenizer with word pieces, which that of {name}={tokenizer!r} does not "
-            "have; give whole_word_masking=False, or another tokenizer"
-        )
-
-
-def _built_without_words(settings: Settings) -> Iterator[str]:
-    from_file = settings.vocab_file is not None  # told when it has been read
-    if not from_file and settings.tokenizer_type not in MARKING_WORDS:
-        yield (
-            f"whole_word_masking=True cannot tell words with tokenizer_type={settings.tokenizer_type}; give "
-            "whole_word_masking=False, or tokenizer_type=wordpiece or word"
-        )
-
-
-def _one_vocabulary(settings: Settings) -> Iterator[str]:
-    if settings.tokenizer is not None and settings.vocab_file is not None:
-        yield "tokenizer and vocab_file cannot both be given: each brings a vocabulary of its own"
-    pretrained = [encoder.name for encoder in text_encoders(settings) if not encoder.random]
-    reads = any("text" in task_reads(task) for task in settings.active_tasks())
-    if (
-        settings.vocab_file is not None
-        and reads
-        and settings.model_type != "one-tower"
-        and pretrained
-        and not loads_a_checkpoint(settings)
-    ):
-        yield (
-            f"vocab_file={settings.vocab_file!r} numbers its tokens in its own way, and text_encoder="
-            f"{pretrained[0]!r} knows those of its own tokenizer; give random_init_text_encoder=True, or no vocab_file"
-        )
-    if settings.tokenizer is not None and settings.tokenizer_type != "wordpiece":
-        yield (
-            f"tokenizer_type={settings.tokenizer_type} is for a vocabulary that is built, or a vocab_file; "
-            f"tokenizer={settings.tokenizer!r} splits texts in its own way"
-        )
-
-
-def _tokenizer(settings: Settings) -> tuple[str, str | None]:
-    """The setting that names the tokenizer, and its name; None where the vocabulary is built, or read from a file."""
-    if settings.tokenizer is not None or settings.vocab_file is not None:
-        return "tokenizer", settings.tokenizer
-    decoder = pretrained_decoder(settings)
-    if decoder is not None:
-        return "decoder", decoder
-    if settings.model_type == "one-tower":
-        return "encoder", None if settings.random_init_encoder else settings.encoder
-    return "text_encoder", next((encoder.name for encoder in text_encoders(settings) if not encoder.random), None)
 
 
 def _decoder(settings: Settings) -> Iterator[str]:
@@ -242,15 +129,11 @@ def _end_of_decay(settings: Settings) -> Iterator[str]:
 ALWAYS: list[Check] = [
     _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
     _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
-    _text_encoder_lists,
-    _text_architectures,
     _heads_divide("hidden_size", "num_heads"),
     _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
     _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
     _heads_divide("decoder_hidden_size", "decoder_num_heads"),
     _image_size,
-    _whole_words,
-    _one_vocabulary,
     _decoder,
     _false_pairs,
     _image_only,
@@ -259,4 +142,5 @@ ALWAYS: list[Check] = [
     _generated_length,
     _length,
     _end_of_decay,
+    *TEXT,
 ]

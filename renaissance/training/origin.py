@@ -130,8 +130,9 @@ def find_origin(
     if contradictions:
         raise UserError(_refusal(loans, contradictions))
     _forget_replaced(current, settings, overridden)
-    resolved = check_settings(current)
-    origin = Origin(resolved, loans)
+    origin = Origin(check_settings(current), loans)
+    # What was left to the checkpoints is settled now: lists as long as their encoders, flags that an encoder has.
+    check_settings({**current, "load_path": "", "load_modules": {}, "resume_from": None})
     for loan in loans:
         _borrow(origin, loan, overridden)
     return origin

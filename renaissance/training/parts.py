@@ -106,7 +106,8 @@ SETTLED = {
     "pooler": Settled(frozenset(("pooler_type",))),
     "text_embeddings": Settled(VOCABULARY, frozenset(("max_text_len", "long_text", "text_pooling"))),
     DECODER: Settled(
-        DECODER_SETTINGS | VOCABULARY, frozenset(("max_text_len", "random_init_decoder", "decoder_drop_rate"))
+        DECODER_SETTINGS | VOCABULARY,
+        frozenset(("max_text_len", "long_text", "random_init_decoder", "decoder_drop_rate")),
     ),
     "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict
+from typing import Any
 
 from renaissance.errors import UserError
 from renaissance.settings import Settings
@@ -17,7 +18,8 @@ from renaissance.training.plan import Plan
 # What the optimiser's state, the order of the data and the random choices rest on.
 SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freeze_image_encoder",
         "freeze_text_encoder", "freeze_encoder_layers", "freeze_image_encoder_layers", "freeze_text_encoder_layers",
-        "freeze_cross_modal", "freeze_decoder")  # fmt: skip
+        "freeze_cross_modal", "freeze_decoder", "mlm_prob", "whole_word_masking", "draw_false_image",
+        "draw_false_text", "mixing_alpha", "text_modality_dropout", "image_modality_dropout")  # fmt: skip
 SAME_IF_CHOSEN = ("image_size", "max_text_len", "long_text", "text_encoder_window_size",
                   "text_pooling", "random_init_decoder")  # fmt: skip  # else the checkpoint's hold
 POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
@@ -35,9 +37,17 @@ def check_settings_resumable(checkpoint: Checkpoint, settings: Settings, chosen:
     differences = [
         f"  {name}: {asked[name]!r}, the checkpoint's run has {saved[name]!r}"
         for name in names
-        if name in saved and asked[name] != saved[name]
+        if name in saved and not _same(asked[name], saved[name])
     ]
     _refuse(checkpoint, differences)
+
+
+def _same(asked: Any, saved: Any) -> bool:
+    """Whether two values of a setting mean the same; a value may stand for a list of it, one for each encoder."""
+    if isinstance(asked, list) != isinstance(saved, list):
+        many, one = (asked, saved) if isinstance(asked, list) else (saved, asked)
+        return all(value == one for value in many)
+    return bool(asked == saved)
 
 
 def check_plan_resumable(checkpoint: Checkpoint, plan: Plan) -> None:

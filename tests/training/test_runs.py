@@ -219,6 +219,8 @@ def test_resuming_with_nothing_left_to_train_validates_and_says_so(run, capsys):
         ({"optim_type": "sgd"}, "optim_type: 'sgd'"),
         ({"freeze_image_encoder": True}, "freeze_image_encoder: True"),
         ({"image_size": 48}, "image_size: 48"),
+        ({"mlm_prob": 0.3}, "mlm_prob: 0.3"),
+        ({"text_modality_dropout": 0.1}, "text_modality_dropout: 0.1"),
         ({"batch_size": 32}, r"accumulate \(batch_size\): 2"),
         ({"per_gpu_batchsize": 8, "batch_size": 8}, r"device_batch \(per_gpu_batchsize\): 8"),
     ],

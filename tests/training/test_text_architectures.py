@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renaissance.errors import UserError
+from renaissance.errors import Interrupted, UserError
+from tests.training.interrupting import stop_at
 
 QUICK = {"max_steps": 2, "warmup_steps": 0, "batch_size": 8, "per_gpu_batchsize": 8, "exp_name": "architectures"}
 SMALL = {"text_encoder_hidden_size": 16, "text_encoder_num_heads": 2, "text_encoder_num_layers": 1,
@@ -57,6 +58,22 @@ def test_flags_may_change_where_loading_is_not_strict(run):
     assert entry(again.last_checkpoint)["encoder_configs"]["text_encoder"]["intermediate_size"] == 24
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"freeze_text_encoder": [True, False, False]}, "freeze_text_encoder is a list of 3, and text_encoder names 1"),
+        ({"text_encoder_window_size": 4}, "text_encoder_window_size=4 is transformer's, and text_encoder='longformer'"),
+        ({"text_encoder": "transformer"}, "text_encoder_config is for the flags of other architectures"),
+    ],
+    ids=str,
+)
+def test_what_no_encoder_of_the_checkpoint_reads_is_refused(run, change, fault):
+    folder, _ = run("task_finetune_imdb", "scenes", **QUICK, **ARCHITECTURES["longformer"])
+    options = {**QUICK, "load_path": str(folder.last_checkpoint), "text_encoder_config": LONGFORMER}
+    with pytest.raises(UserError, match=fault):
+        run("task_finetune_imdb", "scenes", **options, strict_loading=False, **change)
+
+
 def test_part_of_a_longformer_goes_into_another_run(run):
     folder, _ = run("task_finetune_imdb", "scenes", **QUICK, **ARCHITECTURES["longformer"])
     again, _ = run("task_finetune_imdb", "scenes", **QUICK, load_modules={"text_encoder": str(folder.last_checkpoint)})
@@ -84,6 +101,17 @@ def test_several_encoders_train_and_are_loaded_again(run):
     again, _ = run("task_finetune_imdb", "scenes", load_path=str(folder.best_checkpoint), test_only=True)
     assert values(again, "imdb/test/loss") == pytest.approx(values(folder, "imdb/test/loss"))
     assert set(entry(folder.last_checkpoint)["encoder_configs"]) == {"text_encoder_1", "text_encoder_2"}
+
+
+def test_several_are_resumed_with_one_value_for_the_list_of_it(run):
+    settings = {**QUICK, **SEVERAL, "max_steps": 4}
+    with pytest.raises(Interrupted):
+        run("task_finetune_imdb", "scenes", **settings, log_scalar=stop_at(1, "imdb/train/loss"), log_interval=1)
+    with pytest.raises(UserError, match=r"cannot be resumed(.|\n)*freeze_text_encoder: \[False, True\]"):
+        run("task_finetune_imdb", "scenes", **settings, resume_from="auto", freeze_text_encoder=[False, True])
+    same = {"freeze_text_encoder": [False, False], "freeze_text_encoder_layers": [0, 0]}
+    folder, _ = run("task_finetune_imdb", "scenes", **settings, resume_from="auto", **same)
+    assert entry(folder.last_checkpoint)["settings"]["freeze_text_encoder"] == [False, False]
 
 
 def test_one_of_several_encoders_is_loaded(run):
