@@ -6,15 +6,11 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy
 
-from renaissance.data.images import ImageTransform
-from renaissance.data.loading import Draw, make_eval_loader, make_train_loader
 from renaissance.errors import Interrupted
-from renaissance.tasks.common.split import SplitImages
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
@@ -23,6 +19,7 @@ from renaissance.training.captions import SampleSheets
 from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, copy_checkpoint, load_safely
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.keeping import KeepCheckpoints
+from renaissance.training.loaders import Loaders
 from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
@@ -92,7 +89,8 @@ class Session:
         self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
         self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
-        images = self._images()
+        self.loaders = Loaders(assembly, devices)
+        images = self.loaders.images()
         callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
         sinks: list[MetricSink] = []
         if self.is_main:
@@ -126,6 +124,7 @@ class Session:
             Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
         """
         assert self.signals is not None
+        assert self.plan is not None
         try:
             with self.signals:
                 if self.resumed is not None:
@@ -133,8 +132,8 @@ class Session:
                 if not self.stopped_early:
                     self.trainer.fit(
                         self.module,
-                        self._train_loader(),
-                        self._evaluation_loader("val"),
+                        self.loaders.training(self.plan, self.resumed.global_step if self.resumed else 0),
+                        self.loaders.evaluation("val"),
                         ckpt_path=str(self.resumed.path) if self.resumed else None,
                     )
         except StopTraining as stop:
@@ -161,7 +160,7 @@ class Session:
             print(f"nothing left to train: {resumed.path} is at step {step:,} of {self.plan.total_steps:,}")
         due = at_the_end or (step > 0 and step % self.plan.validate_every == 0)
         done = resumed.validated_step == step and not (at_the_end and in_new_folder)
-        loader = self._evaluation_loader("val")
+        loader = self.loaders.evaluation("val")
         if due and not done and loader is not None:
             self.module.steps_done = step
             self.trainer.validate(self.module, loader, verbose=False)
@@ -170,7 +169,7 @@ class Session:
 
     def test(self) -> None:
         """Test the model, after training in its best state; without test data this does nothing and says so."""
-        loader = self._evaluation_loader("test")
+        loader = self.loaders.evaluation("test")
         if loader is None:
             print("no test data: nothing tested")
             return
@@ -202,78 +201,6 @@ class Session:
             enable_model_summary=False,
             plugins=[SafeCheckpointIO()],
             callbacks=callbacks,
-        )
-
-    def _train_loader(self) -> Any:
-        assert self.plan is not None
-        start = self.resumed.global_step * self.plan.accumulate if self.resumed else 0
-        return make_train_loader(
-            self.assembly.sources["train"],
-            batch_size=self.plan.device_batch,
-            total_batches=self.plan.total_batches,
-            start_batch=start,
-            image_transform=self._image_transform(training=True),
-            **self._loader_arguments(),
-        )
-
-    def _evaluation_loader(self, split: str) -> Any:
-        if split not in self.assembly.sources:
-            return None
-        return make_eval_loader(
-            self.assembly.sources[split],
-            batch_size=self.assembly.settings.eval_batch_size,
-            image_transform=self._image_transform(training=False),
-            **self._loader_arguments(),
-        )
-
-    def _images(self) -> dict[str, SplitImages]:
-        """The images of each split, evaluated as a whole or shown."""
-        transform, pixels = self._image_transform(training=False), self.assembly.pixels
-        if transform is None or pixels is None:
-            return {}
-        settings = self.assembly.settings
-        most = 1 if settings.fast_dev_run else None
-        return {
-            split: SplitImages(
-                split,
-                self.assembly.sources[split],
-                transform,
-                pixels,
-                batch_size=settings.eval_batch_size,
-                seed=settings.seed,
-                most=most,
-                rank=this_rank(),
-                world_size=self.devices.world_size,
-            )
-            for split in self.assembly.sources
-        }
-
-    def _loader_arguments(self) -> dict[str, Any]:
-        settings, text = self.assembly.settings, self.assembly.text
-        draws: dict[str, Draw] = {}
-        for name, task in self.assembly.tasks.items():
-            draw = task.draw(settings, text)
-            if draw is not None:
-                draws[name] = draw
-        return {
-            "text": text,
-            "draws": draws,
-            "seed": settings.seed,
-            "num_workers": settings.worker_processes(),
-            "rank": this_rank(),
-            "world_size": self.devices.world_size,
-            "pin_memory": self.devices.accelerator == "cuda",
-        }
-
-    def _image_transform(self, training: bool) -> ImageTransform | None:
-        assembly = self.assembly
-        if assembly.image_statistics is None:
-            return None
-        return ImageTransform.of_settings(
-            assembly.settings,
-            assembly.image_statistics,
-            training=training,
-            captioned=assembly.needs.text,
         )
 
 

@@ -1,0 +1,105 @@
+"""The examples of a run on their way to its model: batches of each split, and its images as a whole.
+
+Comes in: an assembly and the devices. Goes out: loaders for Lightning's trainer, and for tasks that generate the
+images that they write of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renaissance.data.images import ImageTransform
+from renaissance.data.loading import BatchLoader, Draw, make_eval_loader, make_train_loader
+from renaissance.tasks.common.split import SplitImages
+from renaissance.training.assemble import Assembly
+from renaissance.training.devices import Devices, this_rank
+from renaissance.training.plan import Plan
+
+
+class Loaders:
+    """Makes the loaders of a run's splits.
+
+    Args:
+        assembly: data, model and tasks.
+        devices: the processors.
+    """
+
+    def __init__(self, assembly: Assembly, devices: Devices) -> None:
+        self._assembly = assembly
+        self._devices = devices
+
+    def training(self, plan: Plan, step: int) -> BatchLoader:
+        """The training batches of this process, in the plan's order.
+
+        Args:
+            plan: how the data are cut into steps.
+            step: the optimiser step to begin behind.
+        """
+        return make_train_loader(
+            self._assembly.sources["train"],
+            batch_size=plan.device_batch,
+            total_batches=plan.total_batches,
+            start_batch=step * plan.accumulate,
+            image_transform=self._image_transform(training=True),
+            **self._arguments(),
+        )
+
+    def evaluation(self, split: str) -> BatchLoader | None:
+        """The batches of "val" or "test"; None where there are no such data."""
+        if split not in self._assembly.sources:
+            return None
+        return make_eval_loader(
+            self._assembly.sources[split],
+            batch_size=self._assembly.settings.eval_batch_size,
+            image_transform=self._image_transform(training=False),
+            **self._arguments(),
+        )
+
+    def images(self) -> dict[str, SplitImages]:
+        """The images of each split, to be evaluated as a whole or shown; none where no task looks at images."""
+        transform, pixels = self._image_transform(training=False), self._assembly.pixels
+        if transform is None or pixels is None:
+            return {}
+        settings = self._assembly.settings
+        return {
+            split: SplitImages(
+                split,
+                source,
+                transform,
+                pixels,
+                batch_size=settings.eval_batch_size,
+                seed=settings.seed,
+                most=1 if settings.fast_dev_run else None,
+                rank=this_rank(),
+                world_size=self._devices.world_size,
+            )
+            for split, source in self._assembly.sources.items()
+        }
+
+    def _arguments(self) -> dict[str, Any]:
+        settings, text = self._assembly.settings, self._assembly.text
+        draws: dict[str, Draw] = {}
+        for name, task in self._assembly.tasks.items():
+            draw = task.draw(settings, text)
+            if draw is not None:
+                draws[name] = draw
+        return {
+            "text": text,
+            "draws": draws,
+            "seed": settings.seed,
+            "num_workers": settings.worker_processes(),
+            "rank": this_rank(),
+            "world_size": self._devices.world_size,
+            "pin_memory": self._devices.accelerator == "cuda",
+        }
+
+    def _image_transform(self, training: bool) -> ImageTransform | None:
+        assembly = self._assembly
+        if assembly.image_statistics is None:
+            return None
+        return ImageTransform.of_settings(
+            assembly.settings,
+            assembly.image_statistics,
+            training=training,
+            captioned=assembly.needs.text,
+        )
