@@ -35,7 +35,7 @@ from renaissance.data.loading import make_train_loader
 from renaissance.data.source import ExampleSource
 from renaissance.data.table_writer import TableWriter
 from renaissance.data.text import TextProcessor
-from renaissance.data.vocabulary import build_vocabulary
+from renaissance.data.vocabulary_building import build_vocabulary
 from renaissance.tasks.mlm import MlmDraw
 
 SIZE = (640, 480)

@@ -15,7 +15,8 @@ import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from renaissance.data.long_texts import SPECIAL_WORD, Cutter, Encoded, encode_beginnings, splits_at_spaces
-from renaissance.data.vocabulary import Vocabulary, build_vocabulary, is_vision_encoder, load_vocabulary
+from renaissance.data.vocabulary import Vocabulary, is_vision_encoder, load_vocabulary
+from renaissance.data.vocabulary_building import build_vocabulary
 from renaissance.data.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
 from renaissance.settings import Settings

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from renaissance.data.batch import Tokens
+from renaissance.errors import UserError
 from renaissance.models.interface import Features, VisionLanguageEncoder
 
 
@@ -64,9 +65,10 @@ class Mixing:
     @contextmanager
     def _words_mixed(self, model: VisionLanguageEncoder) -> Iterator[None]:
         """Within the block, what the model's word embeddings hand out is mixed."""
-        found = word_embeddings(model)
-        assert found, "a model that encodes texts embeds words"
-        hooks = [module.register_forward_hook(lambda module, inputs, output: self.mix(output)) for module in found]
+        hooks = [
+            module.register_forward_hook(lambda module, inputs, output: self.mix(output))
+            for module in word_embeddings(model)
+        ]
         try:
             yield
         finally:
@@ -75,13 +77,23 @@ class Mixing:
 
 
 def word_embeddings(model: nn.Module) -> list[nn.Module]:
-    """The modules that turn words into vectors: those of Hugging Face text encoders, and our own of that name."""
+    """The modules that turn words into vectors: those of Hugging Face text encoders, and our own of that name.
+
+    Raises:
+        UserError: an encoder has something else in the place of an embedding (I-BERT quantises its own).
+    """
     found: dict[int, nn.Module] = {}
     for name, module in model.named_modules():
         if isinstance(module, PreTrainedModel):
             embedding = module.get_input_embeddings() if module.main_input_name == "input_ids" else None
         else:
             embedding = module if name.endswith("word_embeddings") else None
-        if isinstance(embedding, nn.Embedding):
-            found[id(embedding)] = embedding
+        if embedding is None:
+            continue
+        if not isinstance(embedding, nn.Embedding):
+            raise UserError(
+                f"mixing_alpha: the words of a {type(module).__name__} cannot be mixed, for it embeds them in a "
+                f"{type(embedding).__name__}. Take mixing_alpha=0, or another encoder."
+            )
+        found[id(embedding)] = embedding
     return list(found.values())

@@ -23,7 +23,7 @@ from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import BatchLoader, ExtraDrawer, make_eval_loader, make_train_loader
 from renaissance.data.source import ExampleSource
 from renaissance.data.text import SPECIAL_WORD, TextProcessor
-from renaissance.data.vocabulary import build_vocabulary
+from renaissance.data.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 
 from .conftest import WriteTable

@@ -14,7 +14,8 @@ from renaissance.data.long_texts import splits_at_spaces
 from renaissance.data.source import ExampleSource
 from renaissance.data.streams import stream
 from renaissance.data.text import SPECIAL_WORD, TextProcessor
-from renaissance.data.vocabulary import Vocabulary, build_vocabulary, load_vocabulary
+from renaissance.data.vocabulary import Vocabulary, load_vocabulary
+from renaissance.data.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 
 from .conftest import WriteTable

@@ -15,7 +15,8 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
 from renaissance.data.text import SPECIAL_WORD, TextProcessor
-from renaissance.data.vocabulary import build_vocabulary, load_vocabulary
+from renaissance.data.vocabulary import load_vocabulary
+from renaissance.data.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 
@@ -127,7 +128,7 @@ def test_a_built_vocabulary_keeps_to_its_size() -> None:
 
 def test_the_same_texts_give_the_same_vocabulary_in_every_process() -> None:
     script = (
-        "from renaissance.data.vocabulary import build_vocabulary\n"
+        "from renaissance.data.vocabulary_building import build_vocabulary\n"
         "texts = ['the %dth dog of %d sheep and zebras, or kiwis' % (n * n, n) for n in range(300)]\n"
         "print(build_vocabulary(lambda: texts, 120).tokenizer.to_str())"
     )

@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 
 from renaissance.data import vocabulary_file
 from renaissance.data.text import TextProcessor
-from renaissance.data.vocabulary import build_vocabulary, load_vocabulary
+from renaissance.data.vocabulary import load_vocabulary
+from renaissance.data.vocabulary_building import build_vocabulary
 from renaissance.data.vocabulary_file import read_vocabulary
 from renaissance.errors import UserError
 from renaissance.settings import Settings

@@ -97,3 +97,9 @@ def test_the_weight_is_drawn_from_the_beta_distribution():
 def test_tasks_without_classes_refuse(tiny, task):
     with pytest.raises(UserError, match=rf"mixing_alpha=0.2 mixes .* {task} cannot be mixed"):
         tiny(mixing_alpha=0.2, loss_names={"mlm": 0, "itm": 0, "imdb": 1, task: 1})
+
+
+def test_words_that_are_no_plain_embeddings_are_refused(tiny, tokens):
+    model, task = make(tiny(text_encoder="ibert"), "imdb", text=True)
+    with pytest.raises(UserError, match="words of a IBertModel cannot be mixed.*QuantEmbedding"):
+        task(Step(model, Batch(torch.arange(3), tokens=tokens, label=LABELS), None, MIXING))
