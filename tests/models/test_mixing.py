@@ -101,5 +101,5 @@ def test_tasks_without_classes_refuse(tiny, task):
 
 def test_words_that_are_no_plain_embeddings_are_refused(tiny, tokens):
     model, task = make(tiny(text_encoder="ibert"), "imdb", text=True)
-    with pytest.raises(UserError, match="words of a IBertModel cannot be mixed.*QuantEmbedding"):
+    with pytest.raises(UserError, match=r"words of a IBertModel cannot be mixed.*QuantEmbedding"):
         task(Step(model, Batch(torch.arange(3), tokens=tokens, label=LABELS), None, MIXING))

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from renaissance.errors import Interrupted, UserError
+from renaissance.errors import UserError
 from renaissance.tracking.run_folder import RunFolder
-from tests.training.interrupting import stop_at
+from tests.training.interrupting import run_whole_and_broken, stop_at
 
 QUICK = {"max_steps": 4, "max_epoch": None, "warmup_steps": 0, "log_interval": 2, "batch_size": 16,
          "per_gpu_batchsize": 16, "caption_metric_images": 6, "num_samples": 3, "sample_interval": None,
@@ -97,17 +97,8 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(run, strateg
         "temperature": 3.0,
         "decoder_drop_rate": 0.1,
     }
-    whole, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="whole")
-
-    with pytest.raises(Interrupted):
-        run(
-            "task_foundation_captioning",
-            "scenes",
-            **settings,
-            exp_name="broken",
-            log_scalar=stop_at(4, "caption/train/loss"),
-        )
-    broken, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="broken", resume_from="auto")
+    stop = stop_at(4, "caption/train/loss")
+    whole, broken = run_whole_and_broken(run, "task_foundation_captioning", "scenes", stop=stop, **settings)
     assert files(broken) == files(whole)
 
 

@@ -11,12 +11,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from config import ex
 from renaissance.data.text import TextProcessor
-from renaissance.errors import Interrupted, UserError
+from renaissance.errors import UserError
 from renaissance.settings import check_settings
 from renaissance.training.checkpoints import read_checkpoint
 from renaissance.training.export import export_encoders
 from tests.models.decoders import language_model_folder
-from tests.training.interrupting import stop_at
+from tests.training.interrupting import run_whole_and_broken, stop_at
 from tests.training.test_captioning import QUICK, files
 
 CAPTIONS = ["a red square above a blue circle", "one small green triangle", "two yellow stars"] * 3
@@ -100,17 +100,8 @@ def test_an_image_encoder_goes_with_a_new_decoder(run, captioned, tmp_path):
 def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(run, tmp_path):
     folder = language_model_folder(tmp_path / "gpt2", "gpt2", CAPTIONS)
     settings = {**QUICK, "max_steps": 6, "val_check_interval": 3, "decoder": folder, "generation_strategy": "beam"}
-    whole, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="whole")
-
-    with pytest.raises(Interrupted):
-        run(
-            "task_foundation_captioning",
-            "scenes",
-            **settings,
-            exp_name="broken",
-            log_scalar=stop_at(4, "caption/train/loss"),
-        )
-    broken, _ = run("task_foundation_captioning", "scenes", **settings, exp_name="broken", resume_from="auto")
+    stop = stop_at(4, "caption/train/loss")
+    whole, broken = run_whole_and_broken(run, "task_foundation_captioning", "scenes", stop=stop, **settings)
     assert files(broken) == files(whole)
 
 

@@ -6,8 +6,7 @@ import csv
 
 import pytest
 
-from renaissance.errors import Interrupted
-from tests.training.interrupting import stop_at
+from tests.training.interrupting import run_whole_and_broken, stop_at
 
 SETTINGS = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_interval": 1, "batch_size": 16}
 
@@ -26,9 +25,7 @@ def test_a_resumed_run_draws_what_an_uninterrupted_one_does(run, task, off, on):
         return [tuple(row.values()) for row in csv.DictReader(folder.metrics.open(newline=""))]
 
     settings = {**SETTINGS, "max_text_len": 30}
-    whole, _ = run(*named, **settings, **on, exp_name="whole")
-    with pytest.raises(Interrupted):
-        run(*named, **settings, **on, exp_name="broken", log_scalar=stop_at(2, f"{task}/train/loss"))
-    broken, _ = run(*named, **settings, **on, exp_name="broken", resume_from="auto")
+    stop = stop_at(2, f"{task}/train/loss")
+    whole, broken = run_whole_and_broken(run, *named, stop=stop, **settings, **on)
     plain, _ = run(*named, **settings, **off, exp_name="plain")
     assert rows(broken) == rows(whole) != rows(plain)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import signal
 
 import pytest
 import torch
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.tracking.run_folder import RunFolder
-from tests.training.interrupting import stop_at
+from tests.training.interrupting import run_whole_and_broken, stop_at
 
 QUICK = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_interval": 2}
 MODELS = [(), ("onetower_electra",), ("onetower_deit",)]
@@ -52,14 +51,9 @@ def test_an_interrupted_and_resumed_run_has_the_curve_of_an_uninterrupted_one(ru
     # 9 steps of two batches: interrupted within an epoch, between two points of the curve, after a validation
     settings = {**QUICK, "max_steps": 9, "log_interval": 4, "val_check_interval": 3, "batch_size": 32,
                 "cross_layer_drop_rate": 0.2, "decay_power": "cosine", "warmup_steps": 2}  # fmt: skip
-    whole, _ = run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="whole")
-
-    with pytest.raises(Interrupted) as stopped:
-        run("task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", log_scalar=stop_at(4, "itm/train/loss"))
-    assert stopped.value.signum == signal.SIGTERM
-    broken, _ = run(
-        "task_mlm_itm", "scenes", "tiny", **settings, exp_name="broken", resume_from="auto", num_workers=workers
-    )
+    stop, others = stop_at(4, "itm/train/loss"), {"num_workers": workers}
+    named = ("task_mlm_itm", "scenes", "tiny")
+    whole, broken = run_whole_and_broken(run, *named, stop=stop, resumed_with=others, **settings)
     assert broken.path.name == "1", "it goes on in its own folder"
     assert broken.finished
     assert rows(broken) == rows(whole)
