@@ -34,6 +34,7 @@ from renaissance.tasks import load_task
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
 from renaissance.tracking.summary import peak_memory_bytes
+from renaissance.training.memory import keep_freed_memory
 from renaissance.training.optimizer import build_optimizer, parameter_groups
 from renaissance.training.pixels import Pixels
 
@@ -148,6 +149,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print where the step's time goes")
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu":
+        keep_freed_memory()  # as a run does
     torch.manual_seed(0)
     settings, text = make_settings(), make_text()
     batch = make_batch(arguments.batch, settings, text, device)

@@ -22,6 +22,7 @@ from renaissance.tracking.run_folder import (
 from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.checkpoints import Checkpoint, read_checkpoint
 from renaissance.training.devices import resolve_devices, this_rank
+from renaissance.training.memory import keep_freed_memory
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import check_settings_resumable
 from renaissance.training.session import Session
@@ -52,6 +53,8 @@ def run_experiment(
     started = time.time()
     torch.set_float32_matmul_precision("high")
     devices = resolve_devices(settings)
+    if devices.accelerator == "cpu":
+        keep_freed_memory()
     folder, resumed = _resumed(settings)
     assembly = _assembled(settings, chosen, resumed)
     if folder is None:
