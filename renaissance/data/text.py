@@ -95,11 +95,8 @@ class TextProcessor:
                 f"vocab_size={settings.vocab_size}, but the {source} has {processor.vocab_size} entries. "
                 "Leave vocab_size at None."
             )
-        if settings.whole_word_masking and not processor.knows_words:
-            raise UserError(
-                f"whole_word_masking=True needs a tokenizer with word pieces, and the {source} has none. Set "
-                "whole_word_masking=False, or choose another tokenizer."
-            )
+        if settings.whole_word_masking:
+            processor.check_knows_words(source)
         return processor
 
     @classmethod
@@ -130,6 +127,21 @@ class TextProcessor:
             "max_text_len": self.max_text_len,
             "long_text": self.long_text,
         }
+
+    def check_knows_words(self, source: str) -> None:
+        """Assert that tokens say which word they belong to, for whole-word masking.
+
+        Args:
+            source: what messages call the vocabulary.
+
+        Raises:
+            UserError: they do not.
+        """
+        if not self.knows_words:
+            raise UserError(
+                f"whole_word_masking=True needs a tokenizer with word pieces, and the {source} has none. Set "
+                "whole_word_masking=False, or choose another tokenizer."
+            )
 
     def check_same(self, name: str, setting: str) -> None:
         """Assert that these are the tokens of a pretrained model.

@@ -80,7 +80,7 @@ def word_embeddings(model: nn.Module) -> list[nn.Module]:
     """The modules that turn words into vectors: those of Hugging Face text encoders, and our own of that name.
 
     Raises:
-        UserError: an encoder has something else in the place of an embedding (I-BERT quantises its own).
+        UserError: an encoder has something else in the place of an embedding (I-BERT quantises its own), or none.
     """
     found: dict[int, nn.Module] = {}
     for name, module in model.named_modules():
@@ -96,4 +96,6 @@ def word_embeddings(model: nn.Module) -> list[nn.Module]:
                 f"{type(embedding).__name__}. Take mixing_alpha=0, or another encoder."
             )
         found[id(embedding)] = embedding
+    if not found:
+        raise UserError("mixing_alpha: no word embeddings are found in this model. Take mixing_alpha=0.")
     return list(found.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError, create_model
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from renaissance.errors import UserError
 from renaissance.settings.discovery import suggestion
+from renaissance.settings.for_texts import faults_of_settled
 from renaissance.settings.kinds import Allowed
 from renaissance.settings.model import Settings
 from renaissance.settings.together import Command, faults_together
@@ -39,11 +40,27 @@ def check_settings(config: Mapping[str, Any], command: Command | None = None) ->
         wrong = {str(entry["loc"][0]): entry for entry in reversed(error.errors(include_url=False))}
         faults += [_wrong_value(name, known.get(name), wrong[name]) for name in fields if name in wrong]
         settings = _valid_part({name: value for name, value in known.items() if name not in wrong})
-    faults += faults_together(settings, command)
+    _refuse("The configuration", [*faults, *faults_together(settings, command)])
+    return settings
+
+
+def check_settled(settings: Settings, brought: Collection[str]) -> None:
+    """Check what `check_settings` had to leave open where a checkpoint might bring the text encoders.
+
+    Args:
+        settings: with the checkpoints' architecture.
+        brought: the parts whose configurations come from checkpoints.
+
+    Raises:
+        UserError: listing all faults, a line each.
+    """
+    _refuse("The configuration, with what the checkpoint brings,", list(faults_of_settled(settings, brought)))
+
+
+def _refuse(what: str, faults: list[str]) -> None:
     if faults:
         count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise UserError("\n".join([f"The configuration has {count}:", *(f"  * {fault}" for fault in faults)]))
-    return settings
+        raise UserError("\n".join([f"{what} has {count}:", *(f"  * {fault}" for fault in faults)]))
 
 
 def allowed_words(field: FieldInfo) -> str:

@@ -6,11 +6,10 @@ checkpoint is loaded, it may bring encoders and vocabulary, so some wait until i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from renaissance.settings.architectures import BUILT_IN
-from renaissance.settings.decoder import pretrained_readers
-from renaissance.settings.discovery import task_reads
+from renaissance.settings.decoder import encoders_read_texts, pretrained_readers
 from renaissance.settings.for_commands import Check, loads_a_checkpoint
 from renaissance.settings.model import Settings
 from renaissance.settings.text_encoders import EACH, TextEncoderSettings, text_encoder_names, text_encoders
@@ -19,9 +18,12 @@ from renaissance.settings.wordpieces import MARKING_WORDS, lacks_word_pieces
 
 def _text_encoder_lists(settings: Settings) -> Iterator[str]:
     """Where settings of the text encoders are lists, they have a value for each."""
+    if isinstance(settings.text_encoder, list) or not loads_a_checkpoint(settings):
+        yield from _list_lengths(settings)
+
+
+def _list_lengths(settings: Settings) -> Iterator[str]:
     count = len(text_encoder_names(settings.text_encoder))
-    if count == 1 and loads_a_checkpoint(settings):
-        return  # the encoders that are meant may be a checkpoint's
     for name in EACH:
         value = getattr(settings, name)
         if isinstance(value, list) and len(value) != count:
@@ -49,18 +51,31 @@ def _text_architectures(settings: Settings) -> Iterator[str]:
                 "text_encoder_manual_configuration=True needs random_init_text_encoder=True: pretrained weights bring "
                 "their own dimensions"
             )
-        if not loads_a_checkpoint(settings):  # else a checkpoint's encoder may be meant
-            yield from _text_flags(encoder, alone=isinstance(settings.text_encoder, str))
+        if not loads_a_checkpoint(settings):
+            yield from _text_flags(encoder, alone=len(encoders) == 1)
 
 
-def _text_flags(encoder: TextEncoderSettings, alone: bool) -> Iterator[str]:
+def faults_of_settled(settings: Settings, brought: Collection[str]) -> Iterator[str]:
+    """What shows only when checkpoints have said which text encoders are meant: lists and flags that fit none.
+
+    Args:
+        settings: with the checkpoints' architecture.
+        brought: the parts whose configurations come from checkpoints; their flags may change them.
+    """
+    yield from _list_lengths(settings)
+    encoders = text_encoders(settings)
+    for encoder in encoders:
+        yield from _text_flags(encoder, alone=len(encoders) == 1, brought=encoder.part in brought)
+
+
+def _text_flags(encoder: TextEncoderSettings, alone: bool, brought: bool = False) -> Iterator[str]:
     if encoder.own_flags and encoder.name == BUILT_IN:
         yield (
             f"text_encoder_config is for the flags of other architectures; {BUILT_IN} has the settings "
             "text_encoder_hidden_size, …_num_heads, …_num_layers, …_mlp_ratio, …_drop_rate, …_embedding_size and "
             "…_window_size"
         )
-    elif encoder.own_flags and not encoder.random:
+    elif encoder.own_flags and not encoder.random and not brought:
         yield (
             "text_encoder_config needs random_init_text_encoder=True, or an architecture such as longformer as "
             "text_encoder: pretrained weights bring their own configuration"
@@ -98,10 +113,9 @@ def _one_vocabulary(settings: Settings) -> Iterator[str]:
     if settings.tokenizer is not None and settings.vocab_file is not None:
         yield "tokenizer and vocab_file cannot both be given: each brings a vocabulary of its own"
     pretrained = [encoder.name for encoder in text_encoders(settings) if not encoder.random]
-    reads = any("text" in task_reads(task) for task in settings.active_tasks())
     if (
         settings.vocab_file is not None
-        and reads
+        and encoders_read_texts(settings)
         and settings.model_type != "one-tower"
         and pretrained
         and not loads_a_checkpoint(settings)

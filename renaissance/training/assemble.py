@@ -183,7 +183,10 @@ def _text_processor(
     if not needs.text:
         return None
     if origin.text is not None:
-        return TextProcessor.from_state(origin.text, settings.max_text_len, settings.long_text)
+        text = TextProcessor.from_state(origin.text, settings.max_text_len, settings.long_text)
+        if settings.whole_word_masking:
+            text.check_knows_words("checkpoint's vocabulary")
+        return text
     return TextProcessor.from_settings(settings, lambda: sources["train"].texts())
 
 

@@ -12,7 +12,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of <malloc.h>
 
 
 def keep_freed_memory() -> bool:
-    """Have this process keep what it frees, at the cost of holding its peak until it ends.
+    """Have this process keep what it frees, at the cost of holding its peak, or somewhat more, until it ends.
 
     Source: https://man7.org/linux/man-pages/man3/mallopt.3.html, under M_MMAP_MAX and M_TRIM_THRESHOLD.
 

@@ -17,7 +17,7 @@ from renaissance.models.flags import with_flags
 from renaissance.models.interface import Sides
 from renaissance.models.sources import EncoderRequest, config_from_dict, config_to_dict
 from renaissance.models.transformer import MODEL_TYPE
-from renaissance.settings import Settings, check_settings
+from renaissance.settings import Settings, check_settings, check_settled
 from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 from renaissance.training.checkpoints import Checkpoint
@@ -131,10 +131,9 @@ def find_origin(
         raise UserError(_refusal(loans, contradictions))
     _forget_replaced(current, settings, overridden)
     origin = Origin(check_settings(current), loans)
-    # What was left to the checkpoints is settled now: lists as long as their encoders, flags that an encoder has.
-    check_settings({**current, "load_path": "", "load_modules": {}, "resume_from": None})
     for loan in loans:
         _borrow(origin, loan, overridden)
+    check_settled(origin.settings, origin.encoder_configs)
     return origin
 
 
@@ -189,9 +188,9 @@ def _refusal(loans: list[Loan], contradictions: list[str]) -> str:
 
 def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Set[str]) -> None:
     """Where the user replaces an encoder or the vocabulary, all its settings are the user's, not the checkpoint's."""
-    for encoder, (_, random) in ENCODERS.items():
+    for encoder, (prefix, random) in ENCODERS.items():
         if encoder in overridden:
-            own = own_settings(encoder) | {random}
+            own = own_settings(encoder) | {random, prefix + "drop_rate"}
             own |= {WINDOW} if encoder == "text_encoder" else set()
             own |= VOCABULARY if encoder != "image_encoder" else set()
             own |= {"patch_size"} if encoder != "text_encoder" else set()

@@ -19,9 +19,12 @@ from renaissance.training.plan import Plan
 SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freeze_image_encoder",
         "freeze_text_encoder", "freeze_encoder_layers", "freeze_image_encoder_layers", "freeze_text_encoder_layers",
         "freeze_cross_modal", "freeze_decoder", "mlm_prob", "whole_word_masking", "draw_false_image",
-        "draw_false_text", "mixing_alpha", "text_modality_dropout", "image_modality_dropout")  # fmt: skip
+        "draw_false_text", "itm_false_from", "train_transform_keys", "randaugment_operations",
+        "randaugment_magnitude", "mixing_alpha", "text_modality_dropout", "image_modality_dropout")  # fmt: skip
+# Where the user says nothing, the checkpoint's hold.
 SAME_IF_CHOSEN = ("image_size", "max_text_len", "long_text", "text_encoder_window_size",
-                  "text_pooling", "random_init_decoder")  # fmt: skip  # else the checkpoint's hold
+                  "text_pooling", "random_init_decoder", "drop_rate", "image_encoder_drop_rate",
+                  "text_encoder_drop_rate", "cross_layer_drop_rate", "decoder_drop_rate")  # fmt: skip
 POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
             "epoch_batches": "datasets"}  # fmt: skip
 

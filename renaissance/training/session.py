@@ -113,7 +113,7 @@ class Session:
             assembly.description,
             assembly.pixels,
             sinks,
-            {split: images[split] for split in ("val", "test") if split in images},
+            {split: images[split] for split in ("val", "test") if split in images},  # not "train": that is only shown
         )
         self.trainer = self._trainer(callbacks)
 

@@ -185,3 +185,9 @@ def test_dropout_is_the_checkpoints_unless_the_user_says_otherwise(run, pretrain
     assert rate != 0.3
     changed, _ = run("task_mlm_itm", "scenes", **QUICK, load_path=whole, text_encoder_drop_rate=0.3)
     assert entry(changed.last_checkpoint)["encoder_configs"]["text_encoder"]["hidden_dropout_prob"] == 0.3
+
+
+def test_whole_words_need_a_checkpoint_whose_tokens_tell_them(run):
+    folder, _ = run("task_mlm", "scenes", "tiny", **QUICK, tokenizer_type="character", whole_word_masking=False)
+    with pytest.raises(UserError, match="checkpoint's vocabulary has none"):
+        run("task_mlm", "scenes", **QUICK, load_path=str(folder.last_checkpoint), whole_word_masking=True)
