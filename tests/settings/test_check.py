@@ -274,9 +274,7 @@ def test_flags_wait_for_the_encoder_of_the_checkpoint(make_settings: MakeSetting
     with pytest.raises(UserError, match="text_encoder_config needs random_init_text_encoder=True"):
         check_settled(settings, brought={"image_encoder"})
     lists = make_settings(load_path="somewhere.ckpt", freeze_text_encoder=[True, False])
-    with pytest.raises(
-        UserError, match=r"checkpoint brings, has a fault:\n.*a list of 2, and text_encoder names 1"
-    ):
+    with pytest.raises(UserError, match=r"checkpoint brings, has a fault:\n.*a list of 2, and text_encoder names 1"):
         check_settled(lists, brought={"text_encoder"})
 
 
