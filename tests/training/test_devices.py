@@ -41,7 +41,7 @@ def test_two_devices_share_the_images_to_be_captioned(tmp_path):
     trained = ["with", "task_foundation_captioning", *settings, "max_steps=2"]
     metrics_of(TWO_DEVICES, tmp_path, *trained, "batch_size=16", "per_gpu_batchsize=8")
     (folder,) = (tmp_path / "result" / "foundation_captioning").iterdir()
-    assert {path.stem for path in (folder / "samples").iterdir()} == {"step_1", "step_2"}
+    assert {path.stem for path in (folder / "samples").iterdir()} == {"step_1", "step_2", "test"}
     tested = ["with", "task_foundation_captioning", "scenes", "test_only=True",
               f"load_path={folder}/checkpoints/best.ckpt"]  # fmt: skip
     alone = metrics_of(ROOT / "run.py", tmp_path, *tested)
