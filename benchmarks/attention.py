@@ -16,9 +16,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks.timing import machine, summarise
+from benchmarks.timing import machine, measured_device, summarise
 from renaissance.models.transformer import TransformerConfig, TransformerEncoder
-from renaissance.training.memory import keep_freed_memory
 
 LENGTHS = (512, 1024, 2048)
 LIMIT = 4.6  # seconds at the last length over seconds at the first
@@ -79,9 +78,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="texts a step")
     parser.add_argument("--window", type=int, default=64, help="tokens around it that a token sees")
     arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.type == "cpu":
-        keep_freed_memory()  # as a run does
+    device = measured_device()
     torch.manual_seed(0)
     print(machine())
     report(f"window {arguments.window}", arguments.window, arguments.batch, arguments.repeats, device)

@@ -21,7 +21,7 @@ from tokenizers.models import WordPiece
 from torch import Tensor, nn
 from transformers import DeiTConfig, DeiTModel
 
-from benchmarks.timing import machine, summarise
+from benchmarks.timing import machine, measured_device, summarise
 from config import ex
 from renaissance.data.batch import Batch, Tokens
 from renaissance.data.images import ImageStatistics
@@ -34,7 +34,6 @@ from renaissance.tasks import load_task
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
 from renaissance.tracking.summary import peak_memory_bytes
-from renaissance.training.memory import keep_freed_memory
 from renaissance.training.optimizer import build_optimizer, parameter_groups
 from renaissance.training.pixels import Pixels
 
@@ -148,9 +147,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="examples a step")
     parser.add_argument("--profile", action="store_true", help="print where the step's time goes")
     arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.type == "cpu":
-        keep_freed_memory()  # as a run does
+    device = measured_device()
     torch.manual_seed(0)
     settings, text = make_settings(), make_text()
     batch = make_batch(arguments.batch, settings, text, device)

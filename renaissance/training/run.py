@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -25,9 +25,7 @@ from renaissance.training.devices import resolve_devices, this_rank
 from renaissance.training.memory import keep_freed_memory
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import check_settings_resumable
-from renaissance.training.session import Session
-
-LogScalar = Callable[[str, float, int], None]
+from renaissance.training.session import LogScalar, Session
 
 FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
 

@@ -13,8 +13,7 @@ from config import ex
 from renaissance.settings import check_settings
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.run import run_experiment
-
-LogScalar = Callable[[str, float, int], None]
+from renaissance.training.session import LogScalar
 
 
 @dataclass

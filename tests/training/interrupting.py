@@ -10,12 +10,12 @@ import pytest
 
 from renaissance.errors import Interrupted
 from renaissance.tracking.run_folder import RunFolder
+from renaissance.training.session import LogScalar
 
 Run = Callable[..., tuple[RunFolder, dict[str, float]]]
-Sink = Callable[[str, float, int], None]
 
 
-def stop_at(step: int, name: str) -> Sink:
+def stop_at(step: int, name: str) -> LogScalar:
     """A sink of metrics that sends SIGTERM when `name` comes for `step`."""
 
     def stop(metric: str, value: float, at: int) -> None:
@@ -26,7 +26,7 @@ def stop_at(step: int, name: str) -> Sink:
 
 
 def run_whole_and_broken(
-    run: Run, *named: str, stop: Sink, resumed_with: dict[str, Any] | None = None, **settings: Any
+    run: Run, *named: str, stop: LogScalar, resumed_with: dict[str, Any] | None = None, **settings: Any
 ) -> tuple[RunFolder, RunFolder]:
     """The folders of a run and of the same one that is interrupted by `stop` and resumed.
 
