@@ -1,16 +1,20 @@
 # make install     a virtual environment in .venv with everything in it; anew when setup.py has changed
 # make quickstart  draw the sample set, train a small model on it, test it
 # make test        every test but the slow ones      make test-slow  the slow ones
-# make lint        style and types                   make bench      speed
+# make lint        style and types                   make test-long  those that no CI has time for
+# make bench       speed
 #
-# make install PYTHON=/path/to/python3.12 takes that Python instead of the newest that is found.
+# make install PYTHON=/path/to/python3.12 takes that Python instead of the newest that is found;
+# make test PROCESSES=8 runs tests in eight processes, of one thread each.
 
 PYTHON ?=
+PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q -n $(PROCESSES) --dist worksteal
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
-.PHONY: install quickstart test test-slow lint bench
+.PHONY: install quickstart test test-slow test-long lint bench
 
 install: $(VENV)/.installed
 
@@ -32,10 +36,13 @@ quickstart: install
 	$(BIN)/python run.py with quickstart
 
 test: install
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow and not long"
 
 test-slow: install
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m slow
+
+test-long: install
+	$(PYTEST) -m long
 
 lint: install
 	$(BIN)/ruff check .
