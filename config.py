@@ -486,10 +486,14 @@ def onetower_deit() -> None:
 
 @ex.named_config
 def tiny() -> None:
-    """A very small model of either type, from random weights, and small batches: to try things on a CPU."""
+    """A very small model of either type, from random weights, small batches, a high rate: to try things on a CPU."""
     batch_size = 16
     per_gpu_batchsize = 16
     num_workers = 0
+    learning_rate = 2e-3
+    lr_mult_head = 1
+    lr_mult_cross_modal = 1
+    gradient_clip_val = 1.0
     image_size = 64
     patch_size = 16
     random_init_encoder = True

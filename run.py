@@ -240,14 +240,16 @@ def _faults_of_file(name: str) -> list[str]:
 def _chosen(meta: Mapping[str, Any], test_only: bool) -> frozenset[str]:
     """The settings that a named configuration or the command line set, as opposed to defaults.
 
-    A test is as its checkpoint was trained, whatever the task's named configuration begins a training with; only the
-    command line changes that.
+    A test is as its checkpoint was trained, and on the same data, whatever the task's named configuration begins a
+    training with; only the command line changes that, or a configuration that names data and no task, such as `coco`.
     """
-    if test_only:
-        return frozenset(meta["config_updates"])
     named: set[str] = set()
     for name in meta["named_configs"]:
-        named.update(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
+        values = ex.named_configs[name]() if name in ex.named_configs else load_config_file(name)
+        if not test_only:
+            named.update(values)
+        elif "loss_names" not in values:
+            named.update({"datasets"} & values.keys())
     return frozenset(named | set(meta["config_updates"]))
 
 

@@ -17,3 +17,9 @@ def test_a_test_is_as_its_checkpoint_was_trained_but_for_the_command_line() -> N
     chosen = run._chosen(META, test_only=True)
     assert "max_text_len" not in chosen, "the length that the checkpoint was trained with holds"
     assert "image_size" in chosen
+
+
+def test_a_test_takes_other_data_where_a_configuration_names_data_alone() -> None:
+    named = {**META, "named_configs": ["task_finetune_imdb", "scenes"]}
+    assert "datasets" in run._chosen(named, test_only=True)
+    assert "datasets" not in run._chosen(META, test_only=True), "the task's own data are no wish for a test"

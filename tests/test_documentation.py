@@ -108,7 +108,7 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     '\'manual_inputs=[{"image": "dog.jpg", "prefix": "a dog"}]\'': (SHORT, {"flickr8k": "coco", "dog.jpg": "{image}"}),
     "python run.py with task_foundation_captioning test_only=True "
     'load_path=result/foundation_captioning/1/checkpoints/best.ckpt \'manual_inputs=[{"image": "dog.jpg"}]\'': (
-        f"{SHORT} scenes",
+        "num_gpus=0 num_workers=0",
         {"result/foundation_captioning/1/checkpoints/best.ckpt": "{captioned}", "dog.jpg": "{image}"},
     ),
     "python run.py with task_finetune_cifar10 'load_modules="

@@ -49,6 +49,17 @@ def has_split(settings: Settings, kind: str, split: Split) -> bool:
     )
 
 
+def tables_lie_there(settings: Settings, kind: str, split: Split) -> bool:
+    """Whether a table of this split is on the disk already: nothing is drawn, and unknown data sets have none."""
+    known = data_sets()
+    data_root = Path(settings.data_root)
+    return any(
+        _path(data_root, table).is_file()
+        for name in settings.datasets
+        for table in (known.get(name) or CaptionTables(name)).tables(kind, split).all
+    )
+
+
 def _sets_of_kind(settings: Settings, kind: str) -> list[DataSet]:
     """The settings' data sets that have this kind; names that no file of `sets` has are caption tables."""
     known = data_sets()

@@ -94,6 +94,12 @@ def _mixable(settings: Settings) -> Iterator[str]:
         )
 
 
+def _own_images(settings: Settings) -> Iterator[str]:
+    tasks = settings.active_tasks()
+    if settings.manual_inputs and tasks and not any(task_attribute(task, "writes") for task in tasks):
+        yield f"manual_inputs: {', '.join(tasks)} writes no captions, so nothing would be made of your images"
+
+
 def _modality_dropout(settings: Settings) -> Iterator[str]:
     rates = {name: getattr(settings, name) for name in ("text_modality_dropout", "image_modality_dropout")}
     one_sided = [task for task in settings.active_tasks() if len(task_reads(task)) < 2]
@@ -139,6 +145,7 @@ ALWAYS: list[Check] = [
     _image_only,
     _mixable,
     _modality_dropout,
+    _own_images,
     _generated_length,
     _length,
     _end_of_decay,

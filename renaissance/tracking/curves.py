@@ -13,7 +13,7 @@ from renaissance.tracking.metrics import Point
 from renaissance.whole_files import whole_file
 
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
-SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test (best checkpoint)"}
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def draw_curves(points: Mapping[str, Sequence[Point]], folder: Path) -> list[Path]:
@@ -90,7 +90,9 @@ def _draw_metric(task: str, metric: str, series: Mapping[str, Sequence[Point]], 
         steps = [point.step for point in series[split]]
         values = [point.value for point in series[split]]
         if split == "test":
-            axes.plot(steps, values, linestyle="", marker="*", markersize=12, color=colour, label=SPLIT_NAMES[split])
+            trained = series.keys() != {"test"}  # else the run is a test of a checkpoint that another one trained
+            label = f"{SPLIT_NAMES[split]} ({'best checkpoint' if trained else 'checkpoint of load_path'})"
+            axes.plot(steps, values, linestyle="", marker="*", markersize=12, color=colour, label=label)
         else:
             marker = "o" if len(steps) < 40 else ""
             axes.plot(steps, values, marker=marker, markersize=4, color=colour, label=SPLIT_NAMES[split])

@@ -59,16 +59,24 @@ def results_table(points: Mapping[str, Sequence[Point]]) -> str:
     return text_table(["task", "metric", "train", "val", "test", "best val"], rows)
 
 
-def parts_table(parts: Sequence[PartFigures], factor: float = 1.0) -> str:
-    """Parameters and learning rates by part.
+def parts_table(parts: Sequence[PartFigures], last_factor: float | None = None) -> str:
+    """Parameters and full learning rates by part.
 
     Args:
         parts: the parts.
-        factor: what the schedule multiplies the full learning rates by at this point of the run.
+        last_factor: what the schedule multiplied the full learning rates by at the last step, to be shown beside them;
+            None where no step was taken yet.
     """
+    factors = [1.0] if last_factor is None else [1.0, last_factor]
     rows: list[list[Any]] = [
-        [part.name, part.parameters, part.trained, None if part.learning_rate is None else part.learning_rate * factor]
+        [
+            part.name,
+            part.parameters,
+            part.trained,
+            *(None if part.learning_rate is None else part.learning_rate * factor for factor in factors),
+        ]
         for part in parts
     ]
-    rows.append(["total", sum(part.parameters for part in parts), sum(part.trained for part in parts), None])
-    return text_table(["part", "parameters", "trained", "learning rate"], rows)
+    totals = sum(part.parameters for part in parts), sum(part.trained for part in parts)
+    rows.append(["total", *totals, *(None for _ in factors)])
+    return text_table(["part", "parameters", "trained", "learning rate", "at the last step"][: 3 + len(factors)], rows)

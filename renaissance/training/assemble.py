@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from renaissance.data.find import has_split
+from renaissance.data.find import has_split, tables_lie_there
 from renaissance.data.images import ImageStatistics
 from renaissance.data.kinds import DataNeeds, Split
 from renaissance.data.source import ExampleSource, open_split
@@ -47,6 +47,7 @@ class Assembly:
         pixels: the part of the image pipeline that runs on the device; None without images.
         image_statistics: what the image encoder expects; None without images.
         loaded: what each checkpoint brought.
+        tested: the step and epoch up to which the tested checkpoint was trained; None in a training.
     """
 
     settings: Settings
@@ -59,6 +60,7 @@ class Assembly:
     pixels: Pixels | None
     image_statistics: ImageStatistics | None
     loaded: list[LoadReport]
+    tested: tuple[int, float] | None = None
 
 
 def assemble(
@@ -87,6 +89,9 @@ def assemble(
     loans = [Loan(checkpoint)] if checkpoint is not None else []
     loans += [Loan(source, part) for part, source in modules.items()]
     origin = find_origin(settings, chosen, loans, strict=strict, sides=joined_sides(settings))
+    if origin.settings.datasets != settings.datasets:
+        names = ", ".join(origin.settings.datasets)
+        print(f"testing on the checkpoint's data: {names}; others with datasets='[…]'")
     settings = origin.settings
     sides = joined_sides(settings)  # a decoder that a checkpoint brings may read texts, or not
     sources = _open_sources(settings, needs)
@@ -119,7 +124,8 @@ def assemble(
     )
     loaded = [_load(model, tasks, loan, strict) for loan in loans]
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
-    return Assembly(settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded)
+    tested = checkpoint.position() if settings.test_only and checkpoint is not None else None
+    return Assembly(settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded, tested)
 
 
 def _check_something_learns(modules: list[nn.Module]) -> None:
@@ -165,6 +171,9 @@ def _joined_needs(needs: dict[str, DataNeeds], settings: Settings) -> DataNeeds:
 def _open_sources(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource]:
     """The splits that a run uses and that are there; a training set is needed, the others are optional."""
     if settings.test_only:
+        if _describes_own_images_alone(settings, needs):
+            print(f"no tables of {', '.join(settings.datasets)} under {settings.data_root}: only your own images")
+            return {"test": ExampleSource([], needs)}
         if has_split(settings, needs.kind, "test"):
             return {"test": open_split(settings, needs, "test")}
         print(f"no test table for {', '.join(settings.datasets)}: testing on the validation data")
@@ -175,6 +184,12 @@ def _open_sources(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSour
         if has_split(settings, needs.kind, split):
             sources[split] = open_split(settings, needs, split)
     return sources
+
+
+def _describes_own_images_alone(settings: Settings, needs: DataNeeds) -> bool:
+    """Whether a test has `manual_inputs` to describe and no tables; then it needs none, and none is drawn for it."""
+    splits: tuple[Split, ...] = ("test", "val")
+    return bool(settings.manual_inputs) and not any(tables_lie_there(settings, needs.kind, split) for split in splits)
 
 
 def _text_processor(

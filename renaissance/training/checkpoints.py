@@ -70,6 +70,11 @@ class Checkpoint:
     best: tuple[float, int] | None = None
     stopping: tuple[float, int] | None = None
 
+    def position(self) -> tuple[int, float]:
+        """How far its weights were trained: optimiser steps, and times that the data were seen (0 if it is unsaid)."""
+        batches = self.plan.get("epoch_batches", 0)
+        return self.global_step, self.global_step * self.plan.get("accumulate", 1) / batches if batches else 0.0
+
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint for its weights and its description.

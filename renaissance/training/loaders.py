@@ -46,10 +46,11 @@ class Loaders:
 
     def evaluation(self, split: str) -> BatchLoader | None:
         """The batches of "val" or "test"; None where there are no such data."""
-        if split not in self._assembly.sources:
+        source = self._assembly.sources.get(split)
+        if not source:
             return None
         return make_eval_loader(
-            self._assembly.sources[split],
+            source,
             batch_size=self._assembly.settings.eval_batch_size,
             image_transform=self._image_transform(training=False),
             **self._arguments(),

@@ -76,7 +76,7 @@ class TrainingModule(pl.LightningModule):
         self.recorder = Recorder()
         self.batch_number = 0  # of the next training batch of this process, counted over the whole training
         self.steps_done = 0  # optimiser steps
-        self.evaluated_step: int | None = None  # the step that the weights are of, when not the newest
+        self.evaluated: tuple[int, float] | None = None  # the step and epoch that the weights are of, if not the newest
         self.score: float | None = None  # of the newest validation; more is better
         self.validated_step = 0  # the step of the newest validation
         check_parts(self, self.parts())
@@ -154,8 +154,7 @@ class TrainingModule(pl.LightningModule):
 
     def _emit(self, split: str) -> dict[str, float]:
         values = self._values(split)
-        step = self.steps_done if self.evaluated_step is None else self.evaluated_step
-        epoch = self.plan.epoch_of(step) if self.plan else 0.0
+        step, epoch = self.evaluated or (self.steps_done, self.plan.epoch_of(self.steps_done) if self.plan else 0.0)
         for sink in self.sinks:
             sink.write(step, epoch, values)
         return values

@@ -14,6 +14,17 @@ from renaissance.training.module import TrainingModule
 from renaissance.training.plan import Plan
 
 
+def duration(seconds: float) -> str:
+    """A length of time in words, to two units at most: `42 s`, `3 min`, `1 h 20 min`, `2 d 4 h`."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, days = minutes // 60, round(seconds / 3600) // 24
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60} min" if not days else f"{days} d {round(seconds / 3600) % 24} h"
+
+
 class Throughput(pl.Callback):
     """Counts the examples trained on and the seconds that took: without validation, and without the first step."""
 
@@ -52,6 +63,8 @@ class Progress(pl.Callback):
         self._bar: tqdm[Any] | None = None
         self._evaluation_bar: tqdm[Any] | None = None
         self._on_terminal = sys.stderr.isatty()
+        self._started = 0.0  # on the clock of time.perf_counter
+        self._first_step = 0  # the step that this leg of the training began at
 
     def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Show metrics."""
@@ -63,14 +76,26 @@ class Progress(pl.Callback):
             self._bar.set_postfix_str(shown)
             return
         total = f"/{self._plan.total_steps}" if self._plan else ""
-        speed = self._throughput.examples_per_second if self._throughput and split == "train" else None
-        rate = f"  ({speed:.3g} examples/s)" if speed else ""
+        rate = self._pace(step) if split == "train" else ""
         tqdm.write(f"step {step}{total}  epoch {epoch:.3g}  {split:5}  {shown}{rate}", file=sys.stdout)
         sys.stdout.flush()
+
+    def _pace(self, step: int) -> str:
+        """How fast training goes, and how long it will still take with its validations."""
+        if self._plan is None or self._throughput is None or not self._throughput.examples_per_second:
+            return ""
+        speed = self._throughput.examples_per_second
+        shown = f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
+        taken = step - self._first_step
+        if taken < 1 or step >= self._plan.total_steps:
+            return f"  ({shown} examples/s)"
+        left = (time.perf_counter() - self._started) / taken * (self._plan.total_steps - step)
+        return f"  ({shown} examples/s, {duration(left)} left)"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert self._plan is not None
         assert isinstance(pl_module, TrainingModule)
+        self._started, self._first_step = time.perf_counter(), pl_module.steps_done
         if trainer.is_global_zero:
             self._bar = tqdm(
                 total=self._plan.total_steps,

@@ -25,6 +25,7 @@ from renaissance.tracking.summary import (
     results_table,
 )
 from renaissance.training.optimizer import learning_rate_of
+from renaissance.training.plan import Plan
 from renaissance.training.session import Session
 from renaissance.whole_files import write_csv, write_json
 
@@ -74,10 +75,7 @@ class RunReport:
         counts = ", ".join(f"{split} {len(source):,}" for split, source in assembly.sources.items())
         print(f"examples: {counts}")
         if plan is not None:
-            print(
-                f"training: {plan.total_steps:,} steps of {plan.effective_batch} examples "
-                f"({plan.epoch_of(plan.total_steps):.3g} epochs), validation every {plan.validate_every:,} steps"
-            )
+            print(plan_in_words(plan, "val" in assembly.sources))
         for remark in self._session.remarks:
             print(f"warning: {remark}", file=sys.stderr)
         sys.stdout.flush()
@@ -99,13 +97,15 @@ class RunReport:
             if self._session.stopped_early:
                 print(f"stopped early at step {step:,} of {plan.total_steps:,}: {self._session.stopping}")
             print(f"\nat the end, step {step:,}:")
-            print(parts_table(self._parts(), self._session.module.learning_rate_factor()(step)))
+            print(parts_table(self._parts(), self._session.module.learning_rate_factor()(step - 1) if step else None))
         if points:
-            print()
-            print(results_table(points))
+            print(f"\n{results_table(points)}")
         if status == "interrupted":
             print("interrupted; go on with resume_from=auto")
-        print(f"curves: {self._folder.plots}")
+        if points:
+            print(f"curves: {self._folder.plots}")
+        if self._folder.samples.is_dir():
+            print(f"samples: {self._folder.samples}")
         print(f"run: {self._folder.path}", flush=True)
         return final_values(points)
 
@@ -143,6 +143,21 @@ class RunReport:
             rate = learning_rate_of(part, self._session.assembly.settings) if trained and self._session.plan else None
             figures.append(PartFigures(part.name, sum(p.numel() for p in parameters), trained, rate))
         return figures
+
+
+def plan_in_words(plan: Plan, validates: bool) -> str:
+    """How long a run trains, in how large steps, and when it validates.
+
+    Args:
+        plan: the run in whole numbers.
+        validates: whether there are validation data.
+    """
+    epochs = f"{plan.epoch_of(plan.total_steps):.3g} epochs"
+    validation = "no validation data"
+    if validates:
+        interval = f"every {plan.validate_every:,} steps and " if plan.validate_every < plan.total_steps else ""
+        validation = f"validation {interval}at the end"
+    return f"training: {plan.total_steps:,} steps of {plan.effective_batch} examples ({epochs}), {validation}"
 
 
 def _device_name(session: Session) -> str:

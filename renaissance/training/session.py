@@ -89,6 +89,7 @@ class Session:
         self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
         self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
+        self.sheets: SampleSheets | None = None
         self.loaders = Loaders(assembly, devices)
         images = self.loaders.images()
         callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
@@ -101,7 +102,8 @@ class Session:
                 from renaissance.tracking.tensorboard import TensorBoardSink
 
                 sinks.append(TensorBoardSink(folder.tensorboard))
-            callbacks += [progress, CurvesCallback(self.metrics, folder), SampleSheets(settings, folder, images)]
+            self.sheets = SampleSheets(settings, folder, images)
+            callbacks += [progress, CurvesCallback(self.metrics, folder), self.sheets]
         self.signals = StopOnSignal(folder, self.plan) if self.plan else None
         own = (self.stopping, self.keeping, self.signals)
         callbacks += [callback for callback in own if callback is not None]
@@ -115,6 +117,7 @@ class Session:
             sinks,
             {split: images[split] for split in ("val", "test") if split in images},  # not "train": that is only shown
         )
+        self.module.evaluated = assembly.tested
         self.trainer = self._trainer(callbacks)
 
     def fit(self) -> None:
@@ -143,7 +146,8 @@ class Session:
             kept = self.resumed.path if self.resumed else self.folder.last_checkpoint
         best = load_safely(Path(self.trainer.strategy.broadcast(str(kept))))
         self.module.load_state_dict(best["state_dict"])
-        self.module.evaluated_step = int(best["global_step"])
+        step = int(best["global_step"])
+        self.module.evaluated = step, self.plan.epoch_of(step)
 
     @property
     def stopped_early(self) -> bool:
@@ -171,7 +175,10 @@ class Session:
         """Test the model, after training in its best state; without test data this does nothing and says so."""
         loader = self.loaders.evaluation("test")
         if loader is None:
-            print("no test data: nothing tested")
+            if self.sheets is not None:  # of a user's own images, which need no data set
+                self.sheets.on_test_end(self.trainer, self.module)
+            if "test" not in self.assembly.sources:
+                print("no test data: nothing tested")
             return
         self.trainer.test(self.module, loader, verbose=False)
 

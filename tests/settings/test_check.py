@@ -262,7 +262,8 @@ def test_what_training_needs(tmp_path: Path) -> None:
         f"resume_from={str(checkpoint.parents[1])!r} is a folder; give the checkpoint file: {checkpoint}"
     )
     assert "cannot both be given" in fault("train", load_path=str(checkpoint), resume_from=str(checkpoint), **on)
-    assert fault("train", manual_inputs=[{"image": "no.jpg"}], **on) == "manual_inputs: there is no file 'no.jpg'"
+    writing = {"loss_names": {"caption": 1}, "manual_inputs": [{"image": "no.jpg"}]}
+    assert fault("train", **writing) == "manual_inputs: there is no file 'no.jpg'"
     assert fault("train", text_encoder="./nowhere", **on) == "text_encoder='./nowhere': there is no such folder"
     config = {**ex.configurations[0](), **on, "load_path": str(checkpoint), "resume_from": "auto"}
     assert check_settings(config, "train").active_tasks() == ["mlm"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,21 @@ class Runner:
     log_dir: Path
 
     def __call__(
-        self, *named: str, log_scalar: LogScalar = lambda name, value, step: None, **overrides: Any
+        self,
+        *named: str,
+        log_scalar: LogScalar = lambda name, value, step: None,
+        chosen: Collection[str] | None = None,
+        **overrides: Any,
     ) -> tuple[RunFolder, dict[str, float]]:
-        """Run named configurations with overrides; gives the run's folder and its final metrics."""
+        """Run named configurations with overrides; gives the run's folder and its final metrics.
+
+        `chosen` are the settings that count as the user's: by default all that are given here.
+        """
         values: dict[str, Any] = dict(ex.configurations[0]())
-        chosen = set(overrides)
+        given = set(overrides)
         for name in named:
             update = ex.named_configs[name](preset=values)
-            chosen.update(ex.named_configs[name]())
+            given.update(ex.named_configs[name]())
             values.update(update)
         fixed = {
             "data_root": str(self.data_root),
@@ -41,7 +48,9 @@ class Runner:
             "num_gpus": 0,
         }
         settings = check_settings({**values, **fixed, **overrides}, "train")
-        final = run_experiment(settings, frozenset(chosen), log_scalar, command_line=["run.py", *named])
+        final = run_experiment(
+            settings, frozenset(given if chosen is None else chosen), log_scalar, command_line=["run.py", *named]
+        )
         runs = sorted((self.log_dir / settings.exp_name).iterdir(), key=lambda path: int(path.name))
         return RunFolder(runs[-1]), final
 
