@@ -8,6 +8,7 @@
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
     python run.py help                                     every command and flag
+    python run.py help <command, setting or named configuration>
 
 Exit status 0 when the work was done; 2 for a mistake in what was given, with one message on standard error;
 130 after Ctrl-C and 143 after SIGTERM, with the state saved; 1 for anything else, with a traceback.
@@ -18,6 +19,7 @@ Nothing is imported before the configuration is checked that takes long.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import pdb
@@ -36,7 +38,6 @@ from config import ex  # first: it silences a warning that importing Sacred give
 import colorama
 from docopt import DocoptExit, docopt
 from sacred.arg_parser import get_config_updates
-from sacred.commands import help_for_command
 from sacred.config import load_config_file
 from sacred.initialize import create_run
 from sacred.run import Run
@@ -44,6 +45,7 @@ from sacred.run import Run
 from renaissance.errors import Interrupted, UserError
 from renaissance.settings import Command, Settings, check_settings
 from renaissance.settings.discovery import suggestion
+from renaissance.settings.help import grouped_settings, help_for_name
 from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
 
 ROOT = Path(__file__).resolve().parent
@@ -101,6 +103,13 @@ def export(_config: Mapping[str, Any]) -> None:
     from renaissance.training.export import export_encoders
 
     export_encoders(check_settings(_config, "export"))
+
+
+@ex.command(unobserved=True)
+def print_config(_config: Mapping[str, Any], _run: Run) -> None:
+    """Print every setting in its group, with its meaning; with the flag -p also in alphabetical order."""
+    changes = _run.config_modifications
+    print(grouped_settings(_config, {*changes.modified, *changes.typechanged, *changes.added}))
 
 
 def run_command_line(argv: Sequence[str]) -> int:
@@ -175,7 +184,7 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
     except DocoptExit as error:
         raise UserError(f"This command line is not understood: {' '.join(argv)}\n{short_usage}") from error
     command = flags["COMMAND"]
-    if command is not None and command not in ex.commands:
+    if command is not None and command not in ex.commands and not flags["help"]:
         if command == "with":
             raise UserError("Nothing follows `with`; python run.py print_named_configs lists what can")
         if "=" in command or command in ex.named_configs:
@@ -191,8 +200,10 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
 def _print_help(command: str | None, argv: Sequence[str]) -> None:
     if command is None:
         print(ex.get_usage(argv[0])[1])
+    elif command in ex.commands:
+        print(f"{command}: {inspect.getdoc(ex.commands[command])}")
     else:
-        print(help_for_command(ex.commands[command]))
+        print(help_for_name(command, ex.commands, ex.named_configs))
 
 
 def _updates(given: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

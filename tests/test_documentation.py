@@ -39,6 +39,7 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py with task_mlm_itm scenes tiny max_steps=500": (SHORT, {}),
     "python run.py print_named_configs": ("", {}),
     "python run.py print_config with task_mlm_itm_deit_electra": ("", {}),
+    "python run.py help learning_rate": ("", {}),
     "python run.py prepare with dataset=coco raw_root=/data/coco": ("", {"/data": "{real}"}),
     "python run.py prepare with dataset=cifar10 raw_root=/data/cifar-10-batches-py": ("", {"/data": "{real}"}),
     "python run.py prepare with dataset=imdb raw_root=/data/aclImdb": ("", {"/data": "{real}"}),
