@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 from tqdm import tqdm
 
+from renaissance.data.prepared import differences, parameters_of, with_parameters
 from renaissance.data.processes import map_in_order
 from renaissance.data.rejected import Listed, Rejected, check_rejected, list_of, list_rejected
 from renaissance.data.sets.interface import PrepareOptions, TableReport
@@ -29,7 +30,6 @@ from renaissance.data.tables import ColumnKind, Table
 from renaissance.errors import UserError
 
 ROWS_A_PART = 256
-_PARAMETERS_KEY = b"renaissance_parameters"  # schema metadata: what decided which rows a split has
 _FORMAT = 1  # to be raised when the same rows would be written otherwise
 
 
@@ -95,6 +95,10 @@ def write_tables(
         UserError: too many rows were rejected; the folder cannot be written; tables of another division are there.
     """
     wanted = {name: json.loads(json.dumps(value)) for name, value in parameters.items()}
+    if "val_fraction" not in wanted and options.val_fraction != PrepareOptions.val_fraction:
+        print(
+            f"val_fraction={options.val_fraction:g} is not used: the data set divides itself, or is for training only"
+        )
     try:
         options.data_root.mkdir(parents=True, exist_ok=True)
         kept = {plan.name: _kept_report(plan, options) for plan in plans}
@@ -106,8 +110,7 @@ def write_tables(
 
 def _write_table(plan: TablePlan, options: PrepareOptions, parameters: Mapping[str, object]) -> TableReport:
     """Write the parts, list what was rejected, join the parts."""
-    metadata = {**(plan.schema.metadata or {}), _PARAMETERS_KEY: json.dumps(parameters).encode()}
-    schema = plan.schema.with_metadata(metadata)
+    schema = with_parameters(plan.schema, parameters)
     folder = _parts_folder(plan, options.data_root)
     folder.mkdir(exist_ok=True)
     paths: list[Path] = []
@@ -210,16 +213,14 @@ def _check_parameters(
     """Refuse to write some tables of a division beside kept tables of another; say it where all are kept."""
     for name in kept:
         path = data_root / f"{name}.arrow"
-        raw = Table(path, {}).metadata.get(_PARAMETERS_KEY)
-        found = None if raw is None else json.loads(raw)
+        found = parameters_of(path)
         if found is None or found == wanted:
             continue
-        keys = sorted({*found, *wanted})
-        differences = ", ".join(f"{key}={found.get(key)}" for key in keys if found.get(key) != wanted.get(key))
+        otherwise = differences(found, wanted)
         if len(kept) == len(plans):
-            print(f"The tables there were written with {differences} and are kept; delete them to write them anew.")
+            print(f"The tables there were written with {otherwise} and are kept; delete them to write them anew.")
             return
         raise UserError(
-            f"{path} is there already, but was written with {differences}: tables written now would not fit it "
+            f"{path} is there already, but was written with {otherwise}: tables written now would not fit it "
             "(an example could be in two splits). Use the same settings, or delete it to write all anew."
         )
