@@ -16,6 +16,7 @@ from typing import Any, TextIO, TypeVar
 
 from renaissance.data.rejected import Listed, Rejected, check_rejected, list_rejected
 from renaissance.data.sets.interface import PrepareOptions
+from renaissance.data.tables import is_complete
 from renaissance.errors import UserError
 
 Item = TypeVar("Item")
@@ -75,9 +76,13 @@ class RecordFile:
     def check(self, table: str, options: PrepareOptions) -> None:
         """Refuse the file if too many of its lines were rejected; they stand in the table's list then.
 
+        A table that is there and complete was written with them, is kept, and so is its list.
+
         Raises:
             UserError: they are more than `max_rejected_fraction`.
         """
+        if is_complete(options.data_root / f"{table}.arrow"):
+            return
         try:
             check_rejected(str(self.path), self.rejected, self.rows, table, options)
         except UserError:

@@ -26,7 +26,7 @@ from renaissance.data.processes import map_in_order
 from renaissance.data.rejected import Listed, Rejected, check_rejected, list_of, list_rejected
 from renaissance.data.sets.interface import PrepareOptions, TableReport
 from renaissance.data.table_writer import TableWriter, read_batches
-from renaissance.data.tables import ColumnKind, Table
+from renaissance.data.tables import ColumnKind, Table, is_complete
 from renaissance.errors import UserError
 
 ROWS_A_PART = 256
@@ -191,9 +191,7 @@ def _kept_report(plan: TablePlan, options: PrepareOptions) -> TableReport | None
     if listed.is_file():
         with open(listed, newline="", encoding="utf-8") as file:
             rejected = sum(1 for _ in csv.reader(file)) - 1
-    try:
-        Table(path, {})
-    except UserError:
+    if not is_complete(path):
         print(f"{path} is not complete: it is written again")
         return None
     shutil.rmtree(_parts_folder(plan, options.data_root), ignore_errors=True)  # of a run killed at its end

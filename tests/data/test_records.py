@@ -108,6 +108,9 @@ def test_too_many_bad_lines_refuse_the_file(tmp_path: Path, name: str, line: str
     assert not list((tmp_path / "arrow").glob("*.arrow"))
     captions, listed = prepared(tmp_path, name, "\n".join(lines).encode(), max_rejected_fraction=0.02)
     assert (len(captions), len(listed)) == (rows - 3, 3)
+    reports = prepare("folder", tmp_path, tmp_path / "arrow", dataset_name="mine")  # kept, with the first consent
+    assert [report.kept for report in reports.values()] == [True, True]
+    assert rejected(tmp_path) == listed
 
 
 def test_a_quoted_text_over_two_lines_is_two_bad_lines(tmp_path: Path) -> None:
