@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from PIL import Image, ImageOps, ImageSequence
 
 from renaissance.data.decoding import BadImage, check_image, open_image
 from renaissance.data.images import ImageStatistics, ImageTransform
+from renaissance.data.kinds import DataNeeds
+from renaissance.data.source import ExampleSource
 from renaissance.data.streams import stream
+from renaissance.tasks.common.split import read_manual_inputs, shown
 from tests.data.raw_folders import prepare, read
 
 from .conftest import MakePicture
@@ -239,7 +243,9 @@ def test_damaged_exif_data_leave_the_picture_as_it_is(make_picture: MakePicture,
     assert (decoded(data) == decoded(plain)).all()
 
 
-def test_a_table_keeps_the_bytes_and_the_loader_applies_the_rules(tmp_path, make_picture: MakePicture) -> None:
+def test_tables_keep_the_bytes_and_whoever_reads_them_applies_the_rules(
+    tmp_path: Path, make_picture: MakePicture
+) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     given = Image.open(io.BytesIO(make_picture(1, size=(60, 40), form="JPEG")))
@@ -253,5 +259,15 @@ def test_a_table_keeps_the_bytes_and_the_loader_applies_the_rules(tmp_path, make
     (tmp_path / "captions.csv").write_text("image,caption\n" + "".join(f"{name},of {name}\n" for name in files))
     reports = prepare("folder", tmp_path, tmp_path / "arrow", dataset_name="mine", val_fraction=0.3)
     assert [report.rejected for report in reports.values()] == [0, 0]
-    rows = [row for split in ("train", "val") for row in read(tmp_path / "arrow" / f"mine_{split}.arrow").to_pylist()]
-    assert {row["image_id"]: row["image"] for row in rows} == files
+    paths = [tmp_path / "arrow" / f"mine_{split}.arrow" for split in ("train", "val")]
+    names = [name for path in paths for name in read(path)["image_id"].to_pylist()]
+    source = ExampleSource(paths, DataNeeds("caption", image=True, text=False))
+    assert {name: source.image_bytes(index) for index, name in enumerate(names)} == files
+
+    (manual,) = read_manual_inputs([{"image": str(tmp_path / "turned.jpg"), "prefix": ""}])
+    upright = ImageOps.exif_transpose(Image.open(tmp_path / "turned.jpg"))
+    assert shown(manual.data, "manual").size == upright.size == (40, 60)
+    transform = ImageTransform(["imagenet"], 40, IMAGENET)
+    expected = np.asarray(upright.crop((0, 10, 40, 50))).transpose(2, 0, 1)
+    assert (transform(manual.data) == expected).all()
+    assert (transform(source.image_bytes(names.index("turned.jpg"))) == expected).all()
