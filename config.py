@@ -223,7 +223,7 @@ def defaults() -> None:
     raw_root = None  # the raw files' folder, or the folder that holds it
     dataset_name = None  # name that the tables of an image-caption folder get; None: the folder's
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
-    max_rejected_fraction = 0.01  # share of corrupt or missing images above which preparing fails
+    max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
     # == The command `compare` ==

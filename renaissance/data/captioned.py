@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from renaissance.data.raw import inside, load_json, read_image, whole_text
-from renaissance.data.writing import Rejected, TablePlan
+from renaissance.data.rejected import Listed, Rejected
+from renaissance.data.writing import TablePlan
 from renaissance.errors import UserError
 
 CAPTION_SCHEMA = pa.schema(
@@ -51,9 +52,9 @@ def make_caption_row(row: CaptionRow) -> dict[str, object]:
     return {"image": read_image(path), "caption": captions, "image_id": whole_text(path.name), "split": row.split}
 
 
-def caption_plan(table: str, rows: Sequence[CaptionRow]) -> TablePlan:
-    """The plan of one table."""
-    return TablePlan(table, CAPTION_SCHEMA, rows, len(rows), make_caption_row, "caption")
+def caption_plan(table: str, rows: Sequence[CaptionRow], rejected: Sequence[Listed] = ()) -> TablePlan:
+    """The plan of one table; `rejected` are lines of its annotations that could not be read."""
+    return TablePlan(table, CAPTION_SCHEMA, rows, len(rows), make_caption_row, "caption", rejected)
 
 
 def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to a Pillow image, whatever the bytes are.
+"""From the bytes of an image file to an upright RGB image, whatever the bytes are.
 
 Used by the loader (at the size wanted) and by `prepare` (to check that a file is whole). No torch here.
 """
@@ -8,10 +8,23 @@ from __future__ import annotations
 import io
 import warnings
 
-from PIL import Image
+from PIL import ExifTags, Image
+
+from renaissance.data.modes import to_rgb
 
 MAX_PIXELS = 100_000_000  # a decompression bomb has more; a large photograph has 50 million
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # plain pictures: none of Pillow's helper programs
+
+# How an image is brought upright, by the orientation in its EXIF data. Source: EXIF 2.32 (CIPA DC-008), tag 274.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Pillow warns of curious metadata in files that decode well, and of large images, for which there is MAX_PIXELS.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -23,7 +36,7 @@ class BadImage(ValueError):
 
 
 def open_image(data: bytes, shortest_side: int | None = None) -> Image.Image:
-    """Decode an image to RGB.
+    """Decode an image to RGB, turned as its EXIF data say. Of several frames or pages it is the first.
 
     Args:
         data: the bytes of an image file.
@@ -32,7 +45,7 @@ def open_image(data: bytes, shortest_side: int | None = None) -> Image.Image:
             the time). None for its full size.
 
     Raises:
-        BadImage: no picture, a cut-off one, or one of more than MAX_PIXELS.
+        BadImage: no picture, a cut-off one, one of more than MAX_PIXELS, or one whose colours have no way to RGB.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -44,12 +57,22 @@ def open_image(data: bytes, shortest_side: int | None = None) -> Image.Image:
             # Rounded up, so that no side ends below what is wanted.
             image.draft("RGB", (-int(-width * scale // 1), -int(-height * scale // 1)))
         image.load()
-        return image if image.mode == "RGB" else image.convert("RGB")
+        turn = _UPRIGHT.get(_orientation(image))
+        return to_rgb(image) if turn is None else to_rgb(image).transpose(turn)
     except BadImage:
         raise
     except Exception as error:  # Pillow's readers raise anything on damaged bytes
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadImage("not an image file" if "cannot identify" in reason else reason) from None
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation of a loaded image; 1, which is upright, where there is none or it is damaged."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow's reader raises anything on damaged EXIF data, and the picture is good without
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def check_image(data: bytes) -> None:

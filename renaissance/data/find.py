@@ -31,6 +31,12 @@ def find_tables(settings: Settings, kind: str, split: Split) -> list[Path]:
         if missing or (names.all and not there and split == "train"):
             raise UserError(_missing_message(data_set, data_root, missing or list(names.all)))
         paths += there
+    for place, path in enumerate(paths):
+        if path in paths[:place]:
+            raise UserError(
+                f"datasets={list(settings.datasets)} names {path} twice, so its examples would count double: two of "
+                "the names mean the same tables. Leave one out."
+            )
     if not paths:
         names_chosen = [data_set.name for data_set in chosen]
         raise UserError(

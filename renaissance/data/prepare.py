@@ -31,6 +31,9 @@ def prepare(settings: Settings) -> list[TableReport]:
             f"Data sets: {', '.join(sorted(known))}. Any folder of images with captions: dataset=folder dataset_name=…"
         )
     reports = prepare_data_set(known[settings.dataset], settings, usable_cores())
+    for report in reports:
+        if report.rejected:
+            print(f"What was rejected, and why, is listed in {settings.data_root}/{report.table}.rejected.csv")
     print(format_reports(reports))
     return reports
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renaissance.data.decoding import BadImage, check_image
+from renaissance.data.rejected import Rejected
 from renaissance.data.sets.interface import PrepareOptions
 from renaissance.data.streams import stream
-from renaissance.data.writing import Rejected
 from renaissance.errors import UserError
 
 Row = TypeVar("Row")
@@ -158,6 +158,8 @@ def _array_items(path: Path, file: TextIO) -> Iterator[Any]:
     while True:
         start = _skip_space(buffer, place, ",")
         if buffer.startswith("]", start):
+            if (buffer[start + 1 :] + file.read(_CHUNK)).strip():
+                raise UserError(f"{path} goes on after the end of its array: two files in one? Download it again.")
             return
         try:
             item, place = decoder.raw_decode(buffer, start)

@@ -37,13 +37,14 @@ class ExampleSource:
 
     Attributes:
         needs: what of each example is read.
+        paths: the files of its tables.
         label_names: class names; None where the tables name none.
         rows: number of table rows (images, where there are images).
     """
 
     def __init__(self, paths: Sequence[Path], needs: DataNeeds):
         self.needs = needs
-        self._paths = list(paths)
+        self.paths = list(paths)
         kind = KINDS[needs.kind]
         self._image = kind.image if needs.image else None
         self._text = kind.text if needs.text else None
@@ -106,7 +107,7 @@ class ExampleSource:
 
     def describe(self) -> str:
         """The tables, for messages."""
-        return ", ".join(str(path) for path in self._paths)
+        return ", ".join(str(path) for path in self.paths)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_tables": [], "_process": None}
@@ -119,7 +120,7 @@ class ExampleSource:
             wanted[self._text] = "text"
         if self._label is not None:
             wanted[self._label] = "integer"
-        return [Table(path, wanted, check) for path in self._paths]
+        return [Table(path, wanted, check) for path in self.paths]
 
     def _opened(self) -> list[Table]:
         """The tables, opened by this process."""

@@ -214,6 +214,15 @@ def _label_names(path: Path, metadata: Mapping[bytes, bytes]) -> list[str] | Non
     return names
 
 
+def is_complete(path: Path) -> bool:
+    """Whether there is a table at `path`, with nothing missing at its end."""
+    try:
+        Table(path, {})
+    except UserError:
+        return False
+    return True
+
+
 def with_label_names(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
     """The schema with class names in its metadata."""
     return schema.with_metadata({LABEL_NAMES_KEY: json.dumps(list(names)).encode()})

@@ -21,15 +21,15 @@ from typing import Any, Protocol
 import pyarrow as pa
 from tqdm import tqdm
 
+from renaissance.data.prepared import differences, parameters_of, with_parameters
 from renaissance.data.processes import map_in_order
+from renaissance.data.rejected import Listed, Rejected, check_rejected, list_of, list_rejected
 from renaissance.data.sets.interface import PrepareOptions, TableReport
 from renaissance.data.table_writer import TableWriter, read_batches
-from renaissance.data.tables import ColumnKind, Table
+from renaissance.data.tables import ColumnKind, Table, is_complete
 from renaissance.errors import UserError
-from renaissance.whole_files import write_csv
 
 ROWS_A_PART = 256
-_PARAMETERS_KEY = b"renaissance_parameters"  # schema metadata: what decided which rows a split has
 _FORMAT = 1  # to be raised when the same rows would be written otherwise
 
 
@@ -39,10 +39,6 @@ class RawRow(Protocol):
     @property
     def source(self) -> str:
         """The raw file, for the list of rejected rows."""
-
-
-class Rejected(ValueError):
-    """A row that cannot be made; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +52,7 @@ class TablePlan:
         total: how many rows there are, for the progress bar; None when that is not known.
         make_row: a function of a module that turns a raw row into a value a column, or raises Rejected.
         text_column: the column whose texts the report counts; None where there is none.
+        rejected: what was left out before, when the raw files were read; listed with the rows that are rejected.
     """
 
     name: str
@@ -64,6 +61,7 @@ class TablePlan:
     total: int | None
     make_row: Callable[[Any], dict[str, object]]
     text_column: str | None = None
+    rejected: Sequence[Listed] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class _Part:
 class _PartResult:
     path: Path
     rows: int
-    rejected: list[tuple[str, str]]  # raw file, reason
+    rejected: list[Listed]
 
 
 def write_tables(
@@ -97,9 +95,13 @@ def write_tables(
         UserError: too many rows were rejected; the folder cannot be written; tables of another division are there.
     """
     wanted = {name: json.loads(json.dumps(value)) for name, value in parameters.items()}
+    if "val_fraction" not in wanted and options.val_fraction != PrepareOptions.val_fraction:
+        print(
+            f"val_fraction={options.val_fraction:g} is not used: the data set divides itself, or is for training only"
+        )
     try:
         options.data_root.mkdir(parents=True, exist_ok=True)
-        kept = {plan.name: _kept_report(plan, options.data_root) for plan in plans}
+        kept = {plan.name: _kept_report(plan, options) for plan in plans}
         _check_parameters([plan.name for plan in plans if kept[plan.name]], plans, options.data_root, wanted)
         return [kept[plan.name] or _write_table(plan, options, wanted) for plan in plans]
     except OSError as error:
@@ -108,12 +110,11 @@ def write_tables(
 
 def _write_table(plan: TablePlan, options: PrepareOptions, parameters: Mapping[str, object]) -> TableReport:
     """Write the parts, list what was rejected, join the parts."""
-    metadata = {**(plan.schema.metadata or {}), _PARAMETERS_KEY: json.dumps(parameters).encode()}
-    schema = plan.schema.with_metadata(metadata)
+    schema = with_parameters(plan.schema, parameters)
     folder = _parts_folder(plan, options.data_root)
     folder.mkdir(exist_ok=True)
     paths: list[Path] = []
-    rejected: list[tuple[str, str]] = []
+    rejected: list[Listed] = []
     planned = 0
     parts = _parts(plan, folder, schema)
     with tqdm(total=plan.total, desc=plan.name, unit=" rows", disable=None, leave=False) as bar:
@@ -122,15 +123,16 @@ def _write_table(plan: TablePlan, options: PrepareOptions, parameters: Mapping[s
             planned += result.rows
             rejected += result.rejected
             bar.update(result.rows)
-    _list_rejected(options.data_root / f"{plan.name}.rejected.csv", rejected)
-    _check_rejected(plan.name, rejected, planned, options)
+    listed = [*plan.rejected, *rejected]
+    list_rejected(plan.name, listed, options)
+    check_rejected(plan.name, rejected, planned, plan.name, options)
     if len(rejected) == planned:
         shutil.rmtree(folder)
         raise UserError(f"{plan.name}: there is no row to write. Are the raw files under {options.raw_root} complete?")
     path = options.data_root / f"{plan.name}.arrow"
     _join(paths, path, schema)
     shutil.rmtree(folder)
-    return _report(path, plan.text_column, len(rejected), kept=False)
+    return _report(path, plan.text_column, len(listed), kept=False)
 
 
 def _parts_folder(plan: TablePlan, data_root: Path) -> Path:
@@ -154,7 +156,7 @@ def _write_part(part: _Part) -> _PartResult:
     path = part.folder / f"{part.number:06d}-{_fingerprint(part)}.arrow"
     if path.is_file():
         return _PartResult(path, len(part.rows), [])
-    rejected: list[tuple[str, str]] = []
+    rejected: list[Listed] = []
     with TableWriter(path, part.schema) as writer:
         for row in part.rows:
             try:
@@ -179,42 +181,20 @@ def _join(parts: Sequence[Path], path: Path, schema: pa.Schema) -> None:
                 writer.add_batch(batch)
 
 
-def _list_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
-    """Write the list, or remove that of an earlier run when nothing was rejected."""
-    if not rejected:
-        path.unlink(missing_ok=True)
-        return
-    write_csv(path, ("source", "reason"), rejected)
-
-
-def _check_rejected(table: str, rejected: Sequence[tuple[str, str]], planned: int, options: PrepareOptions) -> None:
-    if len(rejected) <= options.max_rejected_fraction * planned:
-        return
-    source, reason = rejected[0]
-    raise UserError(
-        f"{table}: {len(rejected)} of {planned} rows cannot be used, more than max_rejected_fraction="
-        f"{options.max_rejected_fraction:g} allows; the first is {source} ({reason}). All are listed in "
-        f"{options.data_root / table}.rejected.csv. Mend them and run this again (what is done is kept), or raise "
-        "max_rejected_fraction."
-    )
-
-
-def _kept_report(plan: TablePlan, data_root: Path) -> TableReport | None:
+def _kept_report(plan: TablePlan, options: PrepareOptions) -> TableReport | None:
     """The report of a table that is there and complete; None where it has to be written."""
-    path = data_root / f"{plan.name}.arrow"
+    path = options.data_root / f"{plan.name}.arrow"
     if not path.is_file():
         return None
-    listed = data_root / f"{plan.name}.rejected.csv"
+    listed = list_of(plan.name, options)
     rejected = 0
     if listed.is_file():
         with open(listed, newline="", encoding="utf-8") as file:
             rejected = sum(1 for _ in csv.reader(file)) - 1
-    try:
-        Table(path, {})
-    except UserError:
+    if not is_complete(path):
         print(f"{path} is not complete: it is written again")
         return None
-    shutil.rmtree(_parts_folder(plan, data_root), ignore_errors=True)  # of a run killed just after its last step
+    shutil.rmtree(_parts_folder(plan, options.data_root), ignore_errors=True)  # of a run killed at its end
     return _report(path, plan.text_column, rejected, kept=True)
 
 
@@ -231,16 +211,14 @@ def _check_parameters(
     """Refuse to write some tables of a division beside kept tables of another; say it where all are kept."""
     for name in kept:
         path = data_root / f"{name}.arrow"
-        raw = Table(path, {}).metadata.get(_PARAMETERS_KEY)
-        found = None if raw is None else json.loads(raw)
+        found = parameters_of(path)
         if found is None or found == wanted:
             continue
-        keys = sorted({*found, *wanted})
-        differences = ", ".join(f"{key}={found.get(key)}" for key in keys if found.get(key) != wanted.get(key))
+        otherwise = differences(found, wanted)
         if len(kept) == len(plans):
-            print(f"The tables there were written with {differences} and are kept; delete them to write them anew.")
+            print(f"The tables there were written with {otherwise} and are kept; delete them to write them anew.")
             return
         raise UserError(
-            f"{path} is there already, but was written with {differences}: tables written now would not fit it "
+            f"{path} is there already, but was written with {otherwise}: tables written now would not fit it "
             "(an example could be in two splits). Use the same settings, or delete it to write all anew."
         )

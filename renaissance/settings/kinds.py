@@ -56,6 +56,14 @@ def _manual_inputs(inputs: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"image": given["image"], "prefix": given.get("prefix", "")} for given in inputs]
 
 
+def _once(names: list[str]) -> list[str]:
+    """Names that are all different."""
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise ValueError(f"must name each once, but {twice[0]!r} is there twice, and its examples would count double")
+    return names
+
+
 def _plain_name(name: str) -> str:
     if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|\n\t') or name != name.strip():
         raise ValueError(f"must be a name that can be a folder's: no slash, no leading dot (got {name!r})")
@@ -126,7 +134,7 @@ Folder = Annotated[_Text, Allowed("a folder")]
 OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None")]
 OptionalFile = Annotated[_Text | None, Allowed("a file, or None")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
-Names = Annotated[list[_Text], Field(min_length=1), Allowed("a list of names")]
+Names = Annotated[list[_Text], Field(min_length=1), AfterValidator(_once), Allowed("a list of names")]
 OptionalFolders = Annotated[Annotated[list[_Text], Field(min_length=1)] | None, Allowed("a list of folders, or None")]
 Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
 _List = Field(min_length=1)

@@ -76,6 +76,21 @@ def _false_pairs(settings: Settings) -> Iterator[str]:
         yield "draw_false_image + draw_false_text must be at least 1 for itm: without false pairs it learns nothing"
 
 
+def _partners(settings: Settings) -> Iterator[str]:
+    """What pairs the examples of a batch needs two of them."""
+    if settings.test_only or settings.per_gpu_batchsize > 1:
+        return
+    if settings.loss_names.get("itm") and settings.itm_false_from == "batch":
+        yield (
+            "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset"
+        )
+    if settings.mixing_alpha:
+        yield (
+            f"per_gpu_batchsize=1 leaves mixing_alpha={settings.mixing_alpha} nothing in the batch to mix an example "
+            "with: take at least 2, or mixing_alpha=0"
+        )
+
+
 def _image_only(settings: Settings) -> Iterator[str]:
     reading = [task for task in settings.active_tasks() if "text" in task_reads(task)]
     if settings.image_only and reading:
@@ -142,6 +157,7 @@ ALWAYS: list[Check] = [
     _image_size,
     _decoder,
     _false_pairs,
+    _partners,
     _image_only,
     _mixable,
     _modality_dropout,

@@ -17,6 +17,7 @@ from torch import nn
 from renaissance.data.find import has_split, tables_lie_there
 from renaissance.data.images import ImageStatistics
 from renaissance.data.kinds import DataNeeds, Split
+from renaissance.data.prepared import remarks_on_tables
 from renaissance.data.source import ExampleSource, open_split
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
@@ -27,6 +28,7 @@ from renaissance.settings import Settings
 from renaissance.tasks import joined_sides, load_task
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
 from renaissance.training.checkpoints import Checkpoint, ModelDescription
+from renaissance.training.devices import this_rank
 from renaissance.training.origin import Loan, Origin, find_origin
 from renaissance.training.parts import part_of_tensor
 from renaissance.training.pixels import Pixels
@@ -95,6 +97,10 @@ def assemble(
     settings = origin.settings
     sides = joined_sides(settings)  # a decoder that a checkpoint brings may read texts, or not
     sources = _open_sources(settings, needs)
+    if not this_rank():
+        tables = [path for source in sources.values() for path in source.paths]
+        for remark in remarks_on_tables(tables, settings, chosen):
+            print(remark)
 
     text = _text_processor(settings, needs, sources, origin)
     torch.manual_seed(settings.seed)

@@ -86,7 +86,7 @@ def test_bad_reviews_are_listed(tmp_path: Path):
     [
         ("text,label\na,1\n", "should have the columns"),
         ("review,sentiment\n", "too few"),
-        (b"review,sentiment\n\xff,1\n", "be read"),
+        (b"review,sentiment\n\xff,1\n", "should be UTF-8"),
     ],
 )
 def test_damaged_file_is_named(tmp_path: Path, content: str | bytes, message: str):

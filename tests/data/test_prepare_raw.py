@@ -12,8 +12,8 @@ import pytest
 
 from renaissance.data import raw
 from renaissance.data.raw import hold_out, inside, iterate_json_array, read_file
+from renaissance.data.rejected import Rejected
 from renaissance.data.sets.interface import PrepareOptions
-from renaissance.data.writing import Rejected
 from renaissance.errors import UserError
 
 ITEMS = [{"id": 1, "text": 'a "quoted" ] bracket, é'}, [1, [2, "]"]], "text", 12345, -1.5, None, True, {}]
@@ -70,7 +70,9 @@ def test_json_arrays_are_read_item_by_item(tmp_path: Path, monkeypatch, chunk: i
     assert list(iterate_json_array(path)) == []
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1, 2", "[1, 2,", '["a', "[1, oops]", b"[\xff]", "[" * 100_000])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1, 2", "[1, 2,", '["a', "[1, oops]", b"[\xff]", "[" * 100_000, "[1] [2]", "[1]]"]
+)
 def test_damaged_json_arrays_are_named(tmp_path: Path, content: str | bytes):
     path = tmp_path / "list.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -133,6 +133,23 @@ def test_tables_of_two_divisions_are_not_mixed(tmp_path: Path, capsys):
     assert prepare("coco", tmp_path / "raw", tmp_path / "arrow", seed=1)["coco_caption_karpathy_val"].rows == 2
 
 
+def test_kept_tables_of_another_fraction_are_said_with_both_figures(tmp_path: Path, capsys):
+    official(tmp_path / "raw", "train", "2017", [f"{number}.jpg" for number in range(20)])
+    prepare("coco", tmp_path / "raw", tmp_path / "arrow", val_fraction=0.2)
+    assert "val_fraction" not in capsys.readouterr().out
+    reports = prepare("coco", tmp_path / "raw", tmp_path / "arrow", val_fraction=0.5)
+    assert [(report.rows, report.kept) for report in reports.values()] == [(16, True), (4, True)]
+    assert "written with val_fraction=0.2 (asked for: 0.5) and are kept" in capsys.readouterr().out
+
+
+def test_a_fraction_that_nothing_uses_is_said(tmp_path: Path, capsys):
+    _coco(tmp_path / "raw", 4)
+    prepare("coco", tmp_path / "raw", tmp_path / "arrow", val_fraction=0.5)
+    assert "val_fraction=0.5 is not used: the data set divides itself" in capsys.readouterr().out
+    prepare("coco", tmp_path / "raw", tmp_path / "arrow")
+    assert "val_fraction" not in capsys.readouterr().out
+
+
 def test_processes_write_the_same_tables(tmp_path: Path, monkeypatch):
     _coco(tmp_path / "raw", 40)
     (tmp_path / "raw" / "train2017" / "0017.jpg").write_bytes(b"damaged")

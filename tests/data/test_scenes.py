@@ -18,6 +18,7 @@ from PIL import Image
 from renaissance.data.find import has_split
 from renaissance.data.kinds import DataNeeds
 from renaissance.data.prepare import prepare
+from renaissance.data.prepared import remarks_on_tables
 from renaissance.data.source import open_split
 from renaissance.errors import UserError
 from renaissance.settings import Settings
@@ -264,6 +265,17 @@ def test_tables_of_two_sizes_are_not_mixed(tmp_path: Path, make_settings: MakeSe
     (tmp_path / "scenes_test.arrow").unlink()
     with pytest.raises(UserError, match=r"was written with num_scenes=60"):
         prepare(make_settings(dataset="scenes", data_root=str(tmp_path), num_scenes=90))
+
+
+def test_a_run_on_tables_of_another_size_says_so(tmp_path: Path, make_settings: MakeSettings) -> None:
+    prepare(make_settings(dataset="scenes", data_root=str(tmp_path), num_scenes=60))
+    paths = [tmp_path / "scenes_train.arrow", tmp_path / "scenes_val.arrow"]
+    settings = make_settings(datasets=["scenes"], data_root=str(tmp_path), num_scenes=90)
+    (remark,) = remarks_on_tables(paths, settings, {"num_scenes", "val_fraction"})
+    assert remark.startswith(f"{paths[0]} was written with num_scenes=60 (asked for: 90) and is used as it is")
+    assert list(remarks_on_tables(paths, settings, ())) == []
+    same = make_settings(datasets=["scenes"], data_root=str(tmp_path), num_scenes=60)
+    assert list(remarks_on_tables(paths, same, {"num_scenes"})) == []
 
 
 @pytest.mark.parametrize("number", [5, 10_000_000])

@@ -171,6 +171,15 @@ def test_missing_tables_are_named(tmp_path: Path, write_table: WriteTable, make_
         open_split(settings.model_copy(update={"datasets": ["coco"]}), CAPTIONS, "train")
 
 
+def test_two_names_of_the_same_tables_are_refused(
+    tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings
+) -> None:
+    write_table(tmp_path / "coco_caption_karpathy_train.arrow", {"image": [b"1"], "caption": [["one"]]})
+    settings = make_settings(datasets=["coco", "coco_caption_karpathy"], data_root=str(tmp_path))
+    with pytest.raises(UserError, match=r"names .*coco_caption_karpathy_train\.arrow twice"):
+        open_split(settings, DataNeeds("caption", image=True, text=True), "train")
+
+
 def test_an_unknown_name_gets_near_ones(tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings) -> None:
     columns = {"image": [b"x"], "caption": pa.array([["a"]], pa.list_(pa.string()))}
     write_table(tmp_path / "flickr8k_train.arrow", columns)

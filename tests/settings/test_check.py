@@ -158,6 +158,18 @@ def test_long_values_are_cut_and_missing_ones_named() -> None:
         ({"image_size": 225}, "image_size=225 is not divisible by the patch size of image_encoder, 16"),
         ({"loss_names": {"itm": 1}, "draw_false_image": 0}, "draw_false_image + draw_false_text must be at least 1"),
         (
+            {"loss_names": {"itm": 1}, "per_gpu_batchsize": 1},
+            "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset",
+        ),
+        (
+            {"loss_names": {"cifar10": 1}, "per_gpu_batchsize": 1, "mixing_alpha": 0.2},
+            "per_gpu_batchsize=1 leaves mixing_alpha=0.2 nothing in the batch to mix an example with",
+        ),
+        (
+            {"datasets": ["scenes", "coco", "scenes"]},
+            "datasets: must name each once, but 'scenes' is there twice, and its examples would count double",
+        ),
+        (
             {"loss_names": {"itm": 1, "imdb": 1}, "image_only": True},
             "image_only=True leaves the text out, which imdb, ",
         ),
@@ -205,6 +217,8 @@ def test_pairs_that_cannot_go_together(overrides: dict[str, Any], expected: str)
         {"image_size": 192, "patch_size": 32},
         {"loss_names": {"cifar10": 1}, "image_only": True},
         {"loss_names": {"itm": 1}, "draw_false_image": 0, "draw_false_text": 1},
+        {"loss_names": {"itm": 1}, "per_gpu_batchsize": 1, "itm_false_from": "dataset"},
+        {"loss_names": {"itm": 1}, "per_gpu_batchsize": 1, "test_only": True, "load_path": "somewhere.ckpt"},
         # Random weights mean a vocabulary built from the training texts, which has word pieces.
         {"whole_word_masking": True, "text_encoder": "roberta-base", "random_init_text_encoder": True},
         {"whole_word_masking": True, "text_encoder": "roberta-base", "tokenizer": "bert-base-uncased"},

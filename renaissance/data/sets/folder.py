@@ -6,11 +6,10 @@ test split none is made up: an evaluation then uses val.
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,12 +17,14 @@ from typing import Any
 from renaissance.data.captioned import CaptionRow, caption_plan, group_captions
 from renaissance.data.kinds import Split
 from renaissance.data.raw import find_root, hold_out_validation, inside
+from renaissance.data.records import RecordFile
+from renaissance.data.rejected import Listed, Rejected
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.writing import Rejected, write_tables
+from renaissance.data.writing import write_tables
 from renaissance.errors import UserError
 
 LAYOUT = """
-captions.csv      with the columns image,caption (a line a caption), or
+captions.csv      with the columns image,caption (a line a caption; one with a comma in quotes), or
 metadata.jsonl    with an object {"file_name": …, "text": …} a line
 and the pictures beside it, in images/ or in any folder below. A column split (train, val, test), pictures named
 train/…, or folders train/ val/ test/ with such a file each divide it; without a val split, a share of the training
@@ -39,7 +40,22 @@ _SPLIT_NAMES: dict[str, Split] = {
 }
 _ORDER: tuple[Split, ...] = ("train", "val", "test")
 
-Line = tuple[str, str, str | None]  # image, caption, split
+_MOST_CHARACTERS = 131_072  # of a caption
+
+Line = tuple[str, str, Split | None]  # image, caption, split
+
+
+@dataclass
+class Division:
+    """The rows of each split, and the lines of annotations that were left out, with the split whose table lists them.
+
+    Attributes:
+        rows: the images.
+        rejected: those of a file for all splits stand with train, since what is wrong with a line may be its split.
+    """
+
+    rows: dict[Split, list[CaptionRow]] = field(default_factory=dict)
+    rejected: dict[Split, list[Listed]] = field(default_factory=dict)
 
 
 class CaptionTables(DataSet):
@@ -56,9 +72,14 @@ class CaptionTables(DataSet):
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "an image-caption folder", LAYOUT)
         name = _table_name(options.dataset_name, root)
-        splits = _divided_by_folders(root) if _annotations(root) is None else _divided_by_lines(root)
-        parameters = hold_out_validation(splits, options)
-        plans = [caption_plan(f"{name}_{split}", splits[split]) for split in _ORDER if splits.get(split)]
+        divide = _divided_by_folders if _annotations(root) is None else _divided_by_lines
+        division = divide(root, name, options)
+        parameters = hold_out_validation(division.rows, options)
+        plans = [
+            caption_plan(f"{name}_{split}", division.rows[split], division.rejected.get(split, ()))
+            for split in _ORDER
+            if division.rows.get(split)
+        ]
         return write_tables(plans, options, parameters)
 
 
@@ -75,36 +96,36 @@ def _table_name(wanted: str | None, root: Path) -> str:
     return name
 
 
-def _divided_by_folders(root: Path) -> dict[Split, list[CaptionRow]]:
-    splits: dict[Split, list[CaptionRow]] = {}
+def _divided_by_folders(root: Path, name: str, options: PrepareOptions) -> Division:
+    division = Division()
     for folder in sorted(root.iterdir()):
         path = _annotations(folder)
         if folder.name in _SPLIT_NAMES and path is not None:
             split = _SPLIT_NAMES[folder.name]
-            splits.setdefault(split, []).extend(_rows(folder, split, _read(path)))
-    if "train" not in splits:
+            lines, rejected = _read(path, f"{name}_{split}", options)
+            division.rows.setdefault(split, []).extend(_rows(folder, split, lines))
+            division.rejected.setdefault(split, []).extend(rejected)
+    if "train" not in division.rows:
         raise UserError(f"{root} has no folder train/ with captions.csv or metadata.jsonl.")
-    return splits
+    return division
 
 
-def _divided_by_lines(root: Path) -> dict[Split, list[CaptionRow]]:
+def _divided_by_lines(root: Path, name: str, options: PrepareOptions) -> Division:
     path = _annotations(root)
     assert path is not None
     lines: dict[Split, list[Line]] = {}
-    for line in _read(path):
-        name = (line[2] or _first_folder(line[0]) or "train").strip().lower()
-        if name not in _SPLIT_NAMES:
-            raise UserError(f"{path}: the split {line[2]!r} is none of {', '.join(_SPLIT_NAMES)}.")
-        lines.setdefault(_SPLIT_NAMES[name], []).append(line)
+    found, rejected = _read(path, f"{name}_train", options)
+    for line in found:
+        lines.setdefault(line[2] or _first_folder(line[0]) or "train", []).append(line)
     if "train" not in lines:
         raise UserError(f"{path} has no line for training.")
-    return {split: _rows(root, split, found) for split, found in lines.items()}
+    return Division({split: _rows(root, split, of_split) for split, of_split in lines.items()}, {"train": rejected})
 
 
-def _first_folder(image: str) -> str | None:
+def _first_folder(image: str) -> Split | None:
     """The split that an image's path starts with."""
     first, slash, _ = image.partition("/")
-    return first if slash and first.lower() in _SPLIT_NAMES else None
+    return _SPLIT_NAMES.get(first.lower()) if slash else None
 
 
 def _rows(folder: Path, split: Split, lines: Iterable[Line]) -> list[CaptionRow]:
@@ -140,41 +161,38 @@ class ImagesBelow:
         return paths
 
 
-def _read(path: Path) -> Iterator[Line]:
-    """The lines of `captions.csv` or `metadata.jsonl`. Raises UserError when they are not of the expected form."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            records = csv.DictReader(file) if path.suffix != ".jsonl" else _json_lines(path, file)
-            for number, record in enumerate(records, 1):
-                yield from _captions_of(path, number, record)
-        except (csv.Error, UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{path} cannot be read: {error}. It should be UTF-8 text.") from None
+def _read(path: Path, table: str, options: PrepareOptions) -> tuple[list[Line], list[Listed]]:
+    """The captions of a file, and its lines that cannot be used. Raises UserError when these are too many."""
+    file = RecordFile(path)
+    lines = [line for of_record in file.read(_captions_of) for line in of_record]
+    file.check(table, options)
+    return lines, file.rejected
 
 
-def _json_lines(path: Path, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{path}, line {number} is no JSON: {error}.") from None
-            if not isinstance(record, dict):
-                raise UserError(f"{path}, line {number} is no JSON object.")
-            yield record
-
-
-def _captions_of(path: Path, number: int, record: Mapping[str, Any]) -> Iterator[Line]:
+def _captions_of(record: Mapping[str, Any]) -> list[Line]:
+    """The captions of a record. Raises Rejected."""
     image = next((record[name] for name in _IMAGE_COLUMNS if name in record), None)
     captions = next((record[name] for name in _CAPTION_COLUMNS if name in record), None)
     captions = captions if isinstance(captions, list) else [captions]
     if not isinstance(image, str) or not all(isinstance(caption, str) for caption in captions):
-        raise UserError(
-            f"{path}, entry {number} has no image or caption; its columns are {', '.join(map(str, record))}. Expected: "
-            f"{' or '.join(_IMAGE_COLUMNS[:2])}, and {' or '.join(_CAPTION_COLUMNS)}."
+        raise Rejected(
+            f"it has no image or caption; its columns are {', '.join(record)}. Expected: "
+            f"{' or '.join(_IMAGE_COLUMNS[:2])}, and {' or '.join(_CAPTION_COLUMNS)}"
         )
-    split = record.get("split")
-    for caption in captions:
-        yield image, caption, None if split is None else str(split)
+    if any(len(caption) > _MOST_CHARACTERS for caption in captions):
+        raise Rejected(f"its caption has more than {_MOST_CHARACTERS:,} characters")
+    split = _split(record.get("split"))
+    return [(image, caption, split) for caption in captions]
+
+
+def _split(name: object) -> Split | None:
+    """The split that a record names; None where it names none. Raises Rejected."""
+    if name is None or name == "":
+        return None
+    known = _SPLIT_NAMES.get(str(name).strip().lower())
+    if known is None:
+        raise Rejected(f"the split {name!r} is none of {', '.join(_SPLIT_NAMES)}")
+    return known
 
 
 def _annotations(folder: Path) -> Path | None:

@@ -7,20 +7,21 @@ form says nothing of a test split, so none is made up: it gives train and val.
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from renaissance.data.kinds import Split
 from renaissance.data.raw import find_root, hold_out_validation, read_file, whole_text
+from renaissance.data.records import RecordFile
+from renaissance.data.rejected import Listed, Rejected
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.tables import with_label_names
-from renaissance.data.writing import RawRow, Rejected, TablePlan, write_tables
-from renaissance.errors import UserError
+from renaissance.data.writing import RawRow, TablePlan, write_tables
 
 LAYOUT = """
 aclImdb/train/{pos,neg}/*.txt and aclImdb/test/{pos,neg}/*.txt    as unpacked (or without aclImdb/), or
@@ -30,6 +31,8 @@ _CSV = "IMDB Dataset.csv"
 _LABELS = ("negative", "positive")
 _FOLDERS = ("neg", "pos")  # in the order of _LABELS
 _MOST_BYTES = 10 << 20  # of a review
+# How every review of the one-file form ends: one whose text runs over several lines cannot swallow the next.
+_LAST_LINE = re.compile(r',\s*"?(positive|negative)"?\s*$', re.IGNORECASE)
 _BREAK = re.compile(r"(?:<br\s*/?>\s*)+", re.IGNORECASE)
 
 SCHEMA = with_label_names(pa.schema([("text", pa.string()), ("label", pa.int64()), ("text_id", pa.string())]), _LABELS)
@@ -92,13 +95,17 @@ class Imdb(DataSet):
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "imdb", LAYOUT)
         splits: dict[Split, list[RawRow]]
+        rejected: list[Listed] = []
         if (root / _CSV).is_file():
-            layout, splits = "one file", {"train": list(_lines(root / _CSV))}
+            reviews, rejected = _lines(root / _CSV, options)
+            layout, splits = "one file", {"train": reviews}
         else:
             layout, splits = "folders", {"train": _files(root, "train"), "test": _files(root, "test")}
         parameters = {"layout": layout, **hold_out_validation(splits, options)}
         order: tuple[Split, ...] = ("train", "val", "test")
-        plans = [_plan(split, splits[split]) for split in order if split in splits]
+        plans = [
+            _plan(split, splits[split], rejected if split == "train" else ()) for split in order if split in splits
+        ]
         return write_tables(plans, options, parameters)
 
 
@@ -110,8 +117,8 @@ def make_review_row(row: ReviewFile | ReviewLine) -> dict[str, object]:
     return {"text": text, "label": row.label, "text_id": whole_text(row.name.removesuffix(".txt"))}
 
 
-def _plan(split: Split, rows: list[RawRow]) -> TablePlan:
-    return TablePlan(f"imdb_{split}", SCHEMA, rows, len(rows), make_review_row, "text")
+def _plan(split: Split, rows: list[RawRow], rejected: Sequence[Listed]) -> TablePlan:
+    return TablePlan(f"imdb_{split}", SCHEMA, rows, len(rows), make_review_row, "text", rejected)
 
 
 def _files(root: Path, split: str) -> list[RawRow]:
@@ -122,16 +129,18 @@ def _files(root: Path, split: str) -> list[RawRow]:
     ]
 
 
-def _lines(path: Path) -> Iterator[ReviewLine]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        try:
-            reader = csv.DictReader(file)
-            if not {"review", "sentiment"} <= set(reader.fieldnames or ()):
-                raise UserError(f"{path} should have the columns review and sentiment, but has {reader.fieldnames}.")
-            for number, line in enumerate(reader):
-                yield ReviewLine(f"{path.stem}/{number}", line["review"] or "", line["sentiment"] or "")
-        except (csv.Error, UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{path} cannot be read: {error}. Download it again.") from None
+def _lines(path: Path, options: PrepareOptions) -> tuple[list[RawRow], list[Listed]]:
+    """The reviews of the one-file form, and its lines that cannot be used. Raises UserError when these are too many."""
+    file = RecordFile(path, _LAST_LINE)
+
+    def review(record: Mapping[str, Any]) -> ReviewLine:
+        if not {"review", "sentiment"} <= record.keys():
+            raise Rejected(f"it should have the columns review and sentiment, but has {', '.join(record)}")
+        return ReviewLine(f"{path.stem}/{file.rows - 1}", record["review"], record["sentiment"])
+
+    reviews: list[RawRow] = list(file.read(review))
+    file.check("imdb_train", options)
+    return reviews, file.rejected
 
 
 def _is_root(folder: Path) -> bool:
