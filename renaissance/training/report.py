@@ -78,6 +78,7 @@ class RunReport:
                 f"training: {plan.total_steps:,} steps of {plan.effective_batch} examples "
                 f"({plan.epoch_of(plan.total_steps):.3g} epochs), validation every {plan.validate_every:,} steps"
             )
+            print(f"best checkpoint by: {self._session.monitor.name}")
         for remark in self._session.remarks:
             print(f"warning: {remark}", file=sys.stderr)
         sys.stdout.flush()
@@ -118,6 +119,7 @@ class RunReport:
             "status": status,
             "final": final_values(session.metrics.points),
             "best": best_values(session.metrics.points),
+            "monitor": session.monitor.name,
             "best_step": keeping.best_step if keeping else None,
             "stopped_early": session.stopped_early,
             "steps": session.module.steps_done,
