@@ -215,8 +215,9 @@ def defaults() -> None:
     max_epoch = 100  # times the data are seen; whichever of these two comes first ends the training
     max_steps = 100000  # optimiser steps
     val_check_interval = 1.0  # how often to validate: 1.0 once an epoch, 0.25 four times, 500 every 500 steps
+    monitor = None  # tells the best, such as mlm/val/loss; None: the task's own, of several tasks their weighted loss
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
-    early_stopping_min_delta = 0.0  # how much better the tasks' monitored metric must be to count
+    early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
     # == The command `prepare` ==
     dataset = None  # what to prepare

@@ -56,10 +56,13 @@ _STATISTICS = {
 class ImageTransform:
     """Bytes of an image file to pixels of the model's size.
 
-    The shorter side is resized to S and the middle square is taken (as METER and CLIP do), in one step: only what
-    the square shows is computed. With a `_randaug` key, images without captions are cut at random and mirrored
-    instead; images with captions never are, since that makes "left", "right" and "two dogs" false (METER and ViLT do
-    not either). RandAugment itself runs on the device, see augment.py.
+    The shorter side is resized to S and the middle square is taken (as METER, CLIP and the image processors of
+    transformers do, with equal pixels), in one step: only what the square shows is computed. Large JPEGs are decoded
+    at a fraction of their size first (see decoding.py), which a processor that is handed a picture does not do.
+
+    With a `_randaug` key, images without captions are cut at random and mirrored instead; images with captions never
+    are, since that makes "left", "right" and "two dogs" false (METER and ViLT do not either). RandAugment itself runs
+    on the device, see augment.py.
 
     Attributes:
         image_size: S, the side of the pixels that come out.
@@ -121,7 +124,7 @@ class ImageTransform:
                 resized = resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         else:
             image = open_image(data, size)
-            resized = image.resize((size, size), self._resample, box=_middle_square(image.size))
+            resized = image.resize((size, size), self._resample, box=_middle_square(image.size, size))
         return np.asarray(resized).transpose(2, 0, 1)
 
 
@@ -145,11 +148,16 @@ class Normalise(nn.Module):
         return (pixels - self.mean) / self.std
 
 
-def _middle_square(size: tuple[int, int]) -> Box:
-    width, height = size
-    side = min(width, height)
-    left, upper = (width - side) / 2, (height - side) / 2
-    return left, upper, left + side, upper + side
+def _middle_square(size: tuple[int, int], side: int) -> Box:
+    """What the middle square shows when the shorter side is resized to `side`: whole pixels there, so few here."""
+    shorter = min(size)
+    left, right, upper, lower = (
+        edge * length / resized
+        for length in size
+        for resized in [side * length // shorter]
+        for edge in ((resized - side) // 2, (resized - side) // 2 + side)
+    )
+    return left, upper, right, lower
 
 
 def _random_box(size: tuple[int, int], stream: np.random.Generator) -> Box:

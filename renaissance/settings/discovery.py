@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -62,6 +62,16 @@ def _assigned(body: Iterable[ast.stmt], name: str) -> ast.expr | None:
         if any(getattr(target, "id", "") == name for target in targets):
             return getattr(node, "value", None)
     return None
+
+
+def monitored_fault(monitor: str, tasks: Sequence[str]) -> str | None:
+    """Why a run on `tasks` reports no such metric of its validations, `<task>/val/<metric>`; None where it does."""
+    reported = [f"{task}/val/{metric}" for task in tasks for metric in task_attribute(task, "metrics") or ()]
+    if monitor in reported:
+        return None
+    if monitor.replace("/train/", "/val/").replace("/test/", "/val/") in reported:
+        return "the best checkpoint is chosen by a metric of the validation, <task>/val/<metric>"
+    return f"the tasks report no such metric{suggestion(monitor, reported) or ' (' + ', '.join(reported) + ')'}"
 
 
 def suggestion(word: str, words: Iterable[str]) -> str:

@@ -184,6 +184,7 @@ ManualInputs = Annotated[
     Allowed('a list of images with the beginnings of captions, such as [{"image": "dog.jpg", "prefix": "a dog"}]'),
 ]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None")]
+Metric = Annotated[_Text | None, Allowed("a metric of the validation, such as mlm/val/loss, or None")]
 LossWeights = Annotated[
     dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")
 ]

@@ -185,6 +185,7 @@ class Settings(BaseModel):
     max_epoch: kinds.OptionalCount
     max_steps: kinds.OptionalCount
     val_check_interval: kinds.Interval
+    monitor: kinds.Metric
     early_stopping_patience: kinds.OptionalCount
     early_stopping_min_delta: kinds.NotNegative
     # the command `prepare`

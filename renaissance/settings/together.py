@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from renaissance.settings.discovery import task_attribute, task_reads
+from renaissance.settings.discovery import monitored_fault, task_attribute, task_reads
 from renaissance.settings.for_commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
 from renaissance.settings.for_texts import TEXT
 from renaissance.settings.model import Settings
+
+GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
 
 Command = Literal["train", "prepare", "compare", "export", "print"]
 
@@ -137,6 +139,16 @@ def _generated_length(settings: Settings) -> Iterator[str]:
         )
 
 
+def _monitor(settings: Settings) -> Iterator[str]:
+    if settings.monitor is None or not settings.active_tasks():
+        return
+    fault = monitored_fault(settings.monitor, settings.active_tasks())
+    if fault:
+        yield f"monitor={settings.monitor!r}: {fault}"
+    elif settings.monitor.startswith(GENERATED) and not settings.caption_metric_images:
+        yield f"monitor={settings.monitor!r} is of generated captions, and caption_metric_images=0 generates none"
+
+
 def _length(settings: Settings) -> Iterator[str]:
     if settings.max_epoch is None and settings.max_steps is None:
         yield "max_epoch and max_steps are both None: one of them must say when training ends"
@@ -163,6 +175,7 @@ ALWAYS: list[Check] = [
     _modality_dropout,
     _own_images,
     _generated_length,
+    _monitor,
     _length,
     _end_of_decay,
     *TEXT,

@@ -74,6 +74,7 @@ class Caption(Task):
 
     name = "caption"
     needs = DataNeeds(kind="caption", image=True, text=True)
+    metrics = ("loss", "accuracy", "perplexity", "bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider_d")
     monitor = "loss"
     writes = True
 

@@ -110,7 +110,7 @@ def read_run(given: str, name: str) -> ReadRun:
 
 
 def result_rows(run: ReadRun) -> list[tuple[object, ...]]:
-    """A row a task, as `COLUMNS` says: the monitored metric's best validation value, where, its last, the test's."""
+    """A row a task, as `COLUMNS` says: its metric's best validation value, where, its last, the test's."""
     rows: list[tuple[object, ...]] = []
     for task in sorted({name.split("/")[0] for name in run.points}):
         metric = _monitored(task, run.points)
@@ -139,7 +139,7 @@ def differing_settings(runs: Sequence[ReadRun]) -> list[str]:
 
 
 def _monitored(task: str, points: Mapping[str, object]) -> str:
-    """The metric that a task's best checkpoint is chosen by; the loss of a task that is no longer there."""
+    """The metric that a task alone is judged by; the loss of a task that is no longer there."""
     monitor = task_attribute(task, "monitor")
     known = any(name.split("/")[0] == task and name.split("/")[2] == monitor for name in points)
     return str(monitor) if known else "loss"

@@ -59,6 +59,7 @@ class Checkpoint:
         best: the score and the step of its run's best checkpoint; None where it has none as yet.
         stopping: the score that early stopping measures by, and for how many validations there was no better one;
             None where nothing was counted.
+        monitor: what these scores are of, as `Monitor.name` calls it.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class Checkpoint:
     plan: dict[str, int] = field(default_factory=dict)
     best: tuple[float, int] | None = None
     stopping: tuple[float, int] | None = None
+    monitor: str = ""
 
     def position(self) -> tuple[int, float]:
         """How far its weights were trained: optimiser steps, and times that the data were seen (0 if it is unsaid)."""
@@ -99,6 +101,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         plan=content.get("plan", {}),
         best=content.get("best"),
         stopping=content.get("stopping"),
+        monitor=str(content.get("monitor", "")),
     )
 
 

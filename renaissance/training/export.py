@@ -29,7 +29,13 @@ from renaissance.text_table import text_table
 from renaissance.training.checkpoints import Checkpoint, read_checkpoint
 from renaissance.training.origin import Loan, find_origin
 from renaissance.training.parts import DECODER, part_of_tensor
+from renaissance.training.pooler import add_first_token_pooler
 from renaissance.whole_files import whole_folder, write_json
+
+PIXELS = """The image processor's pixels are those of training on transformers' Pillow backend, which it takes where
+torchvision is not installed: of 100 photographs at 64 and 224 pixels 99.8 % of the values and more were equal, the
+others differed by 4 levels of 256 at most. torchvision's backend rounds otherwise. Renaissance decodes JPEGs of at
+least twice the size that is needed at a fraction of it, which differs from a picture that was decoded whole."""
 
 
 def export_encoders(settings: Settings) -> dict[str, Path]:
@@ -53,14 +59,14 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
             f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
         )
     target = Path(settings.export_dir)
+    rows = [(name, encoder.config.model_type, encoder.num_parameters(), target / name)
+            for name, encoder in encoders.items()]  # fmt: skip
     try:
         with whole_folder(target.absolute()) as temporary:
             for name, encoder in encoders.items():
                 _write_encoder(encoder, temporary / name, checkpoint, resolved)
     except OSError as error:
         raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
-    rows = [(name, encoder.config.model_type, encoder.num_parameters(), target / name)
-            for name, encoder in encoders.items()]  # fmt: skip
     print(text_table(["part", "kind", "parameters", "folder"], rows))
     for remark in _left_out(checkpoint, encoders):
         print(remark)
@@ -112,6 +118,10 @@ def _hugging_face_decoder(checkpoint: Checkpoint) -> dict[str, PreTrainedModel]:
 def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
     """Weights and configuration, and what turns texts or images into the encoder's input."""
     encoder.config._attn_implementation = "sdpa"  # a one-tower's own attention is known to us alone
+    lines = [f"# {folder.name}", "", f"Out of {checkpoint.path}, step {checkpoint.global_step:,}, by Renaissance."]
+    pooled = add_first_token_pooler(encoder)
+    if pooled:
+        lines += ["", f"`pooler_output` is {pooled}: nothing of it was trained. Renaissance reads `last_hidden_state`."]
     with quiet_transformers():
         encoder.save_pretrained(folder)
     description = checkpoint.description
@@ -121,6 +131,8 @@ def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoin
         kept = description.image_statistics
         statistics = ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), int(kept["resample"]))
         write_json(folder / "preprocessor_config.json", _image_processor(statistics, settings.image_size))
+        lines += ["", PIXELS]
+    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _tokenizer(state: Mapping[str, object], max_text_len: int) -> PreTrainedTokenizerFast:

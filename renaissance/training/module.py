@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
@@ -23,8 +22,8 @@ from renaissance.settings import Settings
 from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
-from renaissance.tracking.metrics import more_is_better
 from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
+from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
 from renaissance.training.pixels import Pixels
 from renaissance.training.plan import Plan
@@ -46,6 +45,7 @@ class TrainingModule(pl.LightningModule):
         model: the encoder.
         tasks: the active tasks by name.
         settings: the run's settings.
+        monitor: scores a validation.
         plan: its length in whole numbers; None when nothing is trained.
         description: what checkpoints say of the model.
         pixels: the image pipeline's part that runs on the device; None without images.
@@ -58,6 +58,7 @@ class TrainingModule(pl.LightningModule):
         model: VisionLanguageEncoder,
         tasks: Mapping[str, Task],
         settings: Settings,
+        monitor: Monitor,
         plan: Plan | None,
         description: ModelDescription,
         pixels: Pixels | None,
@@ -74,6 +75,7 @@ class TrainingModule(pl.LightningModule):
         self.sinks = sinks
         self.images = images
         self.recorder = Recorder()
+        self.monitor = monitor
         self.batch_number = 0  # of the next training batch of this process, counted over the whole training
         self.steps_done = 0  # optimiser steps
         self.evaluated: tuple[int, float] | None = None  # the step and epoch that the weights are of, if not the newest
@@ -143,7 +145,7 @@ class TrainingModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         values = self._emit("val")
-        self.score = self._score(values, "val")
+        self.score = self.monitor.score(values)
         self.validated_step = self.steps_done
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -172,17 +174,6 @@ class TrainingModule(pl.LightningModule):
                 own |= task.evaluate(self.model, self.images[split])
             values |= {prefix + metric: value for metric, value in own.items()}
         return values
-
-    def _score(self, values: Mapping[str, float], split: str) -> float | None:
-        """The mean of the tasks' monitored metrics, turned so that more is better; None where none has a value."""
-        scores = []
-        for name, task in self.tasks.items():
-            value = values.get(f"{name}/{split}/{task.monitor}")
-            if value is not None:
-                scores.append(value if more_is_better(str(task.monitor)) else -value)
-        if any(math.isnan(score) for score in scores):
-            return -math.inf  # worse than any number, so that a later one is better
-        return sum(scores) / len(scores) if scores else None
 
     # Optimiser
 
@@ -220,6 +211,7 @@ class TrainingModule(pl.LightningModule):
         checkpoint["epoch"] = int(self.plan.epoch_of(self.steps_done)) if self.plan else 0
         checkpoint["recorder"] = self.recorder.state()
         checkpoint["validated_step"] = self.validated_step
+        checkpoint["monitor"] = self.monitor.name
         checkpoint["plan"] = asdict(self.plan) if self.plan else {}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -76,6 +76,7 @@ class RunReport:
         print(f"examples: {counts}")
         if plan is not None:
             print(plan_in_words(plan, "val" in assembly.sources))
+            print(f"best checkpoint by: {self._session.monitor.name}")
         for remark in self._session.remarks:
             print(f"warning: {remark}", file=sys.stderr)
         sys.stdout.flush()
@@ -118,6 +119,7 @@ class RunReport:
             "status": status,
             "final": final_values(session.metrics.points),
             "best": best_values(session.metrics.points),
+            "monitor": session.monitor.name,
             "best_step": keeping.best_step if keeping else None,
             "stopped_early": session.stopped_early,
             "steps": session.module.steps_done,

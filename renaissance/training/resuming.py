@@ -20,7 +20,8 @@ SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freez
         "freeze_text_encoder", "freeze_encoder_layers", "freeze_image_encoder_layers", "freeze_text_encoder_layers",
         "freeze_cross_modal", "freeze_decoder", "mlm_prob", "whole_word_masking", "draw_false_image",
         "draw_false_text", "itm_false_from", "train_transform_keys", "randaugment_operations",
-        "randaugment_magnitude", "mixing_alpha", "text_modality_dropout", "image_modality_dropout")  # fmt: skip
+        "randaugment_magnitude", "mixing_alpha", "text_modality_dropout", "image_modality_dropout",
+        "monitor")  # fmt: skip
 # Where the user says nothing, the checkpoint's hold.
 SAME_IF_CHOSEN = ("image_size", "max_text_len", "long_text", "text_encoder_window_size",
                   "text_pooling", "random_init_decoder", "drop_rate", "image_encoder_drop_rate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -21,6 +22,7 @@ from renaissance.training.devices import Devices, this_rank
 from renaissance.training.keeping import KeepCheckpoints
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import MetricSink, TrainingModule
+from renaissance.training.monitoring import Monitor
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
 from renaissance.training.resuming import check_plan_resumable
@@ -77,12 +79,18 @@ class Session:
         self.assembly = assembly
         self.devices = devices
         self.folder = folder
+        self.monitor = Monitor.of_settings(settings, assembly.tasks)
+        self.remarks: list[str] = []
+        if resumed is not None and resumed.monitor != self.monitor.name:  # of a version that went by another
+            self.remarks.append(f"the best so far was not told by {self.monitor.name}: it is looked for anew from here")
+            resumed = replace(resumed, best=None, stopping=None)
         self.resumed = resumed
         self.is_main = this_rank() == 0
         self.plan: Plan | None = None
-        self.remarks: list[str] = []
         if not settings.test_only:
-            self.plan, self.remarks = make_plan(settings, len(assembly.sources["train"]), devices.world_size)
+            self.plan, remarks = make_plan(settings, len(assembly.sources["train"]), devices.world_size)
+            self.remarks += remarks
+            self.monitor.check_split("val" in assembly.sources, settings.datasets)
             if resumed is not None:
                 check_plan_resumable(resumed, self.plan)
         self.throughput = Throughput(self.plan) if self.plan else None
@@ -111,6 +119,7 @@ class Session:
             assembly.model,
             assembly.tasks,
             settings,
+            self.monitor,
             self.plan,
             assembly.description,
             assembly.pixels,

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers import CONFIG_MAPPING, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from config import ex
 from renaissance.data.images import ImageStatistics, ImageTransform, Normalise
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
+from renaissance.models.sources import create_model
 from renaissance.settings import check_settings
 from renaissance.training.checkpoints import read_checkpoint
 from renaissance.training.export import export_encoders, rebuild
+from renaissance.training.pooler import add_first_token_pooler
 
 TEXTS = ["a red square above a blue circle", "Two zebras!", ""]
 QUICK = {"max_steps": 1, "warmup_steps": 0, "batch_size": 8, "per_gpu_batchsize": 8}
@@ -28,18 +30,18 @@ def exporting(checkpoint, folder):
     return check_settings({**ex.configurations[0](), "load_path": str(checkpoint), "export_dir": str(folder)}, "export")
 
 
-def picture():
+def picture(size=(301, 200)):
     noise = np.random.default_rng(0).integers(0, 256, (50, 80, 3), dtype=np.uint8)
-    return Image.fromarray(noise).resize((300, 200))  # 96 x 64 when resized, so the square is cut at whole pixels
+    return Image.fromarray(noise).resize(size)
 
 
-def own_pixels(checkpoint):
+def own_pixels(checkpoint, shown):
     """What our pipeline makes of the picture: (1, 3, S, S)."""
     kept = checkpoint.description.image_statistics
     statistics = ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), kept["resample"])
     size = checkpoint.description.settings["image_size"]
     data = io.BytesIO()
-    picture().save(data, format="png")
+    shown.save(data, format="png")
     cut = ImageTransform(["imagenet"], size, statistics)(data.getvalue())
     return Normalise(statistics)(torch.from_numpy(np.ascontiguousarray(cut))[None])
 
@@ -69,12 +71,49 @@ def test_the_towers_open_elsewhere_with_equal_outputs(pretrained, tmp_path, caps
     assert torch.equal(found, expected)
 
     processor = AutoImageProcessor.from_pretrained(folders["image_encoder"])
-    pixels = processor(picture(), return_tensors="pt").pixel_values
-    assert torch.allclose(pixels, own_pixels(checkpoint), atol=0.02), "one level of 256"
+    for size in [(301, 200), (200, 301), (333, 97), (71, 64), (64, 64), (40, 55)]:
+        pixels = processor(picture(size), return_tensors="pt").pixel_values
+        difference = (pixels - own_pixels(checkpoint, picture(size))).abs()
+        assert difference.max() < 0.02, f"{size}: a level of 256 is 0.017, where a value lies between two"
+        assert difference.mean() < 1e-3, size
     image = AutoModel.from_pretrained(folders["image_encoder"]).eval()
     with torch.no_grad():
         found = image(pixel_values=pixels).last_hidden_state
         assert torch.allclose(found, model.encode_image(pixels).hidden, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "activation"),
+    [("bert", torch.tanh), ("albert", torch.tanh), ("roberta", torch.tanh), ("electra", None), ("distilbert", None)],
+)
+def test_no_exported_encoder_opens_with_random_weights(tmp_path, architecture, activation):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    encoder = create_model(CONFIG_MAPPING[architecture](**sizes)).eval()
+    said = add_first_token_pooler(encoder)
+    encoder.save_pretrained(tmp_path)
+    opened, loading = AutoModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not loading["missing_keys"]
+    assert not loading["unexpected_keys"]
+    with torch.no_grad():
+        found = opened.eval()(torch.tensor([[5, 6, 7]]))
+    if activation is None:
+        assert not said
+        assert "pooler_output" not in found
+    else:
+        assert torch.allclose(found.pooler_output, activation(found.last_hidden_state[:, 0]), atol=1e-6)
+
+
+def test_the_image_encoder_opens_without_a_warning_and_pools_the_first_position(pretrained, tmp_path):
+    folder = export_encoders(exporting(pretrained(), tmp_path / "exported"))["image_encoder"]
+    opened, loading = AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert not loading["missing_keys"]
+    assert not loading["unexpected_keys"]
+    with torch.no_grad():
+        found = opened.eval()(torch.randn(2, 3, 64, 64))
+    assert torch.allclose(found.pooler_output, found.last_hidden_state[:, 0], atol=1e-6)
+    said = (folder / "README.md").read_text()
+    assert "`pooler_output` is the first position's features" in said
+    assert "Pillow" in said
 
 
 def test_our_own_settings_open_the_folders_again(run, pretrained, tmp_path):

@@ -1,27 +1,17 @@
-"""Generated captions against the references: BLEU-1 to 4, ROUGE-L and CIDEr-D.
+"""Generated captions against the references: BLEU-1 to 4, ROUGE-L and CIDEr-D, as COCO's evaluation defines them.
 
-In: a caption and the references of each image, as texts. Out: a value a metric for all of them together.
-
-BLEU (Papineni et al., 2002) and ROUGE-L (Lin, 2004; the F-measure against the nearest reference) are torchmetrics'.
-Both sides are cut into words alike: lower case, letters and digits of any script, punctuation left out.
+In: a caption and the references of each image, as texts. Out: a value a metric for all of them together, equal to
+those of `pycocoevalcap` on the same words. Both sides are cut into words alike (`ptb.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from torchmetrics.functional.text import bleu_score, rouge_score
-
+from renaissance.tasks.common.bleu import LENGTHS, bleu
 from renaissance.tasks.common.cider import cider_d
-
-WORD = re.compile(r"\w+(?:['’]\w+)*")
-BLEU_LENGTHS = (1, 2, 3, 4)
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text, in lower case."""
-    return WORD.findall(text.lower())
+from renaissance.tasks.common.ptb import words_of
+from renaissance.tasks.common.rouge import rouge_l
 
 
 def caption_metrics(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -33,10 +23,11 @@ def caption_metrics(captions: Sequence[str], references: Sequence[Sequence[str]]
     """
     written = [words_of(text) for text in captions]
     meant = [[words_of(text) for text in texts] for texts in references]
-    spaced = [" ".join(words) for words in written], [[" ".join(words) for words in texts] for texts in meant]
-    values = {f"bleu_{length}": float(bleu_score(*spaced, n_gram=length)) for length in BLEU_LENGTHS}
-    rouge = rouge_score(*spaced, rouge_keys="rougeL", normalizer=str, tokenizer=str.split)
-    values["rouge_l"] = float(rouge["rougeL_fmeasure"])
-    scores = cider_d(written, meant)
-    values["cider_d"] = sum(scores) / len(scores)
+    values = {f"bleu_{length}": score for length, score in zip(LENGTHS, bleu(written, meant), strict=True)}
+    values["rouge_l"] = _mean([rouge_l(words, texts) for words, texts in zip(written, meant, strict=True)])
+    values["cider_d"] = _mean(cider_d(written, meant))
     return values
+
+
+def _mean(scores: Sequence[float]) -> float:
+    return sum(scores) / len(scores)

@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import exp, log, sqrt
 
-LENGTHS = (1, 2, 3, 4)  # of n-grams
+from renaissance.tasks.common.bleu import LENGTHS, Words, ngrams
+
 SIGMA = 6.0
 FACTOR = 10.0
 
-Words = Sequence[str]
 Vector = Mapping[tuple[str, ...], float]
 
 
@@ -32,20 +32,16 @@ def cider_d(captions: Sequence[Words], references: Sequence[Sequence[Words]]) ->
     """
     scores = [0.0] * len(captions)
     for length in LENGTHS:
-        counted = [[_ngrams(words, length) for words in image] for image in references]
-        frequency = Counter(ngram for image in counted for ngram in {ngram for counts in image for ngram in counts})
+        counted = [[ngrams(words, length) for words in image] for image in references]
+        frequency = Counter(ngram for image in counted for ngram in set().union(*image))
         for number, words in enumerate(captions):
-            own = _weighed(_ngrams(words, length), frequency, len(captions))
+            own = _weighed(ngrams(words, length), frequency, len(captions))
             similar = 0.0
             for reference, counts in zip(references[number], counted[number], strict=True):
                 near = _clipped_cosine(own, _weighed(counts, frequency, len(captions)))
                 similar += near * exp(-((len(words) - len(reference)) ** 2) / (2 * SIGMA**2))
             scores[number] += FACTOR * similar / (len(references[number]) * len(LENGTHS))
     return scores
-
-
-def _ngrams(words: Words, length: int) -> Counter[tuple[str, ...]]:
-    return Counter(tuple(words[start : start + length]) for start in range(len(words) - length + 1))
 
 
 def _weighed(counts: Counter[tuple[str, ...]], frequency: Counter[tuple[str, ...]], images: int) -> Vector:

@@ -62,13 +62,15 @@ class Task(nn.Module, ABC):
     Class attributes:
         name: its name in `loss_names`, and its file's.
         needs: what it reads.
-        monitor: the metric that tells the best checkpoint.
+        metrics: what it reports of a validation, by name.
+        monitor: the one of these that tells the best checkpoint of a run on this task alone.
         writes: whether it has the text decoder.
         mixable: whether its targets can be shares of two examples (see `models/mixing.py`).
     """
 
     name: ClassVar[str]
     needs: ClassVar[DataNeeds]
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
     monitor: ClassVar[str] = "accuracy"
     writes: ClassVar[bool] = False
     mixable: ClassVar[bool] = False
