@@ -43,6 +43,7 @@ from sacred.run import Run
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.settings import Command, Settings, check_settings
+from renaissance.settings.chosen import Chosen
 from renaissance.settings.discovery import suggestion
 from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
 
@@ -237,18 +238,17 @@ def _faults_of_file(name: str) -> list[str]:
     return [] if isinstance(content, dict) else [f"{name}: must hold settings by name"]
 
 
-def _chosen(meta: Mapping[str, Any], test_only: bool) -> frozenset[str]:
-    """The settings that a named configuration or the command line set, as opposed to defaults.
+def _chosen(meta: Mapping[str, Any], test_only: bool) -> Chosen:
+    """What named configurations and the command line set, as opposed to defaults.
 
     A test is as its checkpoint was trained, whatever the task's named configuration begins a training with; only the
     command line changes that.
     """
-    if test_only:
-        return frozenset(meta["config_updates"])
-    named: set[str] = set()
-    for name in meta["named_configs"]:
-        named.update(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
-    return frozenset(named | set(meta["config_updates"]))
+    named = {
+        name: frozenset(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
+        for name in meta["named_configs"]
+    }
+    return Chosen({} if test_only else named, meta["config_updates"])
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

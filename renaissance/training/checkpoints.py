@@ -45,6 +45,23 @@ class ModelDescription:
     image_statistics: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What a run has taken so far, over all its legs: from its start, and from each resume, to the next stop.
+
+    Attributes:
+        wall_seconds: from a leg's start to its end.
+        training_seconds: in training batches alone, without validations and each leg's first batch.
+        batches: that a device trained on in these.
+        peak_memory_bytes: the most memory that the main process has held.
+    """
+
+    wall_seconds: float = 0.0
+    training_seconds: float = 0.0
+    batches: int = 0
+    peak_memory_bytes: int = 0
+
+
 @dataclass
 class Checkpoint:
     """A checkpoint that has been read.
@@ -59,6 +76,7 @@ class Checkpoint:
         best: the score and the step of its run's best checkpoint; None where it has none as yet.
         stopping: the score that early stopping measures by, and for how many validations there was no better one;
             None where nothing was counted.
+        spent: what its run had taken when it was written.
     """
 
     path: Path
@@ -69,6 +87,7 @@ class Checkpoint:
     plan: dict[str, int] = field(default_factory=dict)
     best: tuple[float, int] | None = None
     stopping: tuple[float, int] | None = None
+    spent: Spent = Spent()
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -94,6 +113,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         plan=content.get("plan", {}),
         best=content.get("best"),
         stopping=content.get("stopping"),
+        spent=Spent(**content.get("spent", {})),
     )
 
 

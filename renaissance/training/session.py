@@ -23,7 +23,7 @@ from renaissance.training.loaders import Loaders
 from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
-from renaissance.training.resuming import check_plan_resumable
+from renaissance.training.resuming import check_plan_resumable, kept_schedule, spent_before
 from renaissance.training.signals import StopOnSignal, StopTraining
 from renaissance.training.stopping import early_stopping
 
@@ -62,6 +62,7 @@ class Session:
         folder: the run's folder.
         log_scalar: takes every metric as (name, value, step), for observers.
         resumed: the checkpoint that training goes on from; None to start at step 0.
+        started: when the run's work began, in seconds since the epoch.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Session:
         folder: RunFolder,
         log_scalar: LogScalar,
         resumed: Checkpoint | None,
+        started: float,
     ) -> None:
         _quieten_lightning()
         settings = assembly.settings
@@ -82,10 +84,11 @@ class Session:
         self.plan: Plan | None = None
         self.remarks: list[str] = []
         if not settings.test_only:
-            self.plan, self.remarks = make_plan(settings, len(assembly.sources["train"]), devices.world_size)
+            examples, kept = len(assembly.sources["train"]), kept_schedule(settings, resumed)
+            self.plan, self.remarks = make_plan(settings, examples, devices.world_size, kept)
             if resumed is not None:
-                check_plan_resumable(resumed, self.plan)
-        self.throughput = Throughput(self.plan) if self.plan else None
+                check_plan_resumable(resumed, self.plan, settings)
+        self.throughput = Throughput(self.plan, started, spent_before(folder, resumed)) if self.plan else None
         self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
         self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
@@ -156,7 +159,7 @@ class Session:
         step = resumed.global_step
         at_the_end = step >= self.plan.total_steps or self.stopped_early
         in_new_folder = self.folder.last_checkpoint.resolve() != resumed.path.resolve()
-        if at_the_end:
+        if at_the_end and self.is_main:
             print(f"nothing left to train: {resumed.path} is at step {step:,} of {self.plan.total_steps:,}")
         due = at_the_end or (step > 0 and step % self.plan.validate_every == 0)
         done = resumed.validated_step == step and not (at_the_end and in_new_folder)
@@ -171,7 +174,8 @@ class Session:
         """Test the model, after training in its best state; without test data this does nothing and says so."""
         loader = self.loaders.evaluation("test")
         if loader is None:
-            print("no test data: nothing tested")
+            if self.is_main:
+                print("no test data: nothing tested")
             return
         self.trainer.test(self.module, loader, verbose=False)
 

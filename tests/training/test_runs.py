@@ -215,8 +215,8 @@ def test_resuming_with_nothing_left_to_train_validates_and_says_so(run, capsys):
         ({"image_size": 48}, "image_size: 48"),
         ({"mlm_prob": 0.3}, "mlm_prob: 0.3"),
         ({"text_modality_dropout": 0.1}, "text_modality_dropout: 0.1"),
-        ({"batch_size": 32}, r"accumulate \(batch_size\): 2"),
-        ({"per_gpu_batchsize": 8, "batch_size": 8}, r"device_batch \(per_gpu_batchsize\): 8"),
+        ({"batch_size": 32}, "batch_size: 32, the run has 16"),
+        ({"per_gpu_batchsize": 8, "batch_size": 8}, r"per_gpu_batchsize: 8, the run has 16\n  batch_size: 8"),
     ],
     ids=str,
 )
