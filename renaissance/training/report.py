@@ -163,7 +163,7 @@ class RunReport:
             },
             "examples": {split: len(source) for split, source in session.assembly.sources.items()},
             "device": _device_name(session),
-            "command": history.start["command"] if history else self._command_line,
+            "command": (history.start if history else {}).get("command", self._command_line),
         }
 
     def _parts(self) -> list[PartFigures]:
