@@ -335,7 +335,7 @@ def test_a_change_holds_for_the_next_resume_too(run):
 
 def test_what_a_killed_leg_took_is_what_its_checkpoint_knows(tmp_path):
     folder = RunFolder(tmp_path)
-    checkpoint: Any = SimpleNamespace(path=folder.last_checkpoint, spent=Spent(30.0, 20.0, 100, 7))
+    checkpoint = SimpleNamespace(path=folder.last_checkpoint, spent=Spent(30.0, 20.0, 100, 7))
     assert spent_before(folder, checkpoint) == Spent(30.0, 20.0, 100, 7)
     folder.summary.write_text(json.dumps({"wall_seconds": 12.0, "peak_memory_bytes": 9}))  # of the leg before
     assert spent_before(folder, checkpoint) == Spent(30.0, 20.0, 100, 9)
