@@ -1,4 +1,4 @@
-"""A resumed run: what of its settings stays, what may change and then does, and what it remembers."""
+"""A resumed run's settings: what stays, what may change and then does, and how long its schedule is."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.history import read_history
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.assemble import assemble
-from renaissance.training.checkpoints import Spent
 from renaissance.training.devices import Devices
-from renaissance.training.resuming import Resumption, find_resumption, spent_before
+from renaissance.training.resuming import Resumption, find_resumption
 from renaissance.training.session import Session
 from tests.training.conftest import Runner
 from tests.training.interrupting import stop_at
@@ -221,7 +220,7 @@ def finished(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 @pytest.mark.parametrize("warmup_steps", [1, 0.25])
 def test_a_longer_training_follows_the_schedule_of_its_length(finished, tmp_path, warmup_steps):
-    rates: list[float] = []
+    rates = []
     longer = trained_on(finished.last_checkpoint, tmp_path, rates=rates, max_steps=12, warmup_steps=warmup_steps)
     assert differ(torch.load(finished.last_checkpoint, weights_only=True)["state_dict"], longer.weights)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
@@ -256,50 +255,7 @@ def test_the_schedule_can_be_kept_but_not_at_a_rate_of_0(finished, stopped, tmp_
     assert shorter.groups[0]["lr"] == pytest.approx(1e-3 * (1 - 3 / 5)), "of 6 steps, at step 4"
 
 
-# A run's own settings, and what it remembers
-
-
-def test_a_resumed_run_has_its_own_settings_and_keeps_what_it_began_with(run, pretrained, capsys):
-    named = ("task_finetune_imdb", "scenes")
-    settings = {"max_steps": 4, "max_epoch": None, "learning_rate": 1e-3, "log_interval": 1, "batch_size": 8,
-                "per_gpu_batchsize": 8, "load_path": str(pretrained())}  # fmt: skip
-    with pytest.raises(Interrupted):
-        run(*named, **settings, log_scalar=stop_at(2, "imdb/train/loss"))
-    folder = RunFolder(run.log_dir / "finetune_imdb" / "1")
-    began = {path: path.read_bytes() for path in (folder.config, folder.loaded)}
-    command, summary = (json.loads(path.read_text()) for path in (folder.command, folder.summary))
-    assert command["resumes"] == []
-    started = time.time()
-    again, _ = run("task_finetune_imdb", resume_from="auto", lr_mult_head=2)  # neither scenes nor the overrides
-    took = time.time() - started
-    assert again == folder
-    assert {path: path.read_bytes() for path in began} == began
-    assert str(pretrained()) in folder.loaded.read_text()
-    history = json.loads(folder.command.read_text())
-    (resume,) = history["resumes"]
-    assert {**history, "resumes": []} == command
-    assert (resume["step"], resume["changed"]) == (2, {"lr_mult_head": [5, 2]})
-    assert resume["command"] == ["run.py", "task_finetune_imdb"]
-    assert "changed on resume: lr_mult_head 5.0 → 2.0" in capsys.readouterr().out
-    ended = json.loads(folder.summary.read_text())
-    assert summary["wall_seconds"] < ended["wall_seconds"] <= summary["wall_seconds"] + took
-    assert ended["command"] == command["command"]
-    found = read_history(folder)
-    assert found is not None
-    assert found.settings_now() == {**found.settings, "lr_mult_head": 2}
-    saved = torch.load(folder.last_checkpoint, weights_only=True)
-    assert saved["renaissance"]["settings"] == found.settings_now()
-    assert saved["spent"]["batches"] == 2, "of four, without the first of each leg"
-
-
-def test_its_config_repeats_a_run_that_was_resumed(run, pretrained):
-    settings = {**BEGUN, "max_steps": 3, "load_path": str(pretrained())}
-    with pytest.raises(Interrupted):
-        run("task_finetune_imdb", "scenes", **settings, log_scalar=stop_at(1, "imdb/train/loss"))
-    folder, _ = run("task_finetune_imdb", resume_from="auto")
-    again, _ = run(**json.loads(folder.config.read_text()))
-    assert again.path.name == "2"
-    assert again.metrics.read_bytes() == folder.metrics.read_bytes()
+# A run's own settings
 
 
 def test_a_named_configuration_is_compared_where_no_command_of_the_run_had_it(stopped, tmp_path):
@@ -313,33 +269,3 @@ def test_a_named_configuration_is_compared_where_no_command_of_the_run_had_it(st
     with pytest.raises(UserError, match=r"batch_size: 16 \(of tiny\), the run has 8"):
         resumption(alone, *named)
     assert resumption(alone).settings.batch_size == 8
-
-
-def test_a_change_holds_for_the_next_resume_too(run):
-    def stop(at: int) -> dict[str, Any]:
-        return {"log_scalar": stop_at(at, "itm/train/loss"), "resume_from": "auto"}
-
-    with pytest.raises(Interrupted):
-        run("task_itm", "scenes", "tiny", **{**BEGUN, "max_steps": 4}, **stop(1))
-    with pytest.raises(Interrupted):
-        run("task_itm", **stop(2), learning_rate=5e-3)
-    folder, _ = run("task_itm", resume_from="auto", loss_names={"itm": 1})
-    assert torch.load(folder.last_checkpoint, weights_only=True)["renaissance"]["settings"]["learning_rate"] == 5e-3
-    assert json.loads(folder.config.read_text())["learning_rate"] == 1e-3
-    assert json.loads(folder.config.read_text())["resume_from"] is None, "auto began a new run"
-    assert [resume["changed"] for resume in json.loads(folder.command.read_text())["resumes"]] == [
-        {"learning_rate": [1e-3, 5e-3]},
-        {},
-    ]
-
-
-def test_what_a_killed_leg_took_is_what_its_checkpoint_knows(tmp_path):
-    folder = RunFolder(tmp_path)
-    checkpoint = SimpleNamespace(path=folder.last_checkpoint, spent=Spent(30.0, 20.0, 100, 7))
-    assert spent_before(folder, checkpoint) == Spent(30.0, 20.0, 100, 7)
-    folder.summary.write_text(json.dumps({"wall_seconds": 12.0, "peak_memory_bytes": 9}))  # of the leg before
-    assert spent_before(folder, checkpoint) == Spent(30.0, 20.0, 100, 9)
-    folder.summary.write_text(json.dumps({"wall_seconds": 40.0, "peak_memory_bytes": 5}))
-    assert spent_before(folder, checkpoint) == Spent(40.0, 20.0, 100, 7)
-    assert spent_before(RunFolder(tmp_path / "new"), checkpoint) == Spent()
-    assert spent_before(folder, None) == Spent()
