@@ -273,7 +273,7 @@ def test_a_command_line_that_resumes_is_not_checked_against_defaults_that_the_ru
     (tmp_path / "last.ckpt").touch()
     config = {**ex.configurations[0](), "resume_from": str(tmp_path / "last.ckpt"), "end_lr": 1e-4}
     assert check_settings(config, "train").end_lr == 1e-4
-    with pytest.raises(UserError, match="end_lr=.* is above learning_rate"):
+    with pytest.raises(UserError, match=r"end_lr=.* is above learning_rate"):
         check_settings({**config, "resume_from": None}, "train")
 
 
