@@ -214,6 +214,7 @@ def defaults() -> None:
     # == How long ==
     max_epoch = 100  # times the data are seen; whichever of these two comes first ends the training
     max_steps = 100000  # optimiser steps
+    resume_schedule = "new"  # of a run resumed to another length. new: learning rates follow; kept: end_lr holds on
     val_check_interval = 1.0  # how often to validate: 1.0 once an epoch, 0.25 four times, 500 every 500 steps
     monitor = None  # tells the best, such as mlm/val/loss; None: the task's own, of several tasks their weighted loss
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not

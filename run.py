@@ -44,6 +44,7 @@ from sacred.run import Run
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.settings import Command, Settings, check_settings
+from renaissance.settings.chosen import Chosen
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.help import grouped_settings, help_for_name
 from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
@@ -248,20 +249,19 @@ def _faults_of_file(name: str) -> list[str]:
     return [] if isinstance(content, dict) else [f"{name}: must hold settings by name"]
 
 
-def _chosen(meta: Mapping[str, Any], test_only: bool) -> frozenset[str]:
-    """The settings that a named configuration or the command line set, as opposed to defaults.
+def _chosen(meta: Mapping[str, Any], test_only: bool) -> Chosen:
+    """What named configurations and the command line set, as opposed to defaults.
 
     A test is as its checkpoint was trained, and on the same data, whatever the task's named configuration begins a
     training with; only the command line changes that, or a configuration that names data and no task, such as `coco`.
     """
-    named: set[str] = set()
-    for name in meta["named_configs"]:
-        values = ex.named_configs[name]() if name in ex.named_configs else load_config_file(name)
-        if not test_only:
-            named.update(values)
-        elif "loss_names" not in values:
-            named.update({"datasets"} & values.keys())
-    return frozenset(named | set(meta["config_updates"]))
+    named = {
+        name: frozenset(ex.named_configs[name]() if name in ex.named_configs else load_config_file(name))
+        for name in meta["named_configs"]
+    }
+    if test_only:
+        named = {name: settings & {"datasets"} for name, settings in named.items() if "loss_names" not in settings}
+    return Chosen(named, meta["config_updates"])
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

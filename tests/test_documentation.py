@@ -123,6 +123,10 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         {"result/foundation_captioning/1/checkpoints/best.ckpt": "{captioned}"},
     ),
     "python run.py with task_mlm_itm_deit_electra resume_from=auto": (f"{RANDOM} coco tokenizer={{bert}}", {}),
+    "python run.py with resume_from=result/mlm_itm_deit_electra/1/checkpoints/last.ckpt max_steps=100000": (
+        SHORT.replace("num_scenes=60", "log_interval=1"),
+        {"result/mlm_itm_deit_electra/1/checkpoints/last.ckpt": CHECKPOINT},
+    ),
     "python run.py with task_mlm_itm_deit_electra random_init coco tokenizer=/data/tokenizers/bert-base-uncased "
     "num_gpus=0 batch_size=16 per_gpu_batchsize=16 max_steps=50": (RANDOM, {"/data": "{real}"}),
     "python run.py with task_finetune_imdb random_init tokenizer_type=word vocab_size=20000 min_frequency=10": (

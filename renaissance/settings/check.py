@@ -27,6 +27,7 @@ def check_settings(config: Mapping[str, Any], command: Command | None = None) ->
         config: every setting by name, as Sacred resolved it.
         command: what the settings are for: "train", "prepare", "compare", …. With a command, what it needs
             is checked too (a task to train, files that must exist); without, only what is true of any configuration.
+            A training with `resume_from` is checked for what a command line that resumes needs.
 
     Raises:
         UserError: listing all faults, a line each.

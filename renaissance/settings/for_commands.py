@@ -129,9 +129,10 @@ def _export_from_and_to(settings: Settings) -> Iterator[str]:
 
 
 FILES: list[Check] = [_files, _folders, _manual_inputs]
-TRAINING: list[Check] = [_something_to_train, _test_needs_weights, _one_start]
+STARTING: list[Check] = [_test_needs_weights, _one_start]
 FOR_COMMAND: dict[str, list[Check]] = {
-    "train": TRAINING,
+    "train": [_something_to_train, *STARTING],
+    "resume": STARTING,
     "prepare": [_data_set_to_prepare],
     "compare": [_runs_to_compare],
     "export": [_export_from_and_to],

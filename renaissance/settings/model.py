@@ -1,7 +1,8 @@
 """`Settings`: everything a run is told, typed, checked and frozen.
 
 Comes in: the configuration that Sacred resolved, through `check_settings`. Goes out: attributes under the same
-names as in `config.py`, which alone holds the defaults and says what each setting means.
+names as in `config.py`, which alone holds the defaults and says what each setting means. Around each type stands what
+becomes of the setting when a run is resumed (`on_resume.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict
 
 from renaissance.settings import kinds
+from renaissance.settings.on_resume import Changes, Devices, Fixed, NoEffect, OfCommand
 
 
 @dataclass(frozen=True)
@@ -42,164 +44,173 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     # the experiment
-    exp_name: kinds.Name
-    seed: kinds.Seed
-    log_dir: kinds.Folder
-    data_root: kinds.Folder
-    datasets: kinds.Names
-    loss_names: kinds.LossWeights
-    load_path: kinds.CheckpointOrEmpty
-    load_modules: kinds.Modules
-    strict_loading: kinds.Switch
-    resume_from: kinds.Resume
-    test_only: kinds.Switch
-    fast_dev_run: kinds.Switch
-    tensorboard: kinds.Switch
-    log_interval: kinds.Count
+    exp_name: OfCommand[kinds.Name]
+    seed: Fixed[kinds.Seed]
+    log_dir: OfCommand[kinds.Folder]
+    data_root: NoEffect[kinds.Folder]
+    datasets: Fixed[kinds.Names]
+    loss_names: Fixed[kinds.LossWeights]
+    load_path: Fixed[kinds.CheckpointOrEmpty]
+    load_modules: Fixed[kinds.Modules]
+    strict_loading: Fixed[kinds.Switch]
+    resume_from: OfCommand[kinds.Resume]
+    test_only: OfCommand[kinds.Switch]
+    fast_dev_run: Fixed[kinds.Switch]
+    tensorboard: NoEffect[kinds.Switch]
+    log_interval: NoEffect[kinds.Count]
     # the machine
-    num_gpus: kinds.Gpus
-    num_nodes: kinds.Count
-    num_workers: kinds.CountOrZero
-    precision: kinds.Precision
+    num_gpus: Devices[kinds.Gpus]
+    num_nodes: Devices[kinds.Count]
+    num_workers: NoEffect[kinds.CountOrZero]
+    precision: Changes[kinds.Precision]
     # batches
-    batch_size: kinds.Count
-    per_gpu_batchsize: kinds.Count
-    eval_batch_size: kinds.Count
+    batch_size: Fixed[kinds.Count]
+    per_gpu_batchsize: Fixed[kinds.Count]
+    eval_batch_size: Changes[kinds.Count]
     # the one-tower model
-    model_type: Annotated[
-        Literal["two-tower", "one-tower", "late-fusion"], kinds.choice_words("two-tower", "one-tower", "late-fusion")
+    model_type: Fixed[
+        Annotated[
+            Literal["two-tower", "one-tower", "late-fusion"],
+            kinds.choice_words("two-tower", "one-tower", "late-fusion"),
+        ]
     ]
-    encoder: kinds.Pretrained
-    pooler_type: Annotated[Literal["double", "single"], kinds.choice_words("double", "single")]
-    random_init_encoder: kinds.Switch
-    encoder_manual_configuration: kinds.Switch
-    hidden_size: kinds.Count
-    num_heads: kinds.Count
-    num_layers: kinds.Count
-    mlp_ratio: kinds.Positive
-    drop_rate: kinds.Rate
-    embedding_size: kinds.Count
-    freeze_encoder: kinds.Switch
-    freeze_encoder_layers: kinds.CountOrZero
+    encoder: Fixed[kinds.Pretrained]
+    pooler_type: Fixed[Annotated[Literal["double", "single"], kinds.choice_words("double", "single")]]
+    random_init_encoder: Fixed[kinds.Switch]
+    encoder_manual_configuration: Fixed[kinds.Switch]
+    hidden_size: Fixed[kinds.Count]
+    num_heads: Fixed[kinds.Count]
+    num_layers: Fixed[kinds.Count]
+    mlp_ratio: Fixed[kinds.Positive]
+    drop_rate: Fixed[kinds.Rate]
+    embedding_size: Fixed[kinds.Count]
+    freeze_encoder: Fixed[kinds.Switch]
+    freeze_encoder_layers: Fixed[kinds.CountOrZero]
     # the two-tower model's image encoder
-    image_encoder: kinds.Pretrained
-    random_init_vision_encoder: kinds.Switch
-    image_encoder_manual_configuration: kinds.Switch
-    image_encoder_hidden_size: kinds.Count
-    image_encoder_num_heads: kinds.Count
-    image_encoder_num_layers: kinds.Count
-    image_encoder_mlp_ratio: kinds.Positive
-    image_encoder_drop_rate: kinds.Rate
-    image_encoder_embedding_size: kinds.Count
-    image_size: kinds.Count
-    original_image_size: kinds.OptionalCount
-    patch_size: kinds.OptionalCount
-    image_only: kinds.Switch
-    freeze_image_encoder: kinds.Switch
-    freeze_image_encoder_layers: kinds.CountOrZero
+    image_encoder: Fixed[kinds.Pretrained]
+    random_init_vision_encoder: Fixed[kinds.Switch]
+    image_encoder_manual_configuration: Fixed[kinds.Switch]
+    image_encoder_hidden_size: Fixed[kinds.Count]
+    image_encoder_num_heads: Fixed[kinds.Count]
+    image_encoder_num_layers: Fixed[kinds.Count]
+    image_encoder_mlp_ratio: Fixed[kinds.Positive]
+    image_encoder_drop_rate: Fixed[kinds.Rate]
+    image_encoder_embedding_size: Fixed[kinds.Count]
+    image_size: Fixed[kinds.Count]
+    original_image_size: Fixed[kinds.OptionalCount]
+    patch_size: Fixed[kinds.OptionalCount]
+    image_only: Fixed[kinds.Switch]
+    freeze_image_encoder: Fixed[kinds.Switch]
+    freeze_image_encoder_layers: Fixed[kinds.CountOrZero]
     # the two-tower model's text encoder
-    text_encoder: kinds.TextEncoders
-    text_encoder_config: kinds.FlagsOfEach
-    text_encoder_window_size: kinds.WindowOfEach
-    random_init_text_encoder: kinds.SwitchOfEach
-    text_encoder_manual_configuration: kinds.SwitchOfEach
-    text_encoder_hidden_size: kinds.CountOfEach
-    text_encoder_num_heads: kinds.CountOfEach
-    text_encoder_num_layers: kinds.CountOfEach
-    text_encoder_mlp_ratio: kinds.PositiveOfEach
-    text_encoder_drop_rate: kinds.RateOfEach
-    text_encoder_embedding_size: kinds.CountOfEach
-    max_text_len: kinds.TextLength
-    long_text: Annotated[
-        Literal["from_start", "from_end", "uniform"], kinds.choice_words("from_start", "from_end", "uniform")
+    text_encoder: Fixed[kinds.TextEncoders]
+    text_encoder_config: Fixed[kinds.FlagsOfEach]
+    text_encoder_window_size: Fixed[kinds.WindowOfEach]
+    random_init_text_encoder: Fixed[kinds.SwitchOfEach]
+    text_encoder_manual_configuration: Fixed[kinds.SwitchOfEach]
+    text_encoder_hidden_size: Fixed[kinds.CountOfEach]
+    text_encoder_num_heads: Fixed[kinds.CountOfEach]
+    text_encoder_num_layers: Fixed[kinds.CountOfEach]
+    text_encoder_mlp_ratio: Fixed[kinds.PositiveOfEach]
+    text_encoder_drop_rate: Fixed[kinds.RateOfEach]
+    text_encoder_embedding_size: Fixed[kinds.CountOfEach]
+    max_text_len: Fixed[kinds.TextLength]
+    long_text: Fixed[
+        Annotated[Literal["from_start", "from_end", "uniform"], kinds.choice_words("from_start", "from_end", "uniform")]
     ]
-    text_pooling: Annotated[Literal["cls", "mean", "max"], kinds.choice_words("cls", "mean", "max")]
-    vocab_size: kinds.OptionalCount
-    tokenizer: kinds.OptionalPretrained
-    vocab_file: kinds.OptionalFile
-    tokenizer_type: Annotated[
-        Literal["word", "wordpiece", "bpe", "character"], kinds.choice_words("word", "wordpiece", "bpe", "character")
+    text_pooling: Fixed[Annotated[Literal["cls", "mean", "max"], kinds.choice_words("cls", "mean", "max")]]
+    vocab_size: Fixed[kinds.OptionalCount]
+    tokenizer: Fixed[kinds.OptionalPretrained]
+    vocab_file: Fixed[kinds.OptionalFile]
+    tokenizer_type: Fixed[
+        Annotated[
+            Literal["word", "wordpiece", "bpe", "character"],
+            kinds.choice_words("word", "wordpiece", "bpe", "character"),
+        ]
     ]
-    min_frequency: kinds.Count
-    freeze_text_encoder: kinds.SwitchOfEach
-    freeze_text_encoder_layers: kinds.CountOrZeroOfEach
+    min_frequency: Fixed[kinds.Count]
+    freeze_text_encoder: Fixed[kinds.SwitchOfEach]
+    freeze_text_encoder_layers: Fixed[kinds.CountOrZeroOfEach]
     # the two-tower model's fuser
-    cross_layer_hidden_size: kinds.Count
-    num_cross_layers: kinds.Count
-    num_cross_layer_heads: kinds.Count
-    cross_layer_mlp_ratio: kinds.Positive
-    cross_layer_drop_rate: kinds.Rate
-    freeze_cross_modal: kinds.Switch
+    cross_layer_hidden_size: Fixed[kinds.Count]
+    num_cross_layers: Fixed[kinds.Count]
+    num_cross_layer_heads: Fixed[kinds.Count]
+    cross_layer_mlp_ratio: Fixed[kinds.Positive]
+    cross_layer_drop_rate: Fixed[kinds.Rate]
+    freeze_cross_modal: Fixed[kinds.Switch]
     # the text decoder
-    decoder: kinds.OptionalPretrained
-    random_init_decoder: kinds.Switch
-    decoder_hidden_size: kinds.Count
-    decoder_num_heads: kinds.Count
-    decoder_num_layers: kinds.Count
-    decoder_mlp_ratio: kinds.Positive
-    decoder_drop_rate: kinds.Rate
-    freeze_decoder: kinds.Switch
+    decoder: Fixed[kinds.OptionalPretrained]
+    random_init_decoder: Fixed[kinds.Switch]
+    decoder_hidden_size: Fixed[kinds.Count]
+    decoder_num_heads: Fixed[kinds.Count]
+    decoder_num_layers: Fixed[kinds.Count]
+    decoder_mlp_ratio: Fixed[kinds.Positive]
+    decoder_drop_rate: Fixed[kinds.Rate]
+    freeze_decoder: Fixed[kinds.Switch]
     # images
-    train_transform_keys: kinds.TransformKeys
-    val_transform_keys: kinds.TransformKeys
-    randaugment_operations: kinds.Count
-    randaugment_magnitude: kinds.Magnitude
+    train_transform_keys: Fixed[kinds.TransformKeys]
+    val_transform_keys: Fixed[kinds.TransformKeys]
+    randaugment_operations: Fixed[kinds.Count]
+    randaugment_magnitude: Fixed[kinds.Magnitude]
     # tasks
-    whole_word_masking: kinds.Switch
-    mlm_prob: kinds.Probability
-    draw_false_image: kinds.CountOrZero
-    draw_false_text: kinds.CountOrZero
-    itm_false_from: Annotated[Literal["batch", "dataset"], kinds.choice_words("batch", "dataset")]
+    whole_word_masking: Fixed[kinds.Switch]
+    mlm_prob: Fixed[kinds.Probability]
+    draw_false_image: Fixed[kinds.CountOrZero]
+    draw_false_text: Fixed[kinds.CountOrZero]
+    itm_false_from: Fixed[Annotated[Literal["batch", "dataset"], kinds.choice_words("batch", "dataset")]]
     # regularisation
-    mixing_alpha: kinds.NotNegative
-    text_modality_dropout: kinds.Rate
-    image_modality_dropout: kinds.Rate
+    mixing_alpha: Fixed[kinds.NotNegative]
+    text_modality_dropout: Fixed[kinds.Rate]
+    image_modality_dropout: Fixed[kinds.Rate]
     # captions
-    caption_prefix_encoder: kinds.Switch
-    label_smoothing: kinds.Rate
-    caption_metric_images: kinds.CountOrZero
-    generation_strategy: Annotated[Literal["greedy", "beam", "sample"], kinds.choice_words("greedy", "beam", "sample")]
-    num_beams: kinds.Count
-    top_k: kinds.OptionalCount
-    top_p: kinds.Probability
-    temperature: kinds.Positive
-    repetition_penalty: kinds.Positive
-    max_generated_tokens: kinds.OptionalCount
-    sample_interval: kinds.OptionalCount
-    num_samples: kinds.CountOrZero
-    manual_inputs: kinds.ManualInputs
+    caption_prefix_encoder: Fixed[kinds.Switch]
+    label_smoothing: Changes[kinds.Rate]
+    caption_metric_images: Changes[kinds.CountOrZero]
+    generation_strategy: Changes[
+        Annotated[Literal["greedy", "beam", "sample"], kinds.choice_words("greedy", "beam", "sample")]
+    ]
+    num_beams: Changes[kinds.Count]
+    top_k: Changes[kinds.OptionalCount]
+    top_p: Changes[kinds.Probability]
+    temperature: Changes[kinds.Positive]
+    repetition_penalty: Changes[kinds.Positive]
+    max_generated_tokens: Changes[kinds.OptionalCount]
+    sample_interval: NoEffect[kinds.OptionalCount]
+    num_samples: NoEffect[kinds.CountOrZero]
+    manual_inputs: NoEffect[kinds.ManualInputs]
     # the optimiser
-    optim_type: Annotated[Literal["adamw", "adam", "sgd"], kinds.choice_words("adamw", "adam", "sgd")]
-    learning_rate: kinds.Positive
-    weight_decay: kinds.NotNegative
-    adam_betas: kinds.Betas
-    adam_epsilon: kinds.Positive
-    momentum: kinds.Rate
-    decay_power: kinds.Decay
-    end_lr: kinds.NotNegative
-    warmup_steps: kinds.WarmUp
-    lr_mult_head: kinds.Positive
-    lr_mult_cross_modal: kinds.Positive
-    gradient_clip_val: kinds.OptionalPositive
+    optim_type: Fixed[Annotated[Literal["adamw", "adam", "sgd"], kinds.choice_words("adamw", "adam", "sgd")]]
+    learning_rate: Changes[kinds.Positive]
+    weight_decay: Changes[kinds.NotNegative]
+    adam_betas: Changes[kinds.Betas]
+    adam_epsilon: Changes[kinds.Positive]
+    momentum: Changes[kinds.Rate]
+    decay_power: Changes[kinds.Decay]
+    end_lr: Changes[kinds.NotNegative]
+    warmup_steps: Changes[kinds.WarmUp]
+    lr_mult_head: Changes[kinds.Positive]
+    lr_mult_cross_modal: Changes[kinds.Positive]
+    gradient_clip_val: Changes[kinds.OptionalPositive]
     # how long
-    max_epoch: kinds.OptionalCount
-    max_steps: kinds.OptionalCount
-    val_check_interval: kinds.Interval
-    monitor: kinds.Metric
-    early_stopping_patience: kinds.OptionalCount
-    early_stopping_min_delta: kinds.NotNegative
+    max_epoch: Changes[kinds.OptionalCount]
+    max_steps: Changes[kinds.OptionalCount]
+    resume_schedule: Changes[Annotated[Literal["new", "kept"], kinds.choice_words("new", "kept")]]
+    val_check_interval: Changes[kinds.Interval]
+    monitor: Fixed[kinds.Metric]
+    early_stopping_patience: Changes[kinds.OptionalCount]
+    early_stopping_min_delta: Changes[kinds.NotNegative]
     # the command `prepare`
-    dataset: kinds.OptionalText
-    raw_root: kinds.OptionalFolder
-    dataset_name: kinds.OptionalText
-    val_fraction: kinds.Share
-    max_rejected_fraction: kinds.Tolerance
-    num_scenes: kinds.Count
+    dataset: NoEffect[kinds.OptionalText]
+    raw_root: NoEffect[kinds.OptionalFolder]
+    dataset_name: NoEffect[kinds.OptionalText]
+    val_fraction: NoEffect[kinds.Share]
+    max_rejected_fraction: NoEffect[kinds.Tolerance]
+    num_scenes: NoEffect[kinds.Count]
     # the command `compare`
-    runs: kinds.OptionalFolders
-    compare_dir: kinds.OptionalFolder
+    runs: NoEffect[kinds.OptionalFolders]
+    compare_dir: NoEffect[kinds.OptionalFolder]
     # the command `export`
-    export_dir: kinds.OptionalFolder
+    export_dir: NoEffect[kinds.OptionalFolder]
 
     def active_tasks(self) -> list[str]:
         """The tasks with a weight above 0, in alphabetical order."""

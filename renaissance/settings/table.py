@@ -18,10 +18,12 @@ from pathlib import Path
 
 from renaissance.settings.check import allowed_words
 from renaissance.settings.model import Settings
+from renaissance.settings.on_resume import on_resume
 from renaissance.whole_files import whole_file
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.py"
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
+COLUMNS = ("setting", "default", "must be", "on resume", "what it is")
 HEADING = re.compile(r"# == (.+) ==")
 
 
@@ -42,9 +44,9 @@ def settings_table(config: Path = CONFIG) -> str:
     for row in read_defaults(config.read_text(encoding="utf-8")):
         if row.group != group:
             group = row.group
-            lines += ["", f"**{group}**", "", "| setting | default | must be | what it is |", "|---|---|---|---|"]
-        allowed = allowed_words(Settings.model_fields[row.name])
-        cells = [f"`{row.name}`", f"`{row.default}`", allowed, row.meaning]
+            lines += ["", f"**{group}**", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        field = Settings.model_fields[row.name]
+        cells = [f"`{row.name}`", f"`{row.default}`", allowed_words(field), on_resume(field).value, row.meaning]
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |")
     return "\n".join(lines[1:]) + "\n"
 

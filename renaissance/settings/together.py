@@ -19,13 +19,18 @@ from renaissance.settings.model import Settings
 
 GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
 
-Command = Literal["train", "prepare", "compare", "export", "print"]
+Command = Literal["train", "resume", "prepare", "compare", "export", "print"]
 
 
 def faults_together(settings: Settings, command: Command | None) -> list[str]:
-    """All faults of the settings taken together; attributes that are at fault themselves may be missing."""
-    checks = list(ALWAYS)
-    if command in ("train", "export", "print"):
+    """All faults of the settings taken together; attributes that are at fault themselves may be missing.
+
+    A resumed run's settings are its own, so only with those are the command line's checked together.
+    """
+    if command == "train" and getattr(settings, "resume_from", None) is not None:
+        command = "resume"
+    checks = [] if command == "resume" else list(ALWAYS)
+    if command in ("train", "resume", "export", "print"):
         checks += FILES
     checks += FOR_COMMAND.get(command or "", [])
     faults: list[str] = []

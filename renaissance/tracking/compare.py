@@ -19,6 +19,7 @@ from renaissance.settings import Settings
 from renaissance.settings.discovery import task_attribute
 from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
+from renaissance.tracking.history import History, read_history
 from renaissance.tracking.metrics import Point, best_point, read_rows
 from renaissance.tracking.run_folder import RunFolder, new_numbered_folder
 from renaissance.whole_files import write_csv
@@ -34,7 +35,7 @@ class ReadRun:
 
     Attributes:
         name: what tables and legends call it.
-        settings: its resolved settings.
+        settings: its resolved settings; where a resume changed one, in words.
         points: its metrics by name, `<task>/<split>/<metric>`.
         examples_per_second: in training; None where the run has no summary, or none in it.
         remark: what is to be known of it, such as that it is not finished; empty where there is nothing.
@@ -92,7 +93,7 @@ def read_run(given: str, name: str) -> ReadRun:
         UserError: a file of it cannot be read, or it has no metrics yet.
     """
     folder = RunFolder(Path(given))
-    settings = _read_json(folder.config)
+    settings = _with_changes(_read_json(folder.config), read_history(folder))
     points: dict[str, list[Point]] = defaultdict(list)
     try:
         for metric, point in read_rows(folder.metrics):
@@ -148,6 +149,15 @@ def _monitored(task: str, points: Mapping[str, object]) -> str:
 def _text(value: object) -> str:
     """A setting's value as a table shows it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _with_changes(settings: dict[str, Any], history: History | None) -> dict[str, Any]:
+    """The settings that a run began with; one that a resume changed in words, such as "0.002, from step 5 0.001"."""
+    settings = dict(settings)
+    for resume in history.resumes if history else ():
+        for name, (_, after) in resume["changed"].items():
+            settings[name] = f"{_text(settings.get(name))}, from step {resume['step']:,} {_text(after)}"
+    return settings
 
 
 def _read_json(path: Path) -> dict[str, Any]:

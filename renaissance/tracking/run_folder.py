@@ -1,7 +1,7 @@
 """The folder of a run, `<log_dir>/<exp_name>/<n>/`: where everything in it lies, and which folder is a run's.
 
-config.json          the resolved settings; `python run.py with <folder>/config.json` repeats the run
-command.json         the command that made it, when, where, and with which versions
+config.json          the resolved settings as the run began; `python run.py with <folder>/config.json` repeats it
+command.json         the command that began it, when, where, and with which versions; the same of each resume
 vocabulary.json      token → number; can be another run's vocab_file
 tokenizer.json       the whole tokenizer, as the tokenizers library saves it; can be one too
 loaded.csv           what became of every tensor of the checkpoints that the run started from

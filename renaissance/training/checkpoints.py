@@ -45,6 +45,23 @@ class ModelDescription:
     image_statistics: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What a run has taken so far, over all its legs: from its start, and from each resume, to the next stop.
+
+    Attributes:
+        wall_seconds: from a leg's start to its end.
+        training_seconds: in training batches alone, without validations and each leg's first batch.
+        batches: that a device trained on in these.
+        peak_memory_bytes: the most memory that the main process has held.
+    """
+
+    wall_seconds: float = 0.0
+    training_seconds: float = 0.0
+    batches: int = 0
+    peak_memory_bytes: int = 0
+
+
 @dataclass
 class Checkpoint:
     """A checkpoint that has been read.
@@ -60,6 +77,7 @@ class Checkpoint:
         stopping: the score that early stopping measures by, and for how many validations there was no better one;
             None where nothing was counted.
         monitor: what these scores are of, as `Monitor.name` calls it.
+        spent: what its run had taken when it was written.
     """
 
     path: Path
@@ -71,6 +89,7 @@ class Checkpoint:
     best: tuple[float, int] | None = None
     stopping: tuple[float, int] | None = None
     monitor: str = ""
+    spent: Spent = Spent()
 
     def position(self) -> tuple[int, float]:
         """How far its weights were trained: optimiser steps, and times that the data were seen (0 if it is unsaid)."""
@@ -102,6 +121,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         best=content.get("best"),
         stopping=content.get("stopping"),
         monitor=str(content.get("monitor", "")),
+        spent=Spent(**content.get("spent", {})),
     )
 
 

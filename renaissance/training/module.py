@@ -11,7 +11,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from renaissance.data.batch import Batch
 from renaissance.data.streams import stream
@@ -28,7 +27,7 @@ from renaissance.training.optimizer import build_optimizer, check_parts, paramet
 from renaissance.training.pixels import Pixels
 from renaissance.training.plan import Plan
 from renaissance.training.recorder import Recorder
-from renaissance.training.schedule import LearningRateFactor
+from renaissance.training.schedule import LearningRateFactor, Schedule
 
 
 class MetricSink(Protocol):
@@ -182,14 +181,14 @@ class TrainingModule(pl.LightningModule):
         assert self.plan is not None
         return LearningRateFactor(
             warmup_steps=self.plan.warmup_steps,
-            total_steps=self.plan.total_steps,
+            total_steps=self.plan.schedule_steps,
             decay_power=self.settings.decay_power,
             end_factor=self.settings.end_lr / self.settings.learning_rate,
         )
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(parameter_groups(self.parts(), self.settings), self.settings)
-        schedule = LambdaLR(optimizer, self.learning_rate_factor())
+        schedule = Schedule(optimizer, self.learning_rate_factor())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(

@@ -64,11 +64,25 @@ def check_parts(module: nn.Module, parts: Sequence[Part]) -> None:
 def build_optimizer(groups: list[dict[str, Any]], settings: Settings) -> torch.optim.Optimizer:
     """AdamW, Adam or SGD over the groups, in PyTorch's fused form.
 
+    A state that is loaded brings its running means; rates, decays and the like stay those of the settings.
     With `precision=16-mixed` the fused form would unscale gradients itself, after clipping, so it is left out there.
     """
-    fused = settings.precision != "16-mixed"
+    common: dict[str, Any] = {"lr": settings.learning_rate, "fused": settings.precision != "16-mixed"}
+    optimizer: torch.optim.Optimizer
     if settings.optim_type == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused)
-    kind = torch.optim.AdamW if settings.optim_type == "adamw" else torch.optim.Adam
-    beta1, beta2 = settings.adam_betas
-    return kind(groups, lr=settings.learning_rate, betas=(beta1, beta2), eps=settings.adam_epsilon, fused=fused)
+        optimizer = torch.optim.SGD(groups, momentum=settings.momentum, **common)
+    else:
+        kind = torch.optim.AdamW if settings.optim_type == "adamw" else torch.optim.Adam
+        beta1, beta2 = settings.adam_betas
+        optimizer = kind(groups, betas=(beta1, beta2), eps=settings.adam_epsilon, **common)
+    optimizer.register_load_state_dict_pre_hook(_with_own_options)
+    return optimizer
+
+
+def _with_own_options(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """A saved state with the options of this optimiser's groups in place of the saved ones."""
+    groups = [
+        {**own, "params": saved["params"]}
+        for own, saved in zip(optimizer.param_groups, state["param_groups"], strict=True)
+    ]
+    return {**state, "param_groups": groups}

@@ -35,6 +35,7 @@ from renaissance.training.parts import (
     part_of_tensor,
     settled_by,
 )
+from renaissance.training.unset import came_to, in_words
 
 ARCHITECTURE = (*ENCODERS, DECODER, "fuser", "pooler", "text_embeddings", "image_embeddings")
 
@@ -115,10 +116,12 @@ def find_origin(
                     f"load_modules: the parts {given[name].part} and {loan.part} do not go together: {name} is "
                     f"{current[name]!r} in {given[name].checkpoint.path} and {saved[name]!r} in {loan.checkpoint.path}."
                 )
-            asked = name in chosen and current[name] != saved[name] and _is_used(name, saved, current, sides)
+            same = (saved[name], came_to(name, loan.checkpoint.description)) if name in chosen else ()
+            asked = name in chosen and current[name] not in same and _is_used(name, saved, current, sides)
             if asked and strict:
                 contradictions.append(
-                    f"  {name}: {current[name]!r} was asked for, the checkpoint has {saved[name]!r}"
+                    f"  {name}: {current[name]!r} was asked for, the checkpoint has "
+                    + in_words(name, loan.checkpoint.description)
                     + (f" ({loan.part} of {loan.checkpoint.path})" if loan.part else "")
                 )
             if asked and not strict:

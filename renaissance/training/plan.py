@@ -26,6 +26,7 @@ class Plan:
         total_steps: optimiser steps of the whole training.
         validate_every: optimiser steps from one validation to the next.
         warmup_steps: optimiser steps until the full learning rate.
+        schedule_steps: the optimiser step at which the learning rate's schedule comes to its end.
     """
 
     device_batch: int
@@ -35,6 +36,7 @@ class Plan:
     total_steps: int
     validate_every: int
     warmup_steps: int
+    schedule_steps: int
 
     @property
     def effective_batch(self) -> int:
@@ -51,8 +53,16 @@ class Plan:
         return step * self.accumulate / self.epoch_batches
 
 
-def make_plan(settings: Settings, examples: int, world_size: int) -> tuple[Plan, list[str]]:
+def make_plan(
+    settings: Settings, examples: int, world_size: int, schedule_steps: int | None = None
+) -> tuple[Plan, list[str]]:
     """The plan of a training on `examples` examples, and remarks on where it departs from what was asked for.
+
+    Args:
+        settings: the run's settings.
+        examples: those of the training set.
+        world_size: devices.
+        schedule_steps: where the learning rate's schedule ends; None for the end of the training.
 
     Raises:
         UserError: if there is no example to train on.
@@ -65,6 +75,7 @@ def make_plan(settings: Settings, examples: int, world_size: int) -> tuple[Plan,
     wanted = max(1, settings.batch_size // (settings.per_gpu_batchsize * world_size))
     accumulate = min(wanted, epoch_batches)
     total_steps = _total_steps(settings, epoch_batches, accumulate)
+    schedule_steps = schedule_steps or total_steps
     plan = Plan(
         device_batch=device_batch,
         accumulate=accumulate,
@@ -72,7 +83,8 @@ def make_plan(settings: Settings, examples: int, world_size: int) -> tuple[Plan,
         epoch_batches=epoch_batches,
         total_steps=total_steps,
         validate_every=_validate_every(settings, epoch_batches, accumulate),
-        warmup_steps=_warmup_steps(settings, total_steps),
+        warmup_steps=_warmup_steps(settings, schedule_steps),
+        schedule_steps=schedule_steps,
     )
     if plan.effective_batch != settings.batch_size:
         remarks.append(

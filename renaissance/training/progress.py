@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pytorch_lightning as pl
 from tqdm import tqdm
 
+from renaissance.tracking.summary import peak_memory_bytes
+from renaissance.training.checkpoints import Spent
 from renaissance.training.module import TrainingModule
 from renaissance.training.plan import Plan
 
@@ -26,13 +29,35 @@ def duration(seconds: float) -> str:
 
 
 class Throughput(pl.Callback):
-    """Counts the examples trained on and the seconds that took: without validation, and without the first step."""
+    """Counts the examples trained on and the seconds that took: without validation, and without the first batch.
 
-    def __init__(self, plan: Plan) -> None:
+    What a run has taken is part of every checkpoint, so a resumed run counts on.
+
+    Args:
+        plan: how the data are cut into steps.
+        started: when this leg of the run started, in seconds since the epoch.
+        before: what the run had taken then.
+    """
+
+    def __init__(self, plan: Plan, started: float, before: Spent) -> None:
         self._plan = plan
+        self._started = started
+        self._before = before
         self._last: float | None = None
-        self.seconds = 0.0
-        self.batches = 0
+        self.seconds = before.training_seconds
+        self.batches = before.batches
+
+    @property
+    def spent(self) -> Spent:
+        """What the run has taken so far."""
+        wall_seconds = self._before.wall_seconds + time.time() - self._started
+        memory = max(self._before.peak_memory_bytes, peak_memory_bytes())
+        return Spent(wall_seconds, self.seconds, self.batches, memory)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["spent"] = asdict(self.spent)
 
     @property
     def examples_per_second(self) -> float | None:

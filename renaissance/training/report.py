@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import pytorch_lightning
@@ -15,6 +15,7 @@ import transformers
 
 from renaissance import __version__
 from renaissance.tracking.curves import draw_curves
+from renaissance.tracking.history import add_resume, read_history, write_start
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.summary import (
     PartFigures,
@@ -26,6 +27,7 @@ from renaissance.tracking.summary import (
 )
 from renaissance.training.optimizer import learning_rate_of
 from renaissance.training.plan import Plan
+from renaissance.training.resuming import Resumption, new_learning_rate
 from renaissance.training.session import Session
 from renaissance.whole_files import write_csv, write_json
 
@@ -36,50 +38,77 @@ class RunReport:
     Args:
         folder: the run's folder.
         session: the run.
-        command_line: the command that made it.
-        started: when it started, in seconds since the epoch.
+        resumption: what it goes on from, and with which changes; None for a run that starts.
+        command_line: the command that made it start or go on.
+        started: when it did, in seconds since the epoch.
     """
 
-    def __init__(self, folder: RunFolder, session: Session, command_line: Sequence[str], started: float) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        session: Session,
+        resumption: Resumption | None,
+        command_line: Sequence[str],
+        started: float,
+    ) -> None:
         self._folder = folder
         self._session = session
+        self._resumption = resumption
         self._command_line = list(command_line)
         self._started = started
 
     def start(self) -> None:
-        """Write settings, command and vocabulary; print the parts, the data, the plan and every remark."""
+        """Write what the run begins or goes on with; print the parts, the data, the plan and every remark."""
         if not self._session.is_main:
             return
         assembly, plan = self._session.assembly, self._session.plan
-        write_json(self._folder.config, assembly.settings.model_dump())
-        write_json(
-            self._folder.command,
-            {
-                "command": self._command_line,
-                "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
-                "folder": os.getcwd(),
-                "versions": _versions(),
-            },
-        )
-        if assembly.text is not None:
-            assembly.text.save(self._folder.vocabulary, self._folder.tokenizer)
+        self._record()
         task_notes = [note for task in assembly.tasks.values() for note in task.notes]
         for note in (*assembly.model.notes, *task_notes):
             print(note)
         for report in assembly.loaded:
             print(f"loaded from {report.source}:\n{report}")
-        if assembly.loaded:
-            rows = [(report.source, *row) for report in assembly.loaded for row in report.rows()]
-            write_csv(self._folder.loaded, ("checkpoint", "part", "tensor", "what", "shapes", "numbers"), rows)
         print(parts_table(self._parts()))
         counts = ", ".join(f"{split} {len(source):,}" for split, source in assembly.sources.items())
         print(f"examples: {counts}")
         if plan is not None:
             print(plan_in_words(plan, "val" in assembly.sources))
             print(f"best checkpoint by: {self._session.monitor.name}")
+        for line in self._changes():
+            print(line)
         for remark in self._session.remarks:
             print(f"warning: {remark}", file=sys.stderr)
         sys.stdout.flush()
+
+    def _record(self) -> None:
+        """Write what the run begins with; where it goes on in its folder, append that to its history."""
+        call = {
+            "command": self._command_line,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
+            "folder": os.getcwd(),
+            "versions": _versions(),
+        }
+        assembly, resumption = self._session.assembly, self._resumption
+        if resumption is not None and read_history(self._folder) is not None:
+            add_resume(self._folder, call, resumption.checkpoint.global_step, resumption.changed)
+            return
+        write_start(self._folder, assembly.settings.model_dump(), call)
+        if assembly.text is not None:
+            assembly.text.save(self._folder.vocabulary, self._folder.tokenizer)
+        if assembly.loaded:
+            rows = [(report.source, *row) for report in assembly.loaded for row in report.rows()]
+            write_csv(self._folder.loaded, ("checkpoint", "part", "tensor", "what", "shapes", "numbers"), rows)
+
+    def _changes(self) -> Iterator[str]:
+        """What a resumed run does differently from now on, a line each."""
+        resumption, plan = self._resumption, self._session.plan
+        if resumption is None or plan is None:
+            return
+        for name, (before, after) in resumption.changed.items():
+            yield f"changed on resume: {name} {before!r} → {after!r}"
+        rate = new_learning_rate(resumption.checkpoint, plan, resumption.settings)
+        if rate is not None:
+            yield rate
 
     def end(self, status: Literal["finished", "interrupted"]) -> dict[str, float]:
         """Write `summary.json` and the last curves, print the results and where the run lies.
@@ -115,6 +144,8 @@ class RunReport:
         assert session.metrics is not None
         parts = self._parts()
         keeping = session.keeping
+        spent = session.throughput.spent if session.throughput else None
+        history = read_history(self._folder)
         return {
             "status": status,
             "final": final_values(session.metrics.points),
@@ -123,9 +154,9 @@ class RunReport:
             "best_step": keeping.best_step if keeping else None,
             "stopped_early": session.stopped_early,
             "steps": session.module.steps_done,
-            "wall_seconds": time.time() - self._started,
+            "wall_seconds": spent.wall_seconds if spent else time.time() - self._started,
             "examples_per_second": session.throughput.examples_per_second if session.throughput else None,
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": spent.peak_memory_bytes if spent else peak_memory_bytes(),
             "effective_batch_size": session.plan.effective_batch if session.plan else None,
             "parameters": {
                 **{part.name: part.parameters for part in parts},
@@ -134,7 +165,7 @@ class RunReport:
             },
             "examples": {split: len(source) for split, source in session.assembly.sources.items()},
             "device": _device_name(session),
-            "command": self._command_line,
+            "command": (history.start if history else {}).get("command", self._command_line),
         }
 
     def _parts(self) -> list[PartFigures]:

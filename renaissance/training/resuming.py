@@ -1,49 +1,113 @@
-"""Whether a run can go on from a checkpoint: optimiser, schedule and position in the data must mean the same.
+"""Going on with a run: in which folder, from which checkpoint, with which settings.
 
-Comes in: what the checkpoint says and what is asked for now. Goes out: nothing, or one message that names every
-difference.
+Comes in: the settings of the command line and which of them the user chose. Goes out: the settings of the run, with
+what the command line adds to them, or one message that names everything that cannot differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import asdict
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from renaissance.errors import UserError
-from renaissance.settings import Settings
-from renaissance.training.checkpoints import Checkpoint
+from renaissance.settings import Settings, check_settings
+from renaissance.settings.chosen import Chosen
+from renaissance.settings.on_resume import OnResume, on_resume
+from renaissance.tracking.history import read_history, run_of
+from renaissance.tracking.run_folder import RunFolder, newest_unfinished, unfinished_run_of
+from renaissance.training.checkpoints import Checkpoint, Spent, read_checkpoint
+from renaissance.training.devices import this_rank
 from renaissance.training.plan import Plan
+from renaissance.training.schedule import LearningRateFactor
 
-# What the optimiser's state, the order of the data and the random choices rest on.
-SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freeze_image_encoder",
-        "freeze_text_encoder", "freeze_encoder_layers", "freeze_image_encoder_layers", "freeze_text_encoder_layers",
-        "freeze_cross_modal", "freeze_decoder", "mlm_prob", "whole_word_masking", "draw_false_image",
-        "draw_false_text", "itm_false_from", "train_transform_keys", "randaugment_operations",
-        "randaugment_magnitude", "mixing_alpha", "text_modality_dropout", "image_modality_dropout",
-        "monitor")  # fmt: skip
-# Where the user says nothing, the checkpoint's hold.
-SAME_IF_CHOSEN = ("image_size", "max_text_len", "long_text", "text_encoder_window_size",
-                  "text_pooling", "random_init_decoder", "drop_rate", "image_encoder_drop_rate",
-                  "text_encoder_drop_rate", "cross_layer_drop_rate", "decoder_drop_rate")  # fmt: skip
+# Numbers of a plan by which the position in the stream of training batches is counted, and what they follow from.
 POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
             "epoch_batches": "datasets"}  # fmt: skip
+# What a new run from another's checkpoint has in place of its starting weights.
+STARTED_ANEW = {"load_path": "", "load_modules": {}}
 
 
-def check_settings_resumable(checkpoint: Checkpoint, settings: Settings, chosen: Collection[str]) -> None:
-    """Compare what decides on optimiser and data, before anything is built.
+@dataclass(frozen=True)
+class Resumption:
+    """A run that goes on.
+
+    Attributes:
+        folder: the run's own; None where it goes on in a new one.
+        checkpoint: what it goes on from.
+        settings: the run's, with what the command line adds.
+        changed: the settings that differ from the run's so far, with the values before and after.
+    """
+
+    folder: RunFolder | None
+    checkpoint: Checkpoint
+    settings: Settings
+    changed: dict[str, tuple[Any, Any]]
+
+
+def find_resumption(settings: Settings, chosen: Chosen) -> Resumption | None:
+    """The run that `resume_from` names; None for a new run.
+
+    A run that was interrupted goes on in its own folder. A `resume_from` that is not the last checkpoint of an
+    interrupted run (a copy, or a finished run that is to be trained longer) goes on in a new one.
+
+    Args:
+        settings: those of the command line.
+        chosen: what of them the user set.
 
     Raises:
-        UserError: naming every setting that differs.
+        UserError: the checkpoint cannot be read, or the command line adds what cannot differ.
     """
-    saved, asked = checkpoint.description.settings, settings.model_dump()
-    names = [*SAME, *(name for name in SAME_IF_CHOSEN if name in chosen)]
-    differences = [
-        f"  {name}: {asked[name]!r}, the checkpoint's run has {saved[name]!r}"
-        for name in names
-        if name in saved and not _same(asked[name], saved[name])
-    ]
-    _refuse(checkpoint, differences)
+    if settings.resume_from is None:
+        return None
+    if settings.resume_from != "auto":
+        checkpoint = read_checkpoint(settings.resume_from)
+        return _resumption(unfinished_run_of(checkpoint.path), checkpoint, settings, chosen)
+    folder = newest_unfinished(settings.log_dir, settings.exp_name, alive_too=this_rank() > 0)
+    if this_rank() == 0:
+        parent = Path(settings.log_dir) / settings.exp_name
+        found = f"no unfinished run in {parent}; a new run" if folder is None else f"going on with {folder.path}"
+        print(f"resume_from=auto: {found}")
+    if folder is None:
+        return None
+    return _resumption(folder, read_checkpoint(folder.last_checkpoint), settings, chosen)
+
+
+def _resumption(folder: RunFolder | None, checkpoint: Checkpoint, settings: Settings, chosen: Chosen) -> Resumption:
+    """The run's own settings with what the command line adds."""
+    history = read_history(folder or run_of(checkpoint.path))
+    own = checkpoint.description.settings if folder is None or history is None else history.settings_now()
+    base = {**settings.model_dump(), **{name: own[name] for name in own.keys() & Settings.model_fields.keys()}}
+    if folder is None:
+        base |= {**STARTED_ANEW, "resume_from": settings.resume_from}
+    added = chosen.added_to(history.words() if history else ())
+    values, refused = dict(base), []
+    for name, by in added.items():
+        kind, asked = on_resume(Settings.model_fields[name]), _asked(name, settings, base, chosen)
+        if kind is OnResume.COMMAND and folder is not None:
+            continue
+        if kind is OnResume.FIXED and not _same(asked, base[name]):
+            named = "" if name in chosen.given else f" (of {by})"
+            refused.append(f"  {name}: {asked!r}{named}, the run has {base[name]!r}")
+        if kind is not OnResume.FIXED:
+            values[name] = asked
+    _refuse(checkpoint, refused)
+    changed = {name: (base[name], values[name]) for name in base if values[name] != base[name] and _of_run(name)}
+    return Resumption(folder, checkpoint, check_settings(values), changed)
+
+
+def _of_run(name: str) -> bool:
+    return on_resume(Settings.model_fields[name]) is not OnResume.COMMAND
+
+
+def _asked(name: str, settings: Settings, base: Mapping[str, Any], chosen: Chosen) -> Any:
+    """The value that the command line adds; of a dictionary only the entries that were given."""
+    value, given = settings.model_dump()[name], chosen.given.get(name)
+    if isinstance(given, Mapping) and isinstance(base[name], Mapping):
+        return {**base[name], **{key: value[key] for key in given}}
+    return value
 
 
 def _same(asked: Any, saved: Any) -> bool:
@@ -54,19 +118,33 @@ def _same(asked: Any, saved: Any) -> bool:
     return bool(asked == saved)
 
 
-def check_plan_resumable(checkpoint: Checkpoint, plan: Plan) -> None:
-    """Compare how the stream of training batches is cut: its position counts batches.
+def kept_schedule(settings: Settings, resumed: Checkpoint | None) -> int | None:
+    """The step at which the learning rate's schedule ends where a resumed run keeps it; None for its training's end."""
+    if resumed is None or settings.resume_schedule == "new" or not resumed.plan:
+        return None
+    return resumed.plan.get("schedule_steps", resumed.plan["total_steps"])
+
+
+def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: Settings) -> None:
+    """Check that the stream of training batches is cut as it was, and that what is left of it is learnt from.
 
     Raises:
-        UserError: naming every number that differs.
+        UserError: naming every number that differs, or a learning rate of 0 for the rest of the training.
     """
     asked = asdict(plan)
     differences = [
-        f"  {name} ({setting}): {asked[name]}, the checkpoint's run has {checkpoint.plan[name]}"
+        f"  {name} ({setting}): {asked[name]}, the run has {checkpoint.plan[name]}"
         for name, setting in POSITION.items()
         if name in checkpoint.plan and asked[name] != checkpoint.plan[name]
     ]
     _refuse(checkpoint, differences)
+    end = max(plan.schedule_steps, checkpoint.global_step)
+    if plan.total_steps > end and settings.end_lr == 0:
+        raise UserError(
+            f"resume_schedule=kept: the learning rate is end_lr, 0, from step {plan.schedule_steps:,} on, so nothing "
+            f"would be learnt in the steps from {end:,} to {plan.total_steps:,}. Give a rate that holds after the "
+            "schedule, such as end_lr=1e-6, or resume_schedule=new for a schedule of the new length."
+        )
 
 
 def _refuse(checkpoint: Checkpoint, differences: list[str]) -> None:
@@ -74,5 +152,50 @@ def _refuse(checkpoint: Checkpoint, differences: list[str]) -> None:
         raise UserError(
             f"{checkpoint.path}: this run cannot be resumed with other settings:\n"
             + "\n".join(differences)
-            + "\nGive the settings of the run that is resumed, or start a new run from its weights with load_path."
+            + "\nLeave these out (a resumed run has its own settings), or start a new run from its weights with "
+            "load_path."
         )
+
+
+def new_learning_rate(checkpoint: Checkpoint, plan: Plan, settings: Settings) -> str | None:
+    """How the learning rate differs from the one that the run had so far; None where it does not."""
+    if not checkpoint.plan:
+        return None
+    step = checkpoint.global_step
+    before = _rate_and_factor(checkpoint.plan, checkpoint.description.settings)
+    after = _rate_and_factor(asdict(plan), settings.model_dump())
+    if before == after:
+        return None
+    (old_rate, old), (rate, new) = before, after
+    return (
+        f"learning rate from step {step:,} on: {rate * new(step):.3g}, by a schedule of {new.total_steps:,} steps "
+        f"(so far: {old_rate * old(step):.3g}, by one of {old.total_steps:,})"
+    )
+
+
+def _rate_and_factor(plan: Mapping[str, int], settings: Mapping[str, Any]) -> tuple[float, LearningRateFactor]:
+    """The full learning rate, and what it is multiplied by at each step."""
+    rate = settings["learning_rate"]
+    steps = plan.get("schedule_steps", plan["total_steps"])
+    return rate, LearningRateFactor(plan["warmup_steps"], steps, settings["decay_power"], settings["end_lr"] / rate)
+
+
+def spent_before(folder: RunFolder, checkpoint: Checkpoint | None) -> Spent:
+    """What the earlier legs of the run in a folder took: as its checkpoint says, and its last end, if it saw one.
+
+    Of a leg that was killed, what it took after its last checkpoint is not known.
+    """
+    if checkpoint is None or folder.last_checkpoint.resolve() != checkpoint.path.resolve():
+        return Spent()
+    try:
+        ended = json.loads(folder.summary.read_text(encoding="utf-8"))
+        seconds, memory = float(ended["wall_seconds"]), int(ended["peak_memory_bytes"])
+    except (OSError, ValueError, TypeError, KeyError):
+        seconds, memory = 0.0, 0
+    known = checkpoint.spent
+    return Spent(
+        max(known.wall_seconds, seconds),
+        known.training_seconds,
+        known.batches,
+        max(known.peak_memory_bytes, memory),
+    )

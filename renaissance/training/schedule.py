@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from torch.optim.lr_scheduler import LambdaLR
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,20 @@ class LearningRateFactor:
         else:
             remaining = (1.0 - progress) ** self.decay_power
         return self.end_factor + (1.0 - self.end_factor) * remaining
+
+
+class Schedule(LambdaLR):
+    """Multiplies the full learning rate of each of an optimiser's groups by a factor of the step.
+
+    A state that is loaded says at which step the schedule is. Full rates and factor are those it was made with.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on at the step of a saved state."""
+        self.last_epoch = state_dict["last_epoch"]
+        self._step_count = state_dict["_step_count"]
+        self._last_lr = [
+            base * factor(self.last_epoch) for base, factor in zip(self.base_lrs, self.lr_lambdas, strict=True)
+        ]
+        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
+            group["lr"] = rate

@@ -25,7 +25,7 @@ from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.monitoring import Monitor
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
-from renaissance.training.resuming import check_plan_resumable
+from renaissance.training.resuming import check_plan_resumable, kept_schedule, spent_before
 from renaissance.training.signals import StopOnSignal, StopTraining
 from renaissance.training.stopping import early_stopping
 
@@ -64,6 +64,7 @@ class Session:
         folder: the run's folder.
         log_scalar: takes every metric as (name, value, step), for observers.
         resumed: the checkpoint that training goes on from; None to start at step 0.
+        started: when the run's work began, in seconds since the epoch.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Session:
         folder: RunFolder,
         log_scalar: LogScalar,
         resumed: Checkpoint | None,
+        started: float,
     ) -> None:
         _quieten_lightning()
         settings = assembly.settings
@@ -88,12 +90,13 @@ class Session:
         self.is_main = this_rank() == 0
         self.plan: Plan | None = None
         if not settings.test_only:
-            self.plan, remarks = make_plan(settings, len(assembly.sources["train"]), devices.world_size)
+            examples, kept = len(assembly.sources["train"]), kept_schedule(settings, resumed)
+            self.plan, remarks = make_plan(settings, examples, devices.world_size, kept)
             self.remarks += remarks
             self.monitor.check_split("val" in assembly.sources, settings.datasets)
             if resumed is not None:
-                check_plan_resumable(resumed, self.plan)
-        self.throughput = Throughput(self.plan) if self.plan else None
+                check_plan_resumable(resumed, self.plan, settings)
+        self.throughput = Throughput(self.plan, started, spent_before(folder, resumed)) if self.plan else None
         self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
         self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
@@ -169,7 +172,7 @@ class Session:
         step = resumed.global_step
         at_the_end = step >= self.plan.total_steps or self.stopped_early
         in_new_folder = self.folder.last_checkpoint.resolve() != resumed.path.resolve()
-        if at_the_end:
+        if at_the_end and self.is_main:
             print(f"nothing left to train: {resumed.path} is at step {step:,} of {self.plan.total_steps:,}")
         due = at_the_end or (step > 0 and step % self.plan.validate_every == 0)
         done = resumed.validated_step == step and not (at_the_end and in_new_folder)
@@ -186,7 +189,7 @@ class Session:
         if loader is None:
             if self.sheets is not None:  # of a user's own images, which need no data set
                 self.sheets.on_test_end(self.trainer, self.module)
-            if "test" not in self.assembly.sources:
+            if self.is_main and "test" not in self.assembly.sources:
                 print("no test data: nothing tested")
             return
         self.trainer.test(self.module, loader, verbose=False)

@@ -283,6 +283,15 @@ def test_what_training_needs(tmp_path: Path) -> None:
     assert check_settings(config, "train").active_tasks() == ["mlm"]
 
 
+def test_a_command_line_that_resumes_is_not_checked_against_defaults_that_the_run_does_not_have(tmp_path: Path) -> None:
+    """Neither a task nor the learning rate, 1e-5 by default, is the resumed run's."""
+    (tmp_path / "last.ckpt").touch()
+    config = {**ex.configurations[0](), "resume_from": str(tmp_path / "last.ckpt"), "end_lr": 1e-4}
+    assert check_settings(config, "train").end_lr == 1e-4
+    with pytest.raises(UserError, match=r"end_lr=.* is above learning_rate"):
+        check_settings({**config, "resume_from": None}, "train")
+
+
 def test_flags_wait_for_the_encoder_of_the_checkpoint(make_settings: MakeSettings) -> None:
     settings = make_settings(load_path="somewhere.ckpt", text_encoder_config={"num_hidden_layers": 4})
     check_settled(settings, brought={"text_encoder"})

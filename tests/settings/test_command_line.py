@@ -25,7 +25,7 @@ import os, signal, sys, time, types
 
 def run_experiment(settings, chosen, log_scalar, command_line):
     from tqdm import tqdm
-    print("chosen:", *sorted(chosen))
+    print("chosen:", *sorted(chosen.names))
     print("command:", *command_line)
     for step in tqdm(range(3)):
         log_scalar("mlm/train/loss", 1.0 / (step + 1), step)

@@ -22,7 +22,9 @@ def test_every_setting_has_its_default_and_a_meaning() -> None:
 
 def test_rows_show_name_default_range_and_meaning() -> None:
     table = settings_table()
-    assert "| `per_gpu_batchsize` | `64` | a whole number, at least 1 | examples a device takes at once |" in table
+    assert (
+        "| `per_gpu_batchsize` | `64` | a whole number, at least 1 | stays | examples a device takes at once |" in table
+    )
     assert "**How long**" in table
 
 

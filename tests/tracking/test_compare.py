@@ -65,6 +65,15 @@ def test_the_table_has_best_final_and_test_and_what_differs(tmp_path, capsys):
     assert compare_runs(comparing(tmp_path, [one, two])).name == "2", "never into a folder that is there"
 
 
+def test_a_setting_that_a_resume_changed_is_shown_with_its_steps(tmp_path):
+    runs = [make_run(tmp_path / "r" / number, learning_rate=1e-4) for number in "12"]
+    resumes = [{"step": 1500, "changed": {"learning_rate": [1e-4, 2e-5]}}]
+    Path(runs[1], "command.json").write_text(json.dumps({"command": [], "resumes": resumes}))
+    folder = compare_runs(comparing(tmp_path, runs))
+    table = list(csv.DictReader((folder / "comparison.csv").open(newline="")))
+    assert [row["learning_rate"] for row in table] == ["0.0001", "0.0001, from step 1,500 2e-05"]
+
+
 def test_runs_of_one_name_are_called_by_their_folders():
     assert run_names(["result/a/1", "result/a/2/"]) == ["a/1", "a/2"]
     assert run_names(["here/a/1", "there/a/1"]) == ["here/a/1", "there/a/1"]

@@ -11,6 +11,7 @@ import pytest
 
 from config import ex
 from renaissance.settings import check_settings
+from renaissance.settings.chosen import Chosen
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.run import run_experiment
 from renaissance.training.session import LogScalar
@@ -35,11 +36,8 @@ class Runner:
         `chosen` are the settings that count as the user's: by default all that are given here.
         """
         values: dict[str, Any] = dict(ex.configurations[0]())
-        given = set(overrides)
         for name in named:
-            update = ex.named_configs[name](preset=values)
-            given.update(ex.named_configs[name]())
-            values.update(update)
+            values.update(ex.named_configs[name](preset=values))
         fixed = {
             "data_root": str(self.data_root),
             "log_dir": str(self.log_dir),
@@ -47,10 +45,12 @@ class Runner:
             "num_workers": 0,
             "num_gpus": 0,
         }
-        settings = check_settings({**values, **fixed, **overrides}, "train")
-        final = run_experiment(
-            settings, frozenset(given if chosen is None else chosen), log_scalar, command_line=["run.py", *named]
-        )
+        given = {**fixed, **overrides}
+        settings = check_settings({**values, **given}, "train")
+        users = Chosen({name: frozenset(ex.named_configs[name]()) for name in named}, given)
+        if chosen is not None:
+            users = Chosen({}, {name: given[name] for name in chosen})
+        final = run_experiment(settings, users, log_scalar, command_line=["run.py", *named])
         runs = sorted((self.log_dir / settings.exp_name).iterdir(), key=lambda path: int(path.name))
         return RunFolder(runs[-1]), final
 

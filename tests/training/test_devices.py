@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 
+from renaissance.tracking.run_folder import RunFolder
 from tests.command_line import ROOT, execute, final_metrics
 
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
@@ -47,3 +49,18 @@ def test_two_devices_share_the_images_to_be_captioned(tmp_path):
     alone = metrics_of(ROOT / "run.py", tmp_path, *tested)
     together = metrics_of(TWO_DEVICES, tmp_path, *tested)
     assert together == pytest.approx(alone, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_devices_resume_a_run_with_one_history(tmp_path):
+    settings = [f"data_root={tmp_path}/arrow", f"log_dir={tmp_path}/result"]
+    trained = ["with", "task_itm", "scenes", "tiny", "max_steps=4", "val_check_interval=2", "warmup_steps=0"]
+    metrics_of(TWO_DEVICES, tmp_path, *trained, "batch_size=32", "per_gpu_batchsize=8")
+    folder = RunFolder(tmp_path / "result" / "itm" / "1")
+    folder.summary.unlink()  # as if it had been killed
+    said = execute("with", "task_itm", *settings, "resume_from=auto", "max_steps=6", program=TWO_DEVICES)
+    once = ("resume_from=auto: going on with", "changed on resume: max_steps 4 → 6", "learning rate from step 4 on")
+    assert [said.count(line) for line in once] == [1, 1, 1]
+    (resume,) = json.loads(folder.command.read_text())["resumes"]
+    assert (resume["step"], resume["changed"]) == (4, {"max_steps": [4, 6]})
+    assert json.loads(folder.summary.read_text())["steps"] == 6

@@ -6,12 +6,20 @@ import pytest
 
 from renaissance.tracking.summary import PartFigures, parts_table
 from renaissance.training import progress
+from renaissance.training.checkpoints import Spent
 from renaissance.training.plan import Plan
 from renaissance.training.progress import Progress, Throughput, duration
 from renaissance.training.report import plan_in_words
 
 PLAN = Plan(
-    device_batch=16, accumulate=1, world_size=1, epoch_batches=31, total_steps=100, validate_every=31, warmup_steps=0
+    device_batch=16,
+    accumulate=1,
+    world_size=1,
+    epoch_batches=31,
+    total_steps=100,
+    validate_every=31,
+    warmup_steps=0,
+    schedule_steps=100,
 )
 
 
@@ -27,7 +35,7 @@ def test_durations_have_two_units_at_most(seconds, words):
 
 
 def test_a_line_of_training_tells_pace_and_time_left(monkeypatch, capsys):
-    throughput = Throughput(PLAN)
+    throughput = Throughput(PLAN, started=0.0, before=Spent())
     throughput.seconds, throughput.batches = 2.0, 133  # 16 × 133 / 2 = 1,064 examples a second
     shown = Progress(PLAN, throughput)
     monkeypatch.setattr(progress.time, "perf_counter", lambda: 50.0)  # since step 0, at 0.0: 50 s for 25 steps

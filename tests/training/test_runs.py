@@ -117,6 +117,18 @@ def test_a_setting_that_contradicts_the_checkpoint_is_an_error(run, pretrained):
         run("task_mlm_itm", "scenes", load_path=str(pretrained()), cross_layer_hidden_size=32, max_steps=1)
 
 
+def test_what_a_checkpoint_left_at_none_is_said_as_what_it_came_to(run, pretrained):
+    entries = len(json.loads(pretrained().parents[1].joinpath("vocabulary.json").read_text()))
+    with pytest.raises(UserError) as refused:
+        run("task_mlm_itm", "scenes", load_path=str(pretrained()), vocab_size=10, tokenizer="bert-base-uncased")
+    assert f"vocab_size: 10 was asked for, the checkpoint has {entries} (its run left vocab_size at None)" in str(
+        refused.value
+    )
+    assert f"the checkpoint has None, its vocabulary has {entries} entries" in str(refused.value)
+    run("task_mlm_itm", "scenes", load_path=str(pretrained()), vocab_size=entries, batch_size=8, per_gpu_batchsize=8,
+        max_steps=1, fast_dev_run=True)  # fmt: skip
+
+
 def test_another_image_size_and_text_length_resize_positions(run, pretrained, capsys):
     run("task_mlm_itm", "scenes", **{**QUICK, "max_steps": 1}, load_path=str(pretrained()), image_size=96,
         max_text_len=60, batch_size=8, per_gpu_batchsize=8)  # fmt: skip
@@ -215,8 +227,8 @@ def test_resuming_with_nothing_left_to_train_validates_and_says_so(run, capsys):
         ({"image_size": 48}, "image_size: 48"),
         ({"mlm_prob": 0.3}, "mlm_prob: 0.3"),
         ({"text_modality_dropout": 0.1}, "text_modality_dropout: 0.1"),
-        ({"batch_size": 32}, r"accumulate \(batch_size\): 2"),
-        ({"per_gpu_batchsize": 8, "batch_size": 8}, r"device_batch \(per_gpu_batchsize\): 8"),
+        ({"batch_size": 32}, "batch_size: 32, the run has 16"),
+        ({"per_gpu_batchsize": 8, "batch_size": 8}, r"per_gpu_batchsize: 8, the run has 16\n  batch_size: 8"),
     ],
     ids=str,
 )

@@ -1,0 +1,271 @@
+"""A resumed run's settings: what stays, what may change and then does, and how long its schedule is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from transformers import get_polynomial_decay_schedule_with_warmup
+
+from config import ex
+from renaissance.errors import Interrupted, UserError
+from renaissance.settings import Settings, check_settings
+from renaissance.settings.chosen import Chosen
+from renaissance.settings.on_resume import OnResume, on_resume
+from renaissance.tracking.history import read_history
+from renaissance.tracking.run_folder import RunFolder
+from renaissance.training.assemble import assemble
+from renaissance.training.devices import Devices
+from renaissance.training.resuming import Resumption, find_resumption
+from renaissance.training.session import Session
+from tests.training.conftest import Runner
+from tests.training.interrupting import stop_at
+
+STEP, STEPS = 2, 6  # where the runs were stopped, and what they were to be
+BEGUN = {"max_steps": STEPS, "max_epoch": None, "warmup_steps": 1, "learning_rate": 1e-3, "log_interval": 1,
+         "val_check_interval": 100, "batch_size": 8, "per_gpu_batchsize": 8}  # fmt: skip
+TASKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "itm": (("task_itm", "scenes", "tiny"), {}),
+    "sgd": (("task_itm", "scenes", "tiny"), {"optim_type": "sgd", "learning_rate": 0.1}),
+    "caption": (("task_foundation_captioning", "scenes"), {"caption_metric_images": 0, "num_samples": 0}),
+}
+# Of each setting that may change and that weights depend on: the run to try it on, and another value.
+TRAINING: dict[str, tuple[str, Any]] = {
+    "precision": ("itm", "bf16-mixed"),
+    "label_smoothing": ("caption", 0.2),
+    "learning_rate": ("itm", 5e-3),
+    "weight_decay": ("itm", 0.9),
+    "adam_betas": ("itm", [0.5, 0.9]),
+    "adam_epsilon": ("itm", 1e-2),
+    "momentum": ("sgd", 0.1),
+    "decay_power": ("itm", 3),
+    "end_lr": ("itm", 5e-4),
+    "warmup_steps": ("itm", 5),
+    "lr_mult_head": ("itm", 1),
+    "lr_mult_cross_modal": ("itm", 1),
+    "gradient_clip_val": ("itm", 1e-3),
+    "max_steps": ("itm", 4),
+    "max_epoch": ("itm", 1),
+}
+# Those that only validation depends on, or when it comes.
+EVALUATION = {"eval_batch_size", "caption_metric_images", "generation_strategy", "num_beams", "top_k", "top_p",
+              "temperature", "repetition_penalty", "max_generated_tokens", "val_check_interval",
+              "early_stopping_patience", "early_stopping_min_delta"}  # fmt: skip
+OTHER_VALUES: dict[str, Any] = {
+    "datasets": ["coco"], "loss_names": {"mlm": 2}, "load_path": "other.ckpt", "load_modules": {"fuser": "other.ckpt"},
+    "original_image_size": 32, "patch_size": 8, "vocab_size": 10, "max_text_len": 50, "text_encoder_window_size": 4,
+    "tokenizer": "bert-base-uncased", "vocab_file": "vocabulary.json", "text_encoder_config": {"num_hidden_layers": 1},
+    "decoder": "gpt2", "top_k": 5, "max_generated_tokens": 9, "gradient_clip_val": 1.0, "early_stopping_patience": 3,
+    "max_epoch": 100, "sample_interval": 7, "manual_inputs": [], "adam_betas": [0.5, 0.9], "num_gpus": 1,
+    "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
+    "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
+}  # fmt: skip
+
+
+def kind_of(name: str) -> OnResume:
+    return on_resume(Settings.model_fields[name])
+
+
+def of_kind(kind: OnResume) -> list[str]:
+    return [name for name in Settings.model_fields if kind_of(name) is kind]
+
+
+def another(name: str, value: Any) -> Any:
+    """Another value that a setting may have."""
+    annotation = Settings.model_fields[name].annotation
+    if name in OTHER_VALUES:
+        return OTHER_VALUES[name]
+    if get_origin(annotation) is Literal:
+        return next(choice for choice in get_args(annotation) if choice != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return f"{value}x"
+    return value + 1 if isinstance(value, int) else value / 2 + 0.1
+
+
+@pytest.fixture(scope="module")
+def stopped(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], RunFolder]:
+    """Gives a run that was stopped at step 2 of 6, trained once; not to be resumed in its folder."""
+    known: dict[str, RunFolder] = {}
+
+    def begin(task: str) -> RunFolder:
+        if task not in known:
+            run = Runner(scenes_root, tmp_path_factory.mktemp("stopped"))
+            named, settings = TASKS[task]
+            stop = stop_at(STEP, "caption/train/loss" if task == "caption" else "itm/train/loss")
+            with pytest.raises(Interrupted):
+                run(*named, **{**BEGUN, **settings}, exp_name="stopped", log_scalar=stop)
+            known[task] = RunFolder(run.log_dir / "stopped" / "1")
+        return known[task]
+
+    return begin
+
+
+def resumption(checkpoint: Path, *named: str, **given: Any) -> Resumption:
+    """What becomes of a run that is resumed with named configurations and settings."""
+    given = {**given, "resume_from": str(checkpoint)}
+    values = dict(ex.configurations[0]())
+    for name in named:
+        values.update(ex.named_configs[name](preset=values))
+    if "loss_names" in given:
+        values["loss_names"] = {**values["loss_names"], **given["loss_names"]}
+    settings = check_settings(
+        {**values, **{name: value for name, value in given.items() if name != "loss_names"}}, "train"
+    )
+    chosen = Chosen({name: frozenset(ex.named_configs[name]()) for name in named}, given)
+    found = find_resumption(settings, chosen)
+    assert found is not None
+    return found
+
+
+class RatesOf(pl.Callback):
+    """Notes the first group's learning rate at each step, as the optimiser uses it."""
+
+    def __init__(self, rates: list[float]) -> None:
+        self._rates = rates
+
+    def on_before_optimizer_step(self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Any) -> None:
+        self._rates.append(optimizer.param_groups[0]["lr"])
+
+
+def trained_on(checkpoint: Path, tmp_path: Path, rates: list[float] | None = None, **given: Any) -> SimpleNamespace:
+    """The rest of a run's training, with neither validation nor test: weights, optimiser's groups, step and plan."""
+    found = resumption(checkpoint, **given)
+    assembly = assemble(found.settings, (), found.checkpoint)
+    folder = RunFolder(tmp_path / "resumed")
+    folder.path.mkdir(exist_ok=True)
+    session = Session(assembly, Devices("cpu", 1, 1), folder, lambda *_: None, found.checkpoint, time.time())
+    assert session.plan is not None
+    loader = session.loaders.training(session.plan, found.checkpoint.global_step)
+    session.trainer.callbacks.append(RatesOf([] if rates is None else rates))  # type: ignore[attr-defined]
+    session.trainer.fit(session.module, loader, ckpt_path=str(checkpoint))
+    weights = {name: tensor.clone() for name, tensor in session.module.state_dict().items()}
+    groups = session.trainer.optimizers[0].param_groups
+    return SimpleNamespace(weights=weights, groups=groups, step=session.trainer.global_step, plan=session.plan)
+
+
+def differ(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return any(not torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def copy_of(folder: RunFolder, tmp_path: Path) -> Path:
+    return Path(shutil.copy(folder.last_checkpoint, tmp_path / "copy.ckpt"))
+
+
+# Every setting has its kind, and the kind is true
+
+
+def test_every_setting_says_what_becomes_of_it_on_resume() -> None:
+    for name, field in Settings.model_fields.items():
+        kinds = [mark for mark in field.metadata if isinstance(mark, OnResume)]
+        assert len(kinds) == 1, f"{name}: write its type as Fixed[...], Changes[...], ... (settings/on_resume.py)"
+    assert set(of_kind(OnResume.CHANGES)) == {*TRAINING, *EVALUATION, "resume_schedule"}, "each has its test below"
+
+
+@pytest.mark.parametrize("name", of_kind(OnResume.FIXED))
+def test_a_setting_that_stays_is_refused_with_another_value(stopped, tmp_path, name):
+    checkpoint = copy_of(stopped("itm"), tmp_path)
+    begun = read_history(stopped("itm"))
+    assert begun is not None
+    other = another(name, begun.settings[name])
+    message = rf"cannot be resumed(.|\n)*  {name}: .*, the run has|{name} and resume_from cannot both be given"
+    with pytest.raises(UserError, match=message):
+        resumption(checkpoint, **{name: other})
+    again = {**begun.settings, "load_path": "", "load_modules": None}[name]
+    assert resumption(checkpoint, **{name: again}).changed == {}
+
+
+@pytest.mark.parametrize("name", [*of_kind(OnResume.NO_EFFECT), *of_kind(OnResume.DEVICES), *sorted(EVALUATION)])
+def test_other_settings_are_taken_as_given(stopped, tmp_path, name):
+    checkpoint = copy_of(stopped("itm"), tmp_path)
+    other = another(name, getattr(resumption(checkpoint).settings, name))
+    assert getattr(resumption(checkpoint, **{name: other}).settings, name) == other
+
+
+@pytest.mark.parametrize("name", list(TRAINING))
+def test_a_setting_that_may_change_really_does(stopped, tmp_path, name):
+    task, value = TRAINING[name]
+    checkpoint = copy_of(stopped(task), tmp_path)
+    more = {"max_steps": None} if name == "max_epoch" else {}
+    other = trained_on(checkpoint, tmp_path, **{name: value}, **more)
+    same = trained_on(checkpoint, tmp_path)
+    assert differ(same.weights, other.weights)
+    assert other.step == {"max_steps": value, "max_epoch": other.plan.epoch_batches}.get(name, STEPS)
+    options = {"learning_rate": "initial_lr", "weight_decay": "weight_decay", "adam_betas": "betas",
+               "adam_epsilon": "eps", "momentum": "momentum"}  # fmt: skip
+    if name in options:
+        (group,) = [group for group in other.groups if group["part"] == "text_encoder" and group["weight_decay"]]
+        assert group[options[name]] == (tuple(value) if isinstance(value, list) else value)
+
+
+# Training longer
+
+
+@pytest.fixture(scope="module")
+def finished(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run of 6 steps that came to its end."""
+    run = Runner(scenes_root, tmp_path_factory.mktemp("finished"))
+    settings: dict[str, Any] = BEGUN
+    return run("task_itm", "scenes", "tiny", **settings)[0]
+
+
+@pytest.mark.parametrize("warmup_steps", [1, 0.25])
+def test_a_longer_training_follows_the_schedule_of_its_length(finished, tmp_path, warmup_steps):
+    rates = []
+    longer = trained_on(finished.last_checkpoint, tmp_path, rates=rates, max_steps=12, warmup_steps=warmup_steps)
+    assert differ(torch.load(finished.last_checkpoint, weights_only=True)["state_dict"], longer.weights)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    warm = warmup_steps if isinstance(warmup_steps, int) else round(warmup_steps * 12)
+    reference = get_polynomial_decay_schedule_with_warmup(optimizer, warm, 12, lr_end=0.0).lr_lambdas[0]
+    assert rates == pytest.approx([1e-3 * reference(step) for step in range(6, 12)])
+
+
+def test_training_longer_says_what_the_learning_rate_was_and_is(run, finished, capsys):
+    folder, _ = run("task_itm", "scenes", "tiny", max_steps=12, resume_from=str(finished.last_checkpoint))
+    said = capsys.readouterr().out
+    assert "changed on resume: max_steps 6 → 12" in said
+    # 1e-3 * (1 - (6 - 1) / (12 - 1)), by hand
+    assert "learning rate from step 6 on: 0.000545, by a schedule of 12 steps (so far: 0, by one of 6)" in said
+    first, second = (torch.load(f.last_checkpoint, weights_only=True) for f in (finished, folder))
+    assert (first["global_step"], second["global_step"]) == (6, 12)
+    assert differ(first["state_dict"], second["state_dict"])
+    config = json.loads(folder.config.read_text())
+    assert (config["max_steps"], config["batch_size"], config["learning_rate"]) == (12, 8, 1e-3), "its own settings"
+    assert config["resume_from"] == str(finished.last_checkpoint)
+
+
+def test_the_schedule_can_be_kept_but_not_at_a_rate_of_0(finished, stopped, tmp_path):
+    with pytest.raises(UserError, match=r"resume_schedule=kept(.|\n)*nothing would be learnt in the steps from 6 to 9"):
+        trained_on(finished.last_checkpoint, tmp_path, max_steps=9, resume_schedule="kept")
+    kept = trained_on(finished.last_checkpoint, tmp_path, max_steps=9, resume_schedule="kept", end_lr=2e-4)
+    assert kept.plan.schedule_steps == 6
+    assert {group["lr"] for group in kept.groups if group["part"] == "text_encoder"} == {2e-4}
+    new = trained_on(finished.last_checkpoint, tmp_path, max_steps=9, end_lr=2e-4)
+    assert differ(kept.weights, new.weights)
+    shorter = trained_on(copy_of(stopped("itm"), tmp_path), tmp_path, max_steps=4, resume_schedule="kept")
+    assert shorter.groups[0]["lr"] == pytest.approx(1e-3 * (1 - 3 / 5)), "of 6 steps, at step 4"
+
+
+# A run's own settings
+
+
+def test_a_named_configuration_is_compared_where_no_command_of_the_run_had_it(stopped, tmp_path):
+    folder, named = stopped("itm"), ("task_itm", "scenes", "tiny")
+    assert resumption(folder.last_checkpoint, *named).changed == {}, "it sets batch_size=16, the run had 8"
+    assert resumption(folder.last_checkpoint, "step25k").settings.max_steps == 25_000
+    with pytest.raises(UserError, match=r"freeze_text_encoder: True \(of freeze_text\), the run has False"):
+        resumption(folder.last_checkpoint, *named, "freeze_text")
+    # Of a copy on its own nothing is known but its settings, so a named configuration is taken at its word.
+    alone = copy_of(folder, tmp_path)
+    with pytest.raises(UserError, match=r"batch_size: 16 \(of tiny\), the run has 8"):
+        resumption(alone, *named)
+    assert resumption(alone).settings.batch_size == 8
