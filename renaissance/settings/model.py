@@ -44,6 +44,7 @@ class Settings(BaseModel):
     # the experiment
     exp_name: kinds.Name
     seed: kinds.Seed
+    eval_seed: kinds.Seed
     log_dir: kinds.Folder
     data_root: kinds.Folder
     datasets: kinds.Names

@@ -40,6 +40,7 @@ class Loaders:
             batch_size=plan.device_batch,
             total_batches=plan.total_batches,
             start_batch=step * plan.accumulate,
+            seed=self._assembly.settings.seed,
             image_transform=self._image_transform(training=True),
             **self._arguments(),
         )
@@ -51,6 +52,7 @@ class Loaders:
         return make_eval_loader(
             self._assembly.sources[split],
             batch_size=self._assembly.settings.eval_batch_size,
+            seed=self._assembly.settings.eval_seed,
             image_transform=self._image_transform(training=False),
             **self._arguments(),
         )
@@ -68,7 +70,7 @@ class Loaders:
                 transform,
                 pixels,
                 batch_size=settings.eval_batch_size,
-                seed=settings.seed,
+                seed=settings.eval_seed,
                 most=1 if settings.fast_dev_run else None,
                 rank=this_rank(),
                 world_size=self._devices.world_size,
@@ -86,7 +88,6 @@ class Loaders:
         return {
             "text": text,
             "draws": draws,
-            "seed": settings.seed,
             "num_workers": settings.worker_processes(),
             "rank": this_rank(),
             "world_size": self._devices.world_size,

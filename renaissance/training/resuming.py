@@ -16,7 +16,7 @@ from renaissance.training.checkpoints import Checkpoint
 from renaissance.training.plan import Plan
 
 # What the optimiser's state, the order of the data and the random choices rest on.
-SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freeze_image_encoder",
+SAME = ("seed", "eval_seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freeze_image_encoder",
         "freeze_text_encoder", "freeze_encoder_layers", "freeze_image_encoder_layers", "freeze_text_encoder_layers",
         "freeze_cross_modal", "freeze_decoder", "mlm_prob", "whole_word_masking", "draw_false_image",
         "draw_false_text", "itm_false_from", "train_transform_keys", "randaugment_operations",

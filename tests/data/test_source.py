@@ -120,8 +120,17 @@ def test_labels_and_their_names(tmp_path: Path, write_table: WriteTable) -> None
     assert source.label_names == ["no", "yes"]
     assert [source.label(i) for i in range(4)] == [1, 0, 1, 0]
     unnamed = write_table(tmp_path / "unnamed.arrow", {"text": ["x"], "label": [1]})
-    with pytest.raises(UserError, match=r"unnamed\.arrow names its classes otherwise"):
+    with pytest.raises(UserError, match=r"unnamed\.arrow has the classes None, but .*good\.arrow has \['no', 'yes'\]"):
         ExampleSource([good, unnamed], needs)
+    swapped = {LABEL_NAMES_KEY: b'["yes", "no"]'}
+    other = write_table(tmp_path / "other.arrow", {"text": ["x", "y"], "label": [1, 0]}, metadata=swapped)
+    joined = ExampleSource([good, other], needs)
+    assert [joined.label(i) for i in range(4)] == [1, 0, 0, 1], "classes go by their names"
+    joined.adopt_classes(["maybe", "yes", "no"], "the checkpoint has")
+    assert [joined.label(i) for i in range(4)] == [1, 2, 2, 1]
+    assert [pickle.loads(pickle.dumps(joined)).label(i) for i in range(4)] == [1, 2, 2, 1]
+    with pytest.raises(UserError, match=r"the checkpoint has \['yes'\]: no is unknown there"):
+        joined.adopt_classes(["yes"], "the checkpoint has")
     for label in (2, -1):
         bad = write_table(tmp_path / "bad.arrow", {"text": ["x"], "label": [label]}, metadata=names)
         with pytest.raises(UserError, match=r"bad\.arrow.*'label'.*between 0 and 1"):
