@@ -118,7 +118,7 @@ class Itm(Task):
         )
         logits = self.head(fused.pooled)  # (B, 2)
         losses = F.cross_entropy(logits.float(), drawn["label"], reduction="none")
-        return Outcome(losses.mean(), {"loss": losses, "accuracy": (logits.argmax(-1) == drawn["label"]).float()})
+        return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == drawn["label"]).float()})
 
 
 TASK = Itm

@@ -24,7 +24,7 @@ from renaissance.errors import UserError
 from renaissance.models.heads import MlmHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext, mean_loss
+from renaissance.tasks.common.task import Outcome, Task, TaskContext
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token
 
@@ -115,6 +115,9 @@ class Mlm(Task):
         random_ids = np.setdiff1d(np.arange(text.vocab_size), np.fromiter(text.special_ids, dtype=np.int64))
         return MlmDraw(settings.mlm_prob, settings.whole_word_masking, text.mask_id, random_ids)
 
+    def items(self, batch: Batch) -> int:
+        return len(batch.drawn[self.name]["target"])
+
     def forward(self, step: Step) -> Outcome:
         drawn, tokens = step.batch.drawn[self.name], step.batch.tokens
         assert tokens is not None
@@ -125,7 +128,7 @@ class Mlm(Task):
         logits = self.head(fused.text[drawn["row"], drawn["column"]])  # (M, V)
         losses = F.cross_entropy(logits.float(), drawn["target"], reduction="none")
         correct = (logits.argmax(-1) == drawn["target"]).float()
-        return Outcome(mean_loss(losses, self.head), {"loss": losses, "accuracy": correct})
+        return Outcome({"loss": losses, "accuracy": correct})
 
 
 TASK = Mlm

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from renaissance.data.images import ImageTransform
 from renaissance.data.loading import BatchLoader, Draw, make_eval_loader, make_train_loader
 from renaissance.tasks.common.split import SplitImages
 from renaissance.training.assemble import Assembly
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.plan import Plan
+from renaissance.training.steps import StepBatches
 
 
 class Loaders:
@@ -28,22 +31,25 @@ class Loaders:
         self._assembly = assembly
         self._devices = devices
 
-    def training(self, plan: Plan, step: int) -> BatchLoader:
+    def training(self, plan: Plan, step: int) -> StepBatches:
         """The training batches of this process, in the plan's order.
 
         Args:
             plan: how the data are cut into steps.
             step: the optimiser step to begin behind.
         """
-        return make_train_loader(
+        loader = make_train_loader(
             self._assembly.sources["train"],
             batch_size=plan.device_batch,
             total_batches=plan.total_batches,
             start_batch=step * plan.accumulate,
+            accumulate=plan.accumulate,
             seed=self._assembly.settings.seed,
             image_transform=self._image_transform(training=True),
             **self._arguments(),
         )
+        device = torch.device(self._devices.accelerator) if plan.world_size > 1 else None
+        return StepBatches(loader, self._assembly.tasks, plan.accumulate, device)
 
     def evaluation(self, split: str) -> BatchLoader | None:
         """The batches of "val" or "test"; None where there are no such data."""
