@@ -41,7 +41,8 @@ class Batch:
 
     Attributes:
         index: (B,) long, each example's number in the joined data set of its split.
-        image_key: (B,) long, equal for two examples exactly when they show the same image; None without images.
+        image_key: (B,) long, equal for two examples exactly when they are of one row, and so of one image; None
+            without images.
         pixels: (B + E, 3, H, W) uint8; the E further images were drawn by tasks (see `drawn`). None without images.
         tokens: B + F texts; the F further texts were drawn by tasks. None without text.
         label: (B,) long, the class of each example; None where the data has none.

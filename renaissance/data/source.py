@@ -8,6 +8,7 @@ examples), otherwise a row. Nothing is kept per example.
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -111,6 +112,31 @@ class ExampleSource:
         texts = self._opened()[place].texts(self._text).of_row(row)
         return range(self._starts[place] + texts.start, self._starts[place] + texts.stop)
 
+    def belongs(self, text: int, image: int) -> bool:
+        """Whether the text of one example belongs to the image of another, though chance brought them together.
+
+        It does where both are of one row; where the other row holds the same file of an image, as joined tables may;
+        and where a caption of that image has the same words, whatever their case and the punctuation.
+
+        Args:
+            text: the example whose text it is.
+            image: the example whose image it is.
+        """
+        key = self.image_key(image)
+        if self.image_key(text) == key or self._same_image(text, image):
+            return True
+        words = _words(self.text(text))
+        return any(_words(self.text(other)) == words for other in self.examples_of_image(key))
+
+    def _same_image(self, one: int, other: int) -> bool:
+        """Whether the images of two examples are the same bytes; files of different sizes are not read for that."""
+        column = self._column(self._image)
+        sizes = set()
+        for index in (one, other):
+            table, number = self._locate(index)
+            sizes.add(table.size_at(column, self._row(table, number)))
+        return len(sizes) == 1 and self.image_bytes(one) == self.image_bytes(other)
+
     def texts(self) -> Iterator[str]:
         """Every text in order, for building a vocabulary."""
         for table in self._opened():
@@ -199,3 +225,8 @@ def _label_map(table: Table, names: Sequence[str] | None, whose: str) -> NDArray
             "in any order; a table may lack some, but has no other ones. Prepare it again with the same classes."
         )
     return np.array([list(names).index(name) for name in own], np.int64)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, without their case and what stands between them; the text itself where it has none."""
+    return re.findall(r"\w+", text.casefold()) or [text]

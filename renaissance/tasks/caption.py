@@ -110,7 +110,7 @@ class Caption(Task):
         return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=cls.writes)
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
+    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
         return PrefixDraw() if settings.caption_prefix_encoder else None
 
     def parts(self) -> list[Part]:

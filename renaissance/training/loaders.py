@@ -46,7 +46,7 @@ class Loaders:
             accumulate=plan.accumulate,
             seed=self._assembly.settings.seed,
             image_transform=self._image_transform(training=True),
-            **self._arguments(),
+            **self._arguments(training=True),
         )
         device = torch.device(self._devices.accelerator) if plan.world_size > 1 else None
         return StepBatches(loader, self._assembly.tasks, plan.accumulate, device)
@@ -60,7 +60,7 @@ class Loaders:
             batch_size=self._assembly.settings.eval_batch_size,
             seed=self._assembly.settings.eval_seed,
             image_transform=self._image_transform(training=False),
-            **self._arguments(),
+            **self._arguments(training=False),
         )
 
     def images(self) -> dict[str, SplitImages]:
@@ -84,11 +84,11 @@ class Loaders:
             for split, source in self._assembly.sources.items()
         }
 
-    def _arguments(self) -> dict[str, Any]:
+    def _arguments(self, training: bool) -> dict[str, Any]:
         settings, text = self._assembly.settings, self._assembly.text
         draws: dict[str, Draw] = {}
         for name, task in self._assembly.tasks.items():
-            draw = task.draw(settings, text)
+            draw = task.draw(settings, text, training)
             if draw is not None:
                 draws[name] = draw
         return {

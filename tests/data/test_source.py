@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,6 +64,30 @@ def test_examples_are_captions_over_all_tables(joined: list[Path]) -> None:
     assert list(source.texts()) == [caption for _, _, caption in naive()]
     for key in range(source.rows):
         assert list(source.examples_of_image(key)) == [i for i, (k, _, _) in enumerate(naive()) if k == key]
+
+
+def test_what_belongs_together_by_chance(tmp_path: Path, write_table: WriteTable) -> None:
+    """The same file in another table, and the same words below another image."""
+    texts = ([["A dog.", "it runs"], ["a cat"]], [["another view"], ["two  dogs", "a DOG"], ["a cat!"]])
+    images = ([b"dog", b"cat"], [b"dog", b"dogs", b"tac"])
+    paths = [
+        write_table(
+            tmp_path / f"{number}.arrow",
+            {"image": images[number], "caption": pa.array(texts[number], pa.list_(pa.string()))},
+        )
+        for number in (0, 1)
+    ]
+    source = ExampleSource(paths, CAPTIONS)
+    examples = [
+        (image, [" ".join(re.findall("[a-z]+", other.lower())) for other in captions], place)
+        for own_images, own_texts in zip(images, texts, strict=True)
+        for image, captions in zip(own_images, own_texts, strict=True)
+        for place in range(len(captions))
+    ]
+    for text, (text_image, captions, place) in enumerate(examples):
+        for image, (other_image, other_captions, _) in enumerate(examples):
+            expected = text_image == other_image or captions[place] in other_captions
+            assert source.belongs(text, image) == expected, (text, image)
 
 
 def test_examples_are_rows_where_no_text_is_read(joined: list[Path]) -> None:

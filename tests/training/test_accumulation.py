@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.command_line import execute
 from tests.training.conftest import Runner
+from tests.training.interrupting import run_whole_and_broken, stop_at
 
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
 STEPS = 5  # of 32 of 80 examples or more: through several epochs, each of which leaves some out
 # Plain gradient descent shows a wrong gradient as it is; Adam makes rounding errors of the smallest ones large.
-SETTINGS = {
-    "max_steps": STEPS, "warmup_steps": 0, "batch_size": 32, "optim_type": "sgd", "learning_rate": 0.02, "momentum": 0.0,
+SETTINGS: dict[str, Any] = {
+    "max_steps": STEPS, "warmup_steps": 0, "batch_size": 32, "optim_type": "sgd", "learning_rate": 0.02, "momentum": 0,
     "lr_mult_head": 1, "lr_mult_cross_modal": 1, "log_interval": 1, "val_check_interval": STEPS, "max_text_len": 20,
     "image_encoder_drop_rate": 0.0, "text_encoder_drop_rate": 0.0, "cross_layer_drop_rate": 0.0,
     "decoder_drop_rate": 0.0, "caption_metric_images": 0, "num_samples": 0, "mlm_prob": 0.15,
 }  # fmt: skip
-TASKS = {
+TASKS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "pretraining": (["task_mlm_itm", "scenes", "tiny"], {"itm_false_from": "dataset", "draw_false_text": 1}),
     "imdb": (["task_finetune_imdb", "scenes", "tiny"], {}),
     "cifar10": (["task_finetune_cifar10", "scenes", "tiny"], {}),
@@ -45,7 +47,7 @@ def assert_same_training(folder: Path, reference: Path) -> None:
     ours, theirs = weights(folder), weights(reference)
     assert ours.keys() == theirs.keys()
     for name, tensor in theirs.items():
-        torch.testing.assert_close(ours[name], tensor, rtol=1e-4, atol=2e-6, msg=lambda text, at=name: f"{at}: {text}")
+        torch.testing.assert_close(ours[name], tensor, rtol=1e-4, atol=2e-6, msg=name)
     recorded = metrics(folder)
     assert recorded.keys() == metrics(reference).keys()
     assert len({step for _, step in recorded}) == STEPS
@@ -89,8 +91,6 @@ def test_two_devices_make_the_step_of_a_large_batch(scenes_root, tmp_path, whole
 
 def test_a_run_interrupted_between_steps_reads_on_where_it_stopped(run):
     """Batches are read a step ahead; a resumed run begins with the first one that was not trained on."""
-    from tests.training.interrupting import run_whole_and_broken, stop_at
-
     settings = {**SETTINGS, "per_gpu_batchsize": 8, "optim_type": "adamw", "learning_rate": 1e-3}
     broken_off = stop_at(2, "mlm/train/loss")
     one, other = run_whole_and_broken(run, "task_mlm_itm", "scenes", "tiny", stop=broken_off, **settings)

@@ -88,8 +88,14 @@ class Task(nn.Module, ABC):
         self.notes: list[str] = []
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
-        """The random choices that this task makes for a batch, made in the loader's processes; None if it has none."""
+    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
+        """The random choices that this task makes for a batch, made in the loader's processes; None if it has none.
+
+        Args:
+            settings: the run's settings.
+            text: the tokenizer; None where no active task reads text.
+            training: rather than validation or test, whose choices for an example must not depend on its batch.
+        """
         return None
 
     @classmethod
