@@ -125,8 +125,12 @@ class ExampleSource:
         key = self.image_key(image)
         if self.image_key(text) == key or self._same_image(text, image):
             return True
-        words = _words(self.text(text))
-        return any(_words(self.text(other)) == words for other in self.examples_of_image(key))
+        words = _words(self.text(text).casefold())
+        longest = max(words, key=len)  # most texts lack it, and need not be taken apart
+        table, number = self._locate(image)
+        own = self.examples_of_image(key)
+        texts = (table.text_at(self._column(self._text), other - image + number).casefold() for other in own)
+        return any(longest in other and _words(other) == words for other in texts)
 
     def _same_image(self, one: int, other: int) -> bool:
         """Whether the images of two examples are the same bytes; files of different sizes are not read for that."""
@@ -228,5 +232,5 @@ def _label_map(table: Table, names: Sequence[str] | None, whose: str) -> NDArray
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text, without their case and what stands between them; the text itself where it has none."""
-    return re.findall(r"\w+", text.casefold()) or [text]
+    """The words of a text, without what stands between them; the text itself where it has none."""
+    return re.findall(r"\w+", text) or [text]

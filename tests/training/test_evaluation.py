@@ -27,8 +27,8 @@ def test_sampled_captions_do_not_depend_on_the_seed(run):
                      caption_metric_images=4)  # fmt: skip
 
     def write(**settings):
-        folder, final = run("task_foundation_captioning", "scenes", "tiny", load_path=str(trained.best_checkpoint), **TESTED,
-                            generation_strategy="sample", max_generated_tokens=8, **settings)  # fmt: skip
+        given = {**TESTED, "load_path": str(trained.best_checkpoint), "max_generated_tokens": 8, **settings}
+        folder, final = run("task_foundation_captioning", "scenes", "tiny", generation_strategy="sample", **given)
         with (folder.samples / "test.csv").open(newline="") as file:
             return [row["generated"] for row in csv.DictReader(file)], final
 
