@@ -62,7 +62,8 @@ def _loss_names(weights: Mapping[str, float]) -> dict[str, float]:
 def defaults() -> None:
     # == The experiment ==
     exp_name = "renaissance"  # folder under log_dir that holds the runs of this experiment, numbered
-    seed = 0  # start of all random choices
+    seed = 0  # start of all random choices in training
+    eval_seed = 0  # start of those in validation and test: the same questions for every seed
     log_dir = "result"  # where runs go
     data_root = "data/arrow"  # where Arrow tables lie
     datasets = ["coco", "vg"]  # which data sets to join: coco, vg, scenes, cifar10, imdb, or a prepared folder's name

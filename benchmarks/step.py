@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from benchmarks.timing import machine, measured_device, summarise
 from config import ex
 from renaissance.data.batch import Batch, Tokens
 from renaissance.data.images import ImageStatistics
+from renaissance.data.loading import ExtraDrawer
 from renaissance.data.text import TextProcessor
 from renaissance.data.vocabulary import Vocabulary
 from renaissance.models.build import build_model
@@ -77,10 +80,11 @@ def make_batch(size: int, settings: Settings, text: TextProcessor, device: torch
         pixels=torch.randint(0, 256, (size, 3, 224, 224), dtype=torch.uint8, generator=generator),
         tokens=Tokens(ids, mask, words),
     )
+    drawer = cast(ExtraDrawer, SimpleNamespace(source=SimpleNamespace(belongs=lambda text, image: text == image)))
     for name in settings.active_tasks():
-        draw = load_task(name).draw(settings, text)
+        draw = load_task(name).draw(settings, text, training=True)
         assert draw is not None
-        batch.drawn[name] = draw(batch, None, [np.random.default_rng([0, row]) for row in range(size)])  # type: ignore[arg-type]
+        batch.drawn[name] = draw(batch, drawer, [np.random.default_rng([0, row]) for row in range(size)])
     return batch.to(device)
 
 

@@ -41,11 +41,14 @@ class Batch:
 
     Attributes:
         index: (B,) long, each example's number in the joined data set of its split.
-        image_key: (B,) long, equal for two examples exactly when they show the same image; None without images.
+        image_key: (B,) long, equal for two examples exactly when they are of one row, and so of one image; None
+            without images.
         pixels: (B + E, 3, H, W) uint8; the E further images were drawn by tasks (see `drawn`). None without images.
         tokens: B + F texts; the F further texts were drawn by tasks. None without text.
         label: (B,) long, the class of each example; None where the data has none.
         drawn: per task name, the tensors that the task's draw made for this batch.
+        step_items: per task name, how many items its loss is over in the whole optimiser step, all its batches and
+            devices together: scalars. Training fills it in.
         examples: B, the number of examples (also when E or F is not 0).
     """
 
@@ -55,6 +58,7 @@ class Batch:
     tokens: Tokens | None = None
     label: Tensor | None = None
     drawn: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    step_items: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def examples(self) -> int:
@@ -76,6 +80,7 @@ class Batch:
                 task: {name: function(tensor) for name, tensor in tensors.items()}
                 for task, tensors in self.drawn.items()
             },
+            step_items={task: function(count) for task, count in self.step_items.items()},
         )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:

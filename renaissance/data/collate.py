@@ -50,6 +50,7 @@ class ExtraDrawer:
 
     def add_image(self, index: int) -> int:
         """Ask for the image of example `index`; returns its row in the batch's `pixels`."""
+        index = self.source.examples_of_image(self.source.image_key(index)).start  # the same for all its captions
         return self._images.setdefault(index, self._examples + len(self._images))
 
     def add_text(self, index: int) -> int:

@@ -52,6 +52,12 @@ class BytesColumn:
     def __len__(self) -> int:
         return self._chunks.total
 
+    def size(self, row: int) -> int:
+        """The length of a value, which is not read."""
+        chunk, place = self._chunks.locate(row)
+        offsets = self._offsets[chunk]
+        return int(offsets[place + 1]) - int(offsets[place])
+
     def __getitem__(self, row: int) -> bytes:
         chunk, place = self._chunks.locate(row)
         offsets = self._offsets[chunk]

@@ -61,6 +61,7 @@ def make_train_loader(
     batch_size: int,
     total_batches: int,
     start_batch: int = 0,
+    accumulate: int = 1,
     image_transform: ImageTransform | None,
     text: TextProcessor | None,
     draws: Mapping[str, Draw],
@@ -77,6 +78,7 @@ def make_train_loader(
         batch_size: examples a device and batch.
         total_batches: where the stream ends, counted from the beginning of training.
         start_batch: where it begins; a resumed run goes on here, and nothing before it is read.
+        accumulate: batches that make up an optimiser step, of which an epoch takes whole ones.
         image_transform: for the images; None without images.
         text: for the texts; None without texts.
         draws: per task name, its random choices.
@@ -94,6 +96,7 @@ def make_train_loader(
         seed=seed,
         rank=rank,
         world_size=world_size,
+        accumulate=accumulate,
     )
     maker = BatchMaker(source, image_transform, text, draws, seed, training=True)
     return BatchLoader(maker, order, num_workers, pin_memory)

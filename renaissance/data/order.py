@@ -23,28 +23,32 @@ class BatchAddress:
     indices: NDArray[np.integer]
 
 
-def batches_per_epoch(examples: int, batch_size: int, world_size: int) -> int:
-    """Batches a device gets in an epoch: whole ones only, but at least one.
+def batches_per_epoch(examples: int, batch_size: int, world_size: int, accumulate: int = 1) -> int:
+    """Batches a device gets in an epoch: whole optimiser steps only, but at least one batch.
+
+    So an epoch is the same one however a step's examples are cut into devices and batches.
 
     Args:
         examples: in the training split.
         batch_size: a device's.
         world_size: number of devices.
+        accumulate: batches of a device that make up an optimiser step.
 
     Raises:
         UserError: there are no examples.
     """
     if examples < 1:
         raise UserError("The training data is empty: there is no example to train on.")
-    return max(1, examples // (batch_size * world_size))
+    return max(1, examples // (batch_size * world_size * accumulate) * accumulate)
 
 
 class TrainOrder:
     """The batches of one device (rank) in training, numbered through all epochs.
 
     An epoch is a permutation drawn from (seed, epoch); the global batch at a place of it is cut among the ranks in
-    equal parts, and what does not fill a global batch is left out. A set smaller than a global batch makes one
-    batch an epoch, as large as an equal share for each rank allows (with fewer examples than ranks some repeat).
+    equal parts, and what does not fill an optimiser step of `accumulate` global batches is left out. A set smaller
+    than a global batch makes one batch an epoch, as large as an equal share for each rank allows (with fewer examples
+    than ranks some repeat).
     """
 
     def __init__(
@@ -57,8 +61,9 @@ class TrainOrder:
         seed: int,
         rank: int,
         world_size: int,
+        accumulate: int = 1,
     ):
-        self._per_epoch = batches_per_epoch(examples, batch_size, world_size)
+        self._per_epoch = batches_per_epoch(examples, batch_size, world_size, accumulate)
         self._examples = examples
         self._batch_size = min(batch_size, max(1, examples // world_size))
         self._numbers = range(start_batch, total_batches)

@@ -8,10 +8,14 @@ examples), otherwise a row. Nothing is kept per example.
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from renaissance.data.find import find_tables
 from renaissance.data.kinds import KINDS, DataNeeds, Split
@@ -38,7 +42,7 @@ class ExampleSource:
     Attributes:
         needs: what of each example is read.
         paths: the files of its tables.
-        label_names: class names; None where the tables name none.
+        label_names: class names, those of the first table until `adopt_classes`; None where the tables name none.
         rows: number of table rows (images, where there are images).
     """
 
@@ -54,7 +58,11 @@ class ExampleSource:
         self._row_starts = [0, *accumulate(table.rows for table in self._tables)]
         self._starts = [0, *accumulate(self._examples_of(table) for table in self._tables)]
         self.rows = self._row_starts[-1]
-        self.label_names = self._check_labels()
+        self.label_names: list[str] | None = None
+        self._label_maps: list[NDArray[np.int64] | None] = []
+        if self._label is not None:
+            self._check_label_range(self._label)
+            self.adopt_classes(self._tables[0].label_names, f"{self._tables[0].path} has")
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -70,9 +78,24 @@ class ExampleSource:
         return table.text_at(self._column(self._text), number)
 
     def label(self, index: int) -> int:
-        """The class of an example."""
+        """The class of an example, as numbered in `label_names`."""
         table, number = self._locate(index)
-        return int(table.integers(self._column(self._label))[self._row(table, number)])
+        label = int(table.integers(self._column(self._label))[self._row(table, number)])
+        numbers = self._label_maps[self._place(index)]
+        return label if numbers is None else int(numbers[label])
+
+    def adopt_classes(self, names: Sequence[str] | None, whose: str) -> None:
+        """Number the classes as in `names`: every table's labels are found there by their names.
+
+        Args:
+            names: the classes; None where they have no names, which the tables then have not either.
+            whose: begins the reason in messages, such as "the checkpoint has".
+
+        Raises:
+            UserError: a table has a class that is not among them, or only one of the two has names.
+        """
+        maps = [_label_map(table, names, whose) for table in self._opened()]
+        self.label_names, self._label_maps = None if names is None else list(names), maps
 
     def image_key(self, index: int) -> int:
         """The number of the row (through all tables) that the example belongs to: equal means the same image."""
@@ -89,6 +112,35 @@ class ExampleSource:
             return range(self._starts[place] + row, self._starts[place] + row + 1)
         texts = self._opened()[place].texts(self._text).of_row(row)
         return range(self._starts[place] + texts.start, self._starts[place] + texts.stop)
+
+    def belongs(self, text: int, image: int) -> bool:
+        """Whether the text of one example belongs to the image of another, though chance brought them together.
+
+        It does where both are of one row; where the other row holds the same file of an image, as joined tables may;
+        and where a caption of that image has the same words, whatever their case and the punctuation.
+
+        Args:
+            text: the example whose text it is.
+            image: the example whose image it is.
+        """
+        key = self.image_key(image)
+        if self.image_key(text) == key or self._same_image(text, image):
+            return True
+        words = _words(self.text(text).casefold())
+        longest = max(words, key=len)  # most texts lack it, and need not be taken apart
+        table, number = self._locate(image)
+        own = self.examples_of_image(key)
+        texts = (table.text_at(self._column(self._text), other - image + number).casefold() for other in own)
+        return any(longest in other and _words(other) == words for other in texts)
+
+    def _same_image(self, one: int, other: int) -> bool:
+        """Whether the images of two examples are the same bytes; files of different sizes are not read for that."""
+        column = self._column(self._image)
+        sizes = set()
+        for index in (one, other):
+            table, number = self._locate(index)
+            sizes.add(table.size_at(column, self._row(table, number)))
+        return len(sizes) == 1 and self.image_bytes(one) == self.image_bytes(other)
 
     def texts(self) -> Iterator[str]:
         """Every text in order, for building a vocabulary."""
@@ -154,21 +206,32 @@ class ExampleSource:
             raise ValueError(f"these examples were opened without that: {self.needs}")
         return name
 
-    def _check_labels(self) -> list[str] | None:
-        """Class names, the same in all tables, with every label among them."""
-        if self._label is None:
-            return None
-        names = self._tables[0].label_names
+    def _check_label_range(self, column: str) -> None:
+        """Every label is among its table's classes."""
         for table in self._tables:
-            if table.label_names != names:
-                raise UserError(
-                    f"{table.path} names its classes otherwise than {self._tables[0].path} does: "
-                    f"{table.label_names} against {names}. Tables that are joined need the same classes."
-                )
-            labels = table.integers(self._label)
+            names, labels = table.label_names, table.integers(column)
             if len(labels) and (labels.min() < 0 or (names is not None and labels.max() >= len(names))):
                 raise UserError(
-                    f"{table.path}: the column {self._label!r} holds labels from {labels.min()} to {labels.max()}, "
+                    f"{table.path}: the column {column!r} holds labels from {labels.min()} to {labels.max()}, "
                     f"but they should lie between 0 and {'0 …' if names is None else len(names) - 1}."
                 )
-        return names
+
+
+def _label_map(table: Table, names: Sequence[str] | None, whose: str) -> NDArray[np.int64] | None:
+    """The number in `names` of each of a table's classes (C,); None where they have the same numbers."""
+    own = table.label_names
+    if own == names or (own is not None and names is not None and list(names[: len(own)]) == own):
+        return None
+    unknown = [] if own is None or names is None else [name for name in own if name not in names]
+    if own is None or names is None or unknown:
+        reason = f"{', '.join(unknown)} is unknown there" if unknown else "without names they cannot be told apart"
+        raise UserError(
+            f"{table.path} has the classes {own}, but {whose} {names}: {reason}. Classes are matched by their names, "
+            "in any order; a table may lack some, but has no other ones. Prepare it again with the same classes."
+        )
+    return np.array([list(names).index(name) for name in own], np.int64)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, without what stands between them; the text itself where it has none."""
+    return re.findall(r"\w+", text) or [text]

@@ -87,6 +87,10 @@ class Table:
         _PAGES.count(self, len(value))
         return value
 
+    def size_at(self, column: str, row: int) -> int:
+        """The number of bytes of `column` at `row`."""
+        return self._bytes[column].size(row)
+
     def texts(self, column: str) -> TextColumn:
         """The texts of `column`, to find rows by texts and texts by rows."""
         return self._texts[column]

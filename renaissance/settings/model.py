@@ -46,6 +46,7 @@ class Settings(BaseModel):
     # the experiment
     exp_name: OfCommand[kinds.Name]
     seed: Fixed[kinds.Seed]
+    eval_seed: Fixed[kinds.Seed]
     log_dir: OfCommand[kinds.Folder]
     data_root: NoEffect[kinds.Folder]
     datasets: Fixed[kinds.Names]

@@ -38,7 +38,7 @@ from renaissance.settings import Settings
 from renaissance.tasks.common.caption_metrics import caption_metrics
 from renaissance.tasks.common.split import Sample, SplitImages, read_manual_inputs, shown
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext, mean_loss
+from renaissance.tasks.common.task import Outcome, Task, TaskContext
 
 LARGEST_LOSS = 700.0  # natural units: e to the power of more is no float64
 EMPTY_SHARE = 0.25  # of the captions: their prefix is empty, as it is when a whole caption is to be written
@@ -111,7 +111,7 @@ class Caption(Task):
         return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=cls.writes)
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
+    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
         return PrefixDraw() if settings.caption_prefix_encoder else None
 
     def parts(self) -> list[Part]:
@@ -129,7 +129,7 @@ class Caption(Task):
     def forward(self, step: Step) -> Outcome:
         assert step.batch.tokens is not None
         tokens = step.batch.tokens.map(lambda tensor: tensor[: step.batch.examples])
-        cut = step.batch.drawn[self.name]["cut"] if self.reads_prefix else torch.ones_like(tokens.ids[:, 0])
+        cut = self._cut(step.batch)
         prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
         context = self._context(step.model, *step.kept(prefix, step.image))
         inputs, targets, counted = teacher_forcing(tokens, cut)
@@ -138,7 +138,15 @@ class Caption(Task):
         smoothing = self.settings.label_smoothing if self.training else 0.0
         losses = (1 - smoothing) * nll - smoothing * logits.log_softmax(-1).mean(-1) if smoothing else nll
         correct = (logits.argmax(-1) == targets[counted]).float()
-        return Outcome(mean_loss(losses, self.decoder), {"loss": losses, "nll": nll, "accuracy": correct})
+        return Outcome({"loss": losses, "nll": nll, "accuracy": correct})
+
+    def items(self, batch: Batch) -> int:
+        assert batch.tokens is not None
+        return int(batch.tokens.mask[: batch.examples].sum() - self._cut(batch).sum())
+
+    def _cut(self, batch: Batch) -> Tensor:
+        """(B,) long, the tokens of each caption that are given, and not written."""
+        return batch.drawn[self.name]["cut"] if self.reads_prefix else torch.ones_like(batch.index)
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """Perplexity, of the mean negative log-likelihood: under label smoothing that is not the loss."""

@@ -1,9 +1,11 @@
 """Image-text matching: does this text belong to this image?
 
 Each pair of a batch keeps its partner or gets a false one, in the proportion
-1 : `draw_false_image` + `draw_false_text`, so a batch holds as many pairs as examples. False partners come from
-the batch, where their features are there already, or from the whole data set (`itm_false_from`). A false partner
-is never the same image, nor another caption of it.
+1 : `draw_false_image` + `draw_false_text`, so a batch holds as many pairs as examples. In training false partners come
+from the batch, where their features are there already, or from the whole data set (`itm_false_from`). In validation
+and test they come from the whole split, so that the questions do not depend on how it is cut into batches. A false
+partner is never the same image, nor another caption of it, nor does it belong to the pair by chance: the same file of
+an image in another table, and a caption with the same words, are no false partners.
 
 Source: ViLT, Kim et al., 2021, https://arxiv.org/abs/2102.03334, section 3.2.
 """
@@ -27,6 +29,8 @@ from renaissance.models.heads import PairHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
+
+MOST_DRAWS = 50  # of examples of the data set, till one is a false partner
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,12 @@ class ItmDraw:
         """
         rows = np.arange(batch.examples)
         text_row, image_row, label = rows.copy(), rows.copy(), np.ones_like(rows)
-        assert batch.image_key is not None
-        keys = batch.image_key.numpy()
         false = self.false_image + self.false_text
         for row, stream in enumerate(streams):
             if stream.random() * (1 + false) < 1:
                 continue
             swap_image = stream.random() * false < self.false_image
-            partner = self._partner(row, keys, drawer, stream, swap_image)
+            partner = self._partner(row, batch, drawer, stream, swap_image)
             if partner is None:
                 continue
             (image_row if swap_image else text_row)[row] = partner
@@ -76,23 +78,29 @@ class ItmDraw:
         }
 
     def _partner(
-        self, row: int, keys: np.ndarray, drawer: ExtraDrawer, stream: np.random.Generator, image: bool
+        self, row: int, batch: Batch, drawer: ExtraDrawer, stream: np.random.Generator, image: bool
     ) -> int | None:
-        """A row of the batch that shows another image than `row`; None where the whole data set has none.
+        """The row of a false partner for the text (or, for a false text, the image) of `row`; None where none is found.
 
-        A batch in which all texts are of one image (captions stand side by side in evaluation) takes from the set.
+        A batch in which all texts are of one image (captions may stand side by side) takes from the set.
         """
-        others = np.flatnonzero(keys != keys[row])
-        if self.false_from == "batch" and len(others):
-            return int(stream.choice(others))
-        own = drawer.source.examples_of_image(int(keys[row]))
-        others_in_set = len(drawer.source) - len(own)
-        if not others_in_set:
-            return None
-        number = int(stream.integers(others_in_set))
-        if number >= own.start:  # an image's captions stand side by side: step over them
-            number += len(own)
-        return drawer.add_image(number) if image else drawer.add_text(number)
+        assert batch.image_key is not None
+        index = batch.index.tolist()
+        own = index[row]
+
+        def is_false(other: int) -> bool:
+            return not (drawer.source.belongs(own, other) if image else drawer.source.belongs(other, own))
+
+        if self.false_from == "batch":
+            others = np.flatnonzero(batch.image_key.numpy() != int(batch.image_key[row]))
+            for place in stream.permutation(others).tolist():
+                if is_false(index[place]):
+                    return int(place)
+        for _ in range(MOST_DRAWS):
+            number = int(stream.integers(len(drawer.source)))
+            if is_false(number):
+                return drawer.add_image(number) if image else drawer.add_text(number)
+        return None
 
 
 class Itm(Task):
@@ -106,8 +114,9 @@ class Itm(Task):
         self.head = PairHead(context.model.pooled_size)
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw:
-        return ItmDraw(settings.draw_false_image, settings.draw_false_text, settings.itm_false_from)
+    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw:
+        false_from = settings.itm_false_from if training else "dataset"
+        return ItmDraw(settings.draw_false_image, settings.draw_false_text, false_from)
 
     def forward(self, step: Step) -> Outcome:
         drawn = step.batch.drawn[self.name]
@@ -118,7 +127,7 @@ class Itm(Task):
         )
         logits = self.head(fused.pooled)  # (B, 2)
         losses = F.cross_entropy(logits.float(), drawn["label"], reduction="none")
-        return Outcome(losses.mean(), {"loss": losses, "accuracy": (logits.argmax(-1) == drawn["label"]).float()})
+        return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == drawn["label"]).float()})
 
 
 TASK = Itm

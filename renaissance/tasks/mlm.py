@@ -1,7 +1,9 @@
 """Masked language modelling: name the words that were hidden, with the image in view.
 
-Of all tokens `mlm_prob` are to be predicted: of these 80 % are replaced by the mask token, 10 % by a random token
-and 10 % stay as they are. With `whole_word_masking` words are chosen, and all tokens of a chosen word are predicted.
+Of all tokens `mlm_prob` are to be predicted, and of every text at least one: of these 80 % are replaced by the mask
+token, 10 % by a random token and 10 % stay as they are. With `whole_word_masking` words are chosen, and all tokens of a
+chosen word are predicted. Since a text of n words would have none with probability (1 - p)^n, a share of
+p + (1 - p)^n / n of its words is predicted: 0.170 instead of 0.15 of the scenes' captions, with their 10 words.
 
 Source: BERT, Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1; with images ViLT, Kim et al., 2021.
 """
@@ -24,7 +26,7 @@ from renaissance.errors import UserError
 from renaissance.models.heads import MlmHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext, mean_loss
+from renaissance.tasks.common.task import Outcome, Task, TaskContext
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token
 
@@ -82,14 +84,15 @@ class MlmDraw:
     def _hidden(self, words: np.ndarray, stream: np.random.Generator) -> np.ndarray:
         """(K,) the columns to be predicted, of a text whose word numbers are `words` (L,), -1 at special tokens.
 
-        As many numbers are drawn as the text has words or tokens, whatever its batch was padded to, so the draw
-        is the same in any batch.
+        At least one, where there is a token that may be hidden. As many numbers are drawn as the text has words or
+        tokens, whatever its batch was padded to, so the draw is the same in any batch.
         """
         maskable = np.flatnonzero(words >= 0)
-        if not self.whole_words:
-            return maskable[stream.random(len(maskable)) < self.probability]
-        word_is_chosen = stream.random(int(words.max(initial=-1)) + 1) < self.probability
-        return maskable[word_is_chosen[words[maskable]]]
+        unit = words[maskable] if self.whole_words else np.arange(len(maskable))  # what each token is chosen with
+        is_chosen = stream.random(int(unit.max(initial=-1)) + 1) < self.probability
+        if len(unit) and not is_chosen[unit].any():
+            is_chosen[stream.choice(np.unique(unit))] = True
+        return maskable[is_chosen[unit]]
 
 
 class Mlm(Task):
@@ -110,10 +113,13 @@ class Mlm(Task):
         self.head = MlmHead(context.model.hidden_size, context.text.vocab_size)
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw:
+    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw:
         assert text is not None
         random_ids = np.setdiff1d(np.arange(text.vocab_size), np.fromiter(text.special_ids, dtype=np.int64))
         return MlmDraw(settings.mlm_prob, settings.whole_word_masking, text.mask_id, random_ids)
+
+    def items(self, batch: Batch) -> int:
+        return len(batch.drawn[self.name]["target"])
 
     def forward(self, step: Step) -> Outcome:
         drawn, tokens = step.batch.drawn[self.name], step.batch.tokens
@@ -125,7 +131,7 @@ class Mlm(Task):
         logits = self.head(fused.text[drawn["row"], drawn["column"]])  # (M, V)
         losses = F.cross_entropy(logits.float(), drawn["target"], reduction="none")
         correct = (logits.argmax(-1) == drawn["target"]).float()
-        return Outcome(mean_loss(losses, self.head), {"loss": losses, "accuracy": correct})
+        return Outcome({"loss": losses, "accuracy": correct})
 
 
 TASK = Mlm

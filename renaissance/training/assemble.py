@@ -28,6 +28,7 @@ from renaissance.settings import Settings
 from renaissance.tasks import joined_sides, load_task
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
 from renaissance.training.checkpoints import Checkpoint, ModelDescription
+from renaissance.training.classes import heads_of_other_classes, settle_classes
 from renaissance.training.devices import this_rank
 from renaissance.training.origin import Loan, Origin, find_origin
 from renaissance.training.parts import part_of_tensor
@@ -114,7 +115,9 @@ def assemble(
         fused=sides.fused,
         encoder_configs=configs,
     )
-    label_names = _label_names(settings, sources, kinds, origin)
+    label_names = settle_classes(
+        sources, list(kinds), loans, bound=settings.test_only or settings.resume_from is not None
+    )
     tasks = {
         name: kind(TaskContext(settings, model, text, label_names.get(name), configs)) for name, kind in kinds.items()
     }
@@ -128,7 +131,7 @@ def assemble(
         label_names=label_names,
         image_statistics=asdict(statistics) if statistics else None,
     )
-    loaded = [_load(model, tasks, loan, strict) for loan in loans]
+    loaded = [_load(model, tasks, loan, strict, without=heads_of_other_classes(loan, label_names)) for loan in loans]
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
     tested = checkpoint.position() if settings.test_only and checkpoint is not None else None
     return Assembly(settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded, tested)
@@ -230,26 +233,6 @@ def _encoder_configs(model: VisionLanguageEncoder, tasks: Mapping[str, Task]) ->
     return configs
 
 
-def _label_names(
-    settings: Settings, sources: dict[str, ExampleSource], kinds: dict[str, type[Task]], origin: Origin
-) -> dict[str, list[str]]:
-    """The classes of each task whose data have classes.
-
-    Raises:
-        UserError: if a test's data have other classes than the checkpoint.
-    """
-    found: dict[str, list[str]] = {}
-    for name in kinds:
-        names = next(iter(sources.values())).label_names
-        known = origin.label_names.get(name)
-        if names is None:
-            continue
-        if settings.test_only and known is not None and known != names:
-            raise UserError(f"{name}: the checkpoint's classes {known} are not those of the data, {names}.")
-        found[name] = names
-    return found
-
-
 def _image_statistics(
     settings: Settings, model: VisionLanguageEncoder, needs: DataNeeds, origin: Origin
 ) -> ImageStatistics | None:
@@ -262,9 +245,12 @@ def _image_statistics(
     return model.image_statistics or ImageStatistics.of_key(settings.val_transform_keys[0])
 
 
-def _load(model: VisionLanguageEncoder, tasks: dict[str, Task], loan: Loan, strict: bool) -> LoadReport:
+def _load(
+    model: VisionLanguageEncoder, tasks: dict[str, Task], loan: Loan, strict: bool, without: Collection[str]
+) -> LoadReport:
+    """Load a loan's weights, all but the parts in `without`, which begin anew."""
     whole = nn.ModuleDict({"model": model, "tasks": nn.ModuleDict(tasks)})
-    state = loan.checkpoint.state_dict
+    state = {name: tensor for name, tensor in loan.checkpoint.state_dict.items() if part_of_tensor(name) not in without}
     own = {part_of_tensor(name) for name in whole.state_dict()}
     if loan.part is not None and loan.part not in own:
         raise UserError(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from renaissance.data.images import ImageTransform
 from renaissance.data.loading import BatchLoader, Draw, make_eval_loader, make_train_loader
 from renaissance.tasks.common.split import SplitImages
 from renaissance.training.assemble import Assembly
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.plan import Plan
+from renaissance.training.steps import StepBatches
 
 
 class Loaders:
@@ -28,21 +31,25 @@ class Loaders:
         self._assembly = assembly
         self._devices = devices
 
-    def training(self, plan: Plan, step: int) -> BatchLoader:
+    def training(self, plan: Plan, step: int) -> StepBatches:
         """The training batches of this process, in the plan's order.
 
         Args:
             plan: how the data are cut into steps.
             step: the optimiser step to begin behind.
         """
-        return make_train_loader(
+        loader = make_train_loader(
             self._assembly.sources["train"],
             batch_size=plan.device_batch,
             total_batches=plan.total_batches,
             start_batch=step * plan.accumulate,
+            accumulate=plan.accumulate,
+            seed=self._assembly.settings.seed,
             image_transform=self._image_transform(training=True),
-            **self._arguments(),
+            **self._arguments(training=True),
         )
+        device = torch.device(self._devices.accelerator) if plan.world_size > 1 else None
+        return StepBatches(loader, self._assembly.tasks, plan.accumulate, device)
 
     def evaluation(self, split: str) -> BatchLoader | None:
         """The batches of "val" or "test"; None where there are no such data."""
@@ -52,8 +59,9 @@ class Loaders:
         return make_eval_loader(
             source,
             batch_size=self._assembly.settings.eval_batch_size,
+            seed=self._assembly.settings.eval_seed,
             image_transform=self._image_transform(training=False),
-            **self._arguments(),
+            **self._arguments(training=False),
         )
 
     def images(self) -> dict[str, SplitImages]:
@@ -69,7 +77,7 @@ class Loaders:
                 transform,
                 pixels,
                 batch_size=settings.eval_batch_size,
-                seed=settings.seed,
+                seed=settings.eval_seed,
                 most=1 if settings.fast_dev_run else None,
                 rank=this_rank(),
                 world_size=self._devices.world_size,
@@ -77,17 +85,16 @@ class Loaders:
             for split, source in self._assembly.sources.items()
         }
 
-    def _arguments(self) -> dict[str, Any]:
+    def _arguments(self, training: bool) -> dict[str, Any]:
         settings, text = self._assembly.settings, self._assembly.text
         draws: dict[str, Draw] = {}
         for name, task in self._assembly.tasks.items():
-            draw = task.draw(settings, text)
+            draw = task.draw(settings, text, training)
             if draw is not None:
                 draws[name] = draw
         return {
             "text": text,
             "draws": draws,
-            "seed": settings.seed,
             "num_workers": settings.worker_processes(),
             "rank": this_rank(),
             "world_size": self._devices.world_size,

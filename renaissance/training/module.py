@@ -92,14 +92,22 @@ class TrainingModule(pl.LightningModule):
     # Steps
 
     def _run_tasks(self, batch: Batch, split: str) -> Tensor:
-        """The weighted sum of the tasks' losses (scalar) on a batch; their values go to the recorder."""
+        """The weighted sum of the tasks' losses (scalar) on a batch; their values go to the recorder.
+
+        In training the trainer takes the mean over the optimiser step's batches, so that each task's loss becomes its
+        mean over all items of the step.
+        """
         drawn = (self._mixing(batch), self._modality_dropout(batch)) if split == "train" else ()
         step = Step(self.model, batch, self.pixels, *drawn)
         total = torch.zeros((), device=self.device)
         for name, task in self.tasks.items():
             outcome = task(step)
             self.recorder.add(name, split, outcome.values)
-            total = total + self.settings.loss_names[name] * outcome.loss
+            loss = outcome.loss
+            if split == "train":
+                assert self.plan is not None
+                loss = outcome.share_of_step(batch.step_items[name]) * self.plan.step_batches
+            total = total + self.settings.loss_names[name] * loss
         return total
 
     def _mixing(self, batch: Batch) -> Mixing | None:

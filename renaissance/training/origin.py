@@ -73,7 +73,6 @@ class Origin:
         encoder_configs: the Hugging Face configurations of the encoders and the decoder that come from checkpoints.
         text: the tokenizer's state; None to take the settings' one.
         image_statistics: mean, std and interpolation; None to take the image encoder's own.
-        label_names: the classes of the tasks of a checkpoint that is loaded whole.
     """
 
     settings: Settings
@@ -81,7 +80,6 @@ class Origin:
     encoder_configs: dict[str, Any] = field(default_factory=dict)
     text: dict[str, Any] | None = None
     image_statistics: dict[str, Any] | None = None
-    label_names: dict[str, list[str]] = field(default_factory=dict)
 
 
 def find_origin(
@@ -209,8 +207,6 @@ def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Se
 def _borrow(origin: Origin, loan: Loan, overridden: Set[str]) -> None:
     """Take configurations, vocabulary and image statistics of the parts that a loan brings."""
     description, parts = loan.checkpoint.description, set(loan.parts())
-    if loan.part is None:
-        origin.label_names = description.label_names
     settled = _settled(loan) if loan.part is not None else None
     replaces_words = overridden & ({"encoder", "text_encoder", DECODER} | VOCABULARY)
     if not replaces_words and (settled is None or settled.fixed >= VOCABULARY):

@@ -22,7 +22,7 @@ class Plan:
         device_batch: examples a device takes at once.
         accumulate: batches a device takes before an optimiser step.
         world_size: devices.
-        epoch_batches: batches a device takes in an epoch.
+        epoch_batches: batches a device takes in an epoch, whole optimiser steps.
         total_steps: optimiser steps of the whole training.
         validate_every: optimiser steps from one validation to the next.
         warmup_steps: optimiser steps until the full learning rate.
@@ -41,7 +41,12 @@ class Plan:
     @property
     def effective_batch(self) -> int:
         """Examples an optimiser step sees."""
-        return self.device_batch * self.accumulate * self.world_size
+        return self.device_batch * self.step_batches
+
+    @property
+    def step_batches(self) -> int:
+        """Batches of an optimiser step, over all devices."""
+        return self.accumulate * self.world_size
 
     @property
     def total_batches(self) -> int:
@@ -71,9 +76,9 @@ def make_plan(
         raise UserError(f"{examples} training examples are too few for {world_size} device(s).")
     remarks = []
     device_batch = min(settings.per_gpu_batchsize, examples // world_size)
-    epoch_batches = batches_per_epoch(examples, device_batch, world_size)
     wanted = max(1, settings.batch_size // (settings.per_gpu_batchsize * world_size))
-    accumulate = min(wanted, epoch_batches)
+    accumulate = min(wanted, batches_per_epoch(examples, device_batch, world_size))
+    epoch_batches = batches_per_epoch(examples, device_batch, world_size, accumulate)
     total_steps = _total_steps(settings, epoch_batches, accumulate)
     schedule_steps = schedule_steps or total_steps
     plan = Plan(

@@ -11,10 +11,25 @@ from renaissance.errors import UserError
 
 
 def train(
-    examples: int, batch_size: int, total: int, *, start: int = 0, seed: int = 0, rank: int = 0, world: int = 1
+    examples: int,
+    batch_size: int,
+    total: int,
+    *,
+    start: int = 0,
+    seed: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    accumulate: int = 1,
 ) -> list[BatchAddress]:
     order = TrainOrder(
-        examples, batch_size=batch_size, start_batch=start, total_batches=total, seed=seed, rank=rank, world_size=world
+        examples,
+        batch_size=batch_size,
+        start_batch=start,
+        total_batches=total,
+        seed=seed,
+        rank=rank,
+        world_size=world,
+        accumulate=accumulate,
     )
     batches = list(order)
     assert len(batches) == len(order)
@@ -41,6 +56,16 @@ def test_the_global_batches_do_not_depend_on_the_ranks() -> None:
     two = [train(40, 4, 5, rank=rank, world=2) for rank in (0, 1)]
     for number, address in enumerate(one):
         assert address.indices.tolist() == [*two[0][number].indices.tolist(), *two[1][number].indices.tolist()]
+
+
+@pytest.mark.parametrize(("batch", "accumulate", "world"), [(8, 4, 1), (16, 1, 2), (4, 4, 2), (8, 2, 2)])
+def test_a_step_holds_the_examples_of_a_large_batch_in_every_epoch(batch: int, accumulate: int, world: int) -> None:
+    large = train(110, 32, 9)  # three steps an epoch, which leave 14 examples out
+    ranks = [train(110, batch, 9 * accumulate, rank=rank, world=world, accumulate=accumulate) for rank in range(world)]
+    for step, whole in enumerate(large):
+        parts = [address for batches in ranks for address in batches[step * accumulate : (step + 1) * accumulate]]
+        assert {address.epoch for address in parts} == {whole.epoch}
+        assert sorted(i for address in parts for i in address.indices.tolist()) == sorted(whole.indices.tolist())
 
 
 def test_order_depends_on_seed_and_epoch_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,6 +66,30 @@ def test_examples_are_captions_over_all_tables(joined: list[Path]) -> None:
         assert list(source.examples_of_image(key)) == [i for i, (k, _, _) in enumerate(naive()) if k == key]
 
 
+def test_what_belongs_together_by_chance(tmp_path: Path, write_table: WriteTable) -> None:
+    """The same file in another table, and the same words below another image."""
+    texts = ([["A dog.", "it runs"], ["a cat"]], [["another view"], ["two  dogs", "a DOG"], ["a cat!"]])
+    images = ([b"dog", b"cat"], [b"dog", b"dogs", b"tac"])
+    paths = [
+        write_table(
+            tmp_path / f"{number}.arrow",
+            {"image": images[number], "caption": pa.array(texts[number], pa.list_(pa.string()))},
+        )
+        for number in (0, 1)
+    ]
+    source = ExampleSource(paths, CAPTIONS)
+    examples = [
+        (image, [" ".join(re.findall("[a-z]+", other.lower())) for other in captions], place)
+        for own_images, own_texts in zip(images, texts, strict=True)
+        for image, captions in zip(own_images, own_texts, strict=True)
+        for place in range(len(captions))
+    ]
+    for text, (text_image, captions, place) in enumerate(examples):
+        for image, (other_image, other_captions, _) in enumerate(examples):
+            expected = text_image == other_image or captions[place] in other_captions
+            assert source.belongs(text, image) == expected, (text, image)
+
+
 def test_examples_are_rows_where_no_text_is_read(joined: list[Path]) -> None:
     source = ExampleSource(joined, DataNeeds("caption", image=True, text=False))
     assert [source.image_key(i) for i in range(len(source))] == list(range(6))
@@ -120,8 +145,17 @@ def test_labels_and_their_names(tmp_path: Path, write_table: WriteTable) -> None
     assert source.label_names == ["no", "yes"]
     assert [source.label(i) for i in range(4)] == [1, 0, 1, 0]
     unnamed = write_table(tmp_path / "unnamed.arrow", {"text": ["x"], "label": [1]})
-    with pytest.raises(UserError, match=r"unnamed\.arrow names its classes otherwise"):
+    with pytest.raises(UserError, match=r"unnamed\.arrow has the classes None, but .*good\.arrow has \['no', 'yes'\]"):
         ExampleSource([good, unnamed], needs)
+    swapped = {LABEL_NAMES_KEY: b'["yes", "no"]'}
+    other = write_table(tmp_path / "other.arrow", {"text": ["x", "y"], "label": [1, 0]}, metadata=swapped)
+    joined = ExampleSource([good, other], needs)
+    assert [joined.label(i) for i in range(4)] == [1, 0, 0, 1], "classes go by their names"
+    joined.adopt_classes(["maybe", "yes", "no"], "the checkpoint has")
+    assert [joined.label(i) for i in range(4)] == [1, 2, 2, 1]
+    assert [pickle.loads(pickle.dumps(joined)).label(i) for i in range(4)] == [1, 2, 2, 1]
+    with pytest.raises(UserError, match=r"the checkpoint has \['yes'\]: no is unknown there"):
+        joined.adopt_classes(["yes"], "the checkpoint has")
     for label in (2, -1):
         bad = write_table(tmp_path / "bad.arrow", {"text": ["x"], "label": [label]}, metadata=names)
         with pytest.raises(UserError, match=r"bad\.arrow.*'label'.*between 0 and 1"):

@@ -75,7 +75,7 @@ def make(make_settings, data_root):
         task = Caption(TaskContext(settings, model, text, None))
         transform = ImageTransform.of_settings(settings, STATISTICS, training=False, captioned=True)
         images = SplitImages("val", source, transform, Pixels(STATISTICS, 9), batch_size=5, seed=3)
-        draw = Caption.draw(settings, text)
+        draw = Caption.draw(settings, text, training=True)
         loader = make_train_loader(
             source, batch_size=EXAMPLES, total_batches=20, image_transform=transform, text=text,
             draws={"caption": draw} if draw else {}, seed=3, num_workers=0,

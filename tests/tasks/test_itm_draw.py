@@ -16,8 +16,8 @@ class Source:
     def __len__(self):
         return 200
 
-    def examples_of_image(self, key):
-        return range(5 * key, 5 * key + 5)
+    def belongs(self, text, image):
+        return text // 5 == image // 5
 
 
 class OneImage:
@@ -26,8 +26,15 @@ class OneImage:
     def __len__(self):
         return 3
 
-    def examples_of_image(self, key):
-        return range(3)
+    def belongs(self, text, image):
+        return True
+
+
+class TwinImages(Source):
+    """Forty images, each of them twice."""
+
+    def belongs(self, text, image):
+        return text // 10 == image // 10
 
 
 class Drawer:
@@ -83,6 +90,29 @@ def test_a_batch_of_one_image_takes_false_partners_from_the_data_set():
     drawn = ItmDraw(1, 1, "batch")(make_batch([3] * 300), drawer, streams(300))
     assert 50 < (drawn["label"] == 1).sum() < 150
     assert not set(drawer.images + drawer.texts) & set(range(15, 20))
+
+
+@pytest.mark.parametrize("false_from", ["batch", "dataset"])
+@pytest.mark.parametrize(("images", "texts"), [(1, 0), (0, 1)])
+def test_what_belongs_together_by_chance_is_no_false_partner(images, texts, false_from):
+    keys = [0, 1, 2] * 500
+    drawer = Drawer(len(keys))
+    drawer.source = TwinImages()
+    drawn = ItmDraw(images, texts, false_from)(make_batch(keys), drawer, streams(len(keys)))
+    added = drawer.images if images else drawer.texts
+    for row in np.flatnonzero(drawn["label"] == 0):
+        partner = int((drawn["image_row"] if images else drawn["text_row"])[row])
+        other = added[partner - 1000] // 5 if partner >= 1000 and false_from == "dataset" else keys[partner]
+        assert other // 2 != keys[row] // 2
+    assert abs(drawn["label"].float().mean() - 0.5) < 0.06
+
+
+def test_a_batch_of_twins_takes_false_partners_from_the_data_set():
+    drawer = Drawer(300)
+    drawer.source = TwinImages()
+    drawn = ItmDraw(1, 1, "batch")(make_batch([6, 7] * 150), drawer, streams(300))
+    assert 50 < (drawn["label"] == 1).sum() < 150
+    assert not set(drawer.images + drawer.texts) & set(range(30, 40))
 
 
 def test_a_data_set_of_one_image_has_only_true_pairs():

@@ -40,7 +40,7 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
         fused=sides.fused,
     )
     task = kind(TaskContext(settings, model, text, source.label_names))
-    draw = kind.draw(settings, text)
+    draw = kind.draw(settings, text, training=True)
     statistics = ImageStatistics.of_key("imagenet")
     loader = make_train_loader(
         source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from renaissance.data.batch import Batch, Tokens
@@ -68,3 +69,21 @@ def test_targets_are_what_was_there():
     batch = make_batch([20, 5, 1])
     drawn = MlmDraw(0.5, False, MASK, VOCABULARY)(batch, None, streams(3))
     assert torch.equal(drawn["target"], batch.tokens.ids[drawn["row"], drawn["column"]])
+
+
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_of_every_text_at_least_one_word_is_hidden(whole_words):
+    """The share is p + (1 - p)^n / n, and which one is taken is as good as any other."""
+    rows, words = 4000, 4
+    batch = make_batch([2 * words] * rows)
+    drawn = MlmDraw(0.15, whole_words, MASK, VOCABULARY)(batch, None, streams(rows))
+    units = words if whole_words else 2 * words
+    assert set(drawn["row"].tolist()) == set(range(rows))
+    assert abs(len(drawn["target"]) / (2 * words * rows) - (0.15 + 0.85**units / units)) < 0.01
+    places = torch.bincount(drawn["column"])[1:] / len(drawn["target"])
+    assert (places - 1 / (2 * words)).abs().max() < 0.01
+
+
+def test_a_text_without_words_has_none_to_hide():
+    drawn = MlmDraw(0.15, True, MASK, VOCABULARY)(make_batch([0, 3, 0]), None, streams(3))
+    assert set(drawn["row"].tolist()) == {1}

@@ -22,6 +22,13 @@ def test_an_inexact_batch_size_is_said_with_the_effective_one(make_settings):
     assert "256 examples" in remarks[0]
 
 
+def test_an_epoch_takes_whole_steps(make_settings):
+    settings = make_settings(batch_size=40, per_gpu_batchsize=10, max_epoch=3, warmup_steps=0, loss_names={"mlm": 1})
+    plan, remarks = make_plan(settings, 110, 1)
+    assert (plan.accumulate, plan.epoch_batches, plan.validate_every, plan.total_steps) == (4, 8, 2, 6)
+    assert (plan.epoch_of(2), remarks) == (1.0, [])
+
+
 def test_whichever_comes_first_ends_the_training(make_settings):
     settings = make_settings(
         batch_size=20, per_gpu_batchsize=10, max_epoch=3, max_steps=1000, warmup_steps=0, loss_names={"mlm": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from renaissance.errors import UserError
 from renaissance.models.heads import Classifier
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
@@ -17,7 +18,11 @@ class ClassificationTask(Task):
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
-        assert context.label_names is not None, f"{self.name}: its data names its classes"
+        if context.label_names is None:
+            raise UserError(
+                f"{self.name} needs to know the classes, and its tables name none (`label_names` in their metadata). "
+                "Prepare them again with `python run.py prepare with dataset=…`."
+            )
         self.head = Classifier(self._pooled_size(context), len(context.label_names))
 
     def _pooled_size(self, context: TaskContext) -> int:
@@ -41,4 +46,4 @@ class ClassificationTask(Task):
         logits = self.logits(step)
         losses = step.of_labels(lambda label: F.cross_entropy(logits.float(), label, reduction="none"))
         correct = step.of_labels(lambda label: (logits.argmax(-1) == label).float())
-        return Outcome(losses.mean(), {"loss": losses, "accuracy": correct})
+        return Outcome({"loss": losses, "accuracy": correct})

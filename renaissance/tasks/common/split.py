@@ -67,7 +67,7 @@ class SplitImages:
         transform: makes pixels of an image file.
         to_pixels: the part of the image pipeline that runs on the device.
         batch_size: images at once.
-        seed: the run's.
+        seed: of every draw.
         most: no more images than this are taken, whatever is asked for; None for no limit.
         rank: this process's number.
         world_size: processes.

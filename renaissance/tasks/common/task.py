@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from renaissance.data.batch import Batch
 from renaissance.data.kinds import DataNeeds
 from renaissance.data.loading import Draw
 from renaissance.data.text import TextProcessor
@@ -44,13 +45,21 @@ class Outcome:
     """What a task made of a step.
 
     Attributes:
-        loss: scalar, what is minimised.
-        values: per metric one value an item (N,), so that a mean over a whole split weighs every item alike,
-            however the items were batched. "loss" is always among them.
+        values: per metric one value an item (N,), so that a mean over a whole split, or over an optimiser step,
+            weighs every item alike, however the items were batched. "loss" is always among them, and is minimised.
     """
 
-    loss: Tensor
     values: Mapping[str, Tensor]
+
+    @property
+    def loss(self) -> Tensor:
+        """The mean of the items' losses, a scalar; 0 where there is no item: a mean over nothing would be NaN."""
+        losses = self.values["loss"]
+        return losses.sum() / max(1, len(losses))
+
+    def share_of_step(self, step_items: Tensor) -> Tensor:
+        """What this batch adds to the mean of the losses over all `step_items` items of an optimiser step: a scalar."""
+        return self.values["loss"].sum() / step_items
 
 
 class Task(nn.Module, ABC):
@@ -81,14 +90,24 @@ class Task(nn.Module, ABC):
         self.notes: list[str] = []
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None) -> Draw | None:
-        """The random choices that this task makes for a batch, made in the loader's processes; None if it has none."""
+    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
+        """The random choices that this task makes for a batch, made in the loader's processes; None if it has none.
+
+        Args:
+            settings: the run's settings.
+            text: the tokenizer; None where no active task reads text.
+            training: rather than validation or test, whose choices for an example must not depend on its batch.
+        """
         return None
 
     @classmethod
     def sides(cls, settings: Settings) -> Sides:
         """What of a model it uses: the sides that it reads, and the fuser where these are both."""
         return Sides(text=cls.needs.text, image=cls.needs.image, fused=cls.needs.text and cls.needs.image)
+
+    def items(self, batch: Batch) -> int:
+        """How many items (N) its loss is over in a batch: the examples, where it does not say otherwise."""
+        return batch.examples
 
     def parts(self) -> list[Part]:
         """Its own parts of the model, each parameter in exactly one of them: one head, where it has parameters."""
@@ -113,13 +132,3 @@ class Task(nn.Module, ABC):
     def samples(self, model: VisionLanguageEncoder, images: SplitImages) -> list[Sample]:
         """Examples of what the model makes of a split's images, for a sheet; none where a task generates nothing."""
         return []
-
-
-def mean_loss(item_losses: Tensor, head: nn.Module) -> Tensor:
-    """The mean of the items' losses (N,); 0 with every weight of `head` still in the graph when there is no item.
-
-    A batch without a masked word, say, has nothing to predict; a mean over nothing would be NaN.
-    """
-    if item_losses.numel():
-        return item_losses.mean()
-    return sum((parameter.sum() * 0.0 for parameter in head.parameters()), item_losses.sum())

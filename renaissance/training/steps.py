@@ -1,0 +1,64 @@
+"""Batches that know their optimiser step: of how many items each task's loss is a mean, in all of the step's batches.
+
+With accumulation, or on several devices, a step's gradient is to be that of one large batch. A mean over each batch's
+own items is not: a caption with one hidden word would weigh as much as one with five. So batches are read one step
+ahead, before they go to the device, and the step's items are counted over all batches and devices.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from renaissance.data.batch import Batch
+from renaissance.data.loading import BatchLoader
+from renaissance.tasks.common.task import Task
+
+
+class StepBatches:
+    """The batches of a loader in their order, each with the items of its whole optimiser step.
+
+    Where a step takes one batch, none is read ahead. Otherwise there are as many in memory as a step takes: each time
+    one is handed out, one of the next step is read, so that workers do not wait for a step to end.
+
+    Args:
+        loader: this device's batches; it begins with the first one of a step.
+        tasks: the active tasks by name, which count their items.
+        accumulate: batches that a device takes in a step.
+        device: where the devices of a run add up their counts; None for a run on a single one.
+    """
+
+    def __init__(
+        self, loader: BatchLoader, tasks: Mapping[str, Task], accumulate: int, device: torch.device | None
+    ) -> None:
+        self._loader = loader
+        self._tasks = tasks
+        self._accumulate = accumulate
+        self._device = device
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        batches = iter(self._loader)
+        following = deque(islice(batches, self._accumulate))
+        while following:
+            step, following = following, deque[Batch]()
+            items = self._items(step)
+            while step:
+                batch = step.popleft()
+                batch.step_items = items
+                yield batch
+                following.extend(islice(batches, 1))
+
+    def _items(self, step: deque[Batch]) -> dict[str, Tensor]:
+        """By task, how many items its loss is over in a step, on all devices: scalars, as large as 1 at least."""
+        counts = torch.tensor([sum(task.items(batch) for batch in step) for task in self._tasks.values()])
+        if self._device is not None:
+            counts = counts.to(self._device)
+            torch.distributed.all_reduce(counts)
+        return dict(zip(self._tasks, counts.clamp(min=1), strict=True))
