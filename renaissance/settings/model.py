@@ -50,6 +50,7 @@ class Settings(BaseModel):
     loss_names: kinds.LossWeights
     load_path: kinds.CheckpointOrEmpty
     load_modules: kinds.Modules
+    freeze_random: kinds.Switch
     strict_loading: kinds.Switch
     resume_from: kinds.Resume
     test_only: kinds.Switch
@@ -73,24 +74,24 @@ class Settings(BaseModel):
     pooler_type: Annotated[Literal["double", "single"], kinds.choice_words("double", "single")]
     random_init_encoder: kinds.Switch
     encoder_manual_configuration: kinds.Switch
-    hidden_size: kinds.Count
+    hidden_size: kinds.Width
     num_heads: kinds.Count
     num_layers: kinds.Count
-    mlp_ratio: kinds.Positive
+    mlp_ratio: kinds.Ratio
     drop_rate: kinds.Rate
-    embedding_size: kinds.Count
+    embedding_size: kinds.Width
     freeze_encoder: kinds.Switch
     freeze_encoder_layers: kinds.CountOrZero
     # the two-tower model's image encoder
     image_encoder: kinds.Pretrained
     random_init_vision_encoder: kinds.Switch
     image_encoder_manual_configuration: kinds.Switch
-    image_encoder_hidden_size: kinds.Count
+    image_encoder_hidden_size: kinds.Width
     image_encoder_num_heads: kinds.Count
     image_encoder_num_layers: kinds.Count
-    image_encoder_mlp_ratio: kinds.Positive
+    image_encoder_mlp_ratio: kinds.Ratio
     image_encoder_drop_rate: kinds.Rate
-    image_encoder_embedding_size: kinds.Count
+    image_encoder_embedding_size: kinds.Width
     image_size: kinds.Count
     original_image_size: kinds.OptionalCount
     patch_size: kinds.OptionalCount
@@ -103,12 +104,12 @@ class Settings(BaseModel):
     text_encoder_window_size: kinds.WindowOfEach
     random_init_text_encoder: kinds.SwitchOfEach
     text_encoder_manual_configuration: kinds.SwitchOfEach
-    text_encoder_hidden_size: kinds.CountOfEach
+    text_encoder_hidden_size: kinds.WidthOfEach
     text_encoder_num_heads: kinds.CountOfEach
     text_encoder_num_layers: kinds.CountOfEach
-    text_encoder_mlp_ratio: kinds.PositiveOfEach
+    text_encoder_mlp_ratio: kinds.RatioOfEach
     text_encoder_drop_rate: kinds.RateOfEach
-    text_encoder_embedding_size: kinds.CountOfEach
+    text_encoder_embedding_size: kinds.WidthOfEach
     max_text_len: kinds.TextLength
     long_text: Annotated[
         Literal["from_start", "from_end", "uniform"], kinds.choice_words("from_start", "from_end", "uniform")
@@ -124,19 +125,19 @@ class Settings(BaseModel):
     freeze_text_encoder: kinds.SwitchOfEach
     freeze_text_encoder_layers: kinds.CountOrZeroOfEach
     # the two-tower model's fuser
-    cross_layer_hidden_size: kinds.Count
+    cross_layer_hidden_size: kinds.Width
     num_cross_layers: kinds.Count
     num_cross_layer_heads: kinds.Count
-    cross_layer_mlp_ratio: kinds.Positive
+    cross_layer_mlp_ratio: kinds.Ratio
     cross_layer_drop_rate: kinds.Rate
     freeze_cross_modal: kinds.Switch
     # the text decoder
     decoder: kinds.OptionalPretrained
     random_init_decoder: kinds.Switch
-    decoder_hidden_size: kinds.Count
+    decoder_hidden_size: kinds.Width
     decoder_num_heads: kinds.Count
     decoder_num_layers: kinds.Count
-    decoder_mlp_ratio: kinds.Positive
+    decoder_mlp_ratio: kinds.Ratio
     decoder_drop_rate: kinds.Rate
     freeze_decoder: kinds.Switch
     # images

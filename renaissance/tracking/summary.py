@@ -23,12 +23,14 @@ class PartFigures:
         parameters: how many it has.
         trained: how many of them are trained.
         learning_rate: its full learning rate; None where it is frozen.
+        beginning: where its weights come from: pretrained ones, a checkpoint, or random ones.
     """
 
     name: str
     parameters: int
     trained: int
     learning_rate: float | None
+    beginning: str
 
 
 def best_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
@@ -60,15 +62,21 @@ def results_table(points: Mapping[str, Sequence[Point]]) -> str:
 
 
 def parts_table(parts: Sequence[PartFigures], factor: float = 1.0) -> str:
-    """Parameters and learning rates by part.
+    """Parameters, learning rates and beginnings by part.
 
     Args:
         parts: the parts.
         factor: what the schedule multiplies the full learning rates by at this point of the run.
     """
     rows: list[list[Any]] = [
-        [part.name, part.parameters, part.trained, None if part.learning_rate is None else part.learning_rate * factor]
+        [
+            part.name,
+            part.parameters,
+            part.trained,
+            None if part.learning_rate is None else part.learning_rate * factor,
+            part.beginning,
+        ]
         for part in parts
     ]
-    rows.append(["total", sum(part.parameters for part in parts), sum(part.trained for part in parts), None])
-    return text_table(["part", "parameters", "trained", "learning rate"], rows)
+    rows.append(["total", sum(part.parameters for part in parts), sum(part.trained for part in parts), None, ""])
+    return text_table(["part", "parameters", "trained", "learning rate", "from"], rows)

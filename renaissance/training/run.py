@@ -75,7 +75,7 @@ def _assembled(settings: Settings, chosen: Collection[str], resumed: Checkpoint 
     """Data and model; the model is the resumed run's, or starts from what `load_path` or `load_modules` name."""
     if resumed is not None:
         check_settings_resumable(resumed, settings, chosen)
-        return assemble(settings, chosen, resumed)
+        return assemble(settings, chosen, resumed, resumed=True)
     checkpoint = read_checkpoint(settings.load_path) if settings.load_path else None
     modules = {part: read_checkpoint(path) for part, path in settings.load_modules.items()}
     return assemble(settings, chosen, checkpoint, modules, settings.strict_loading)
