@@ -150,7 +150,7 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     'python run.py with task_finetune_imdb \'text_encoder=["transformer", "longformer", "/models/minilm"]\' '
     '\'text_encoder_config=[None, {"attention_window": 64, "num_hidden_layers": 2}, None]\' '
     "'freeze_text_encoder=[False, False, True]'": (
-        f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4",
+        f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4 freeze_random=True",
         {
             "/models/minilm": "bert",
             "[None, {": '[None, {"hidden_size": 96, ',
