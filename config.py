@@ -70,6 +70,7 @@ def defaults() -> None:
     loss_names = _loss_names({})  # weight of each task's loss; 0 is off
     load_path = ""  # .ckpt file whose weights fine-tuning or testing starts from
     load_modules = None  # .ckpt file for each part of the model that comes from another one, such as text_encoder
+    freeze_random = False  # allow frozen parts whose weights begin at random, as a baseline
     strict_loading = True  # refuse weights that do not fit; False: what fits is loaded, the rest begins anew
     resume_from = None  # .ckpt file of a stopped run to continue; auto: the newest unfinished run of this exp_name
     test_only = False  # test load_path, train nothing

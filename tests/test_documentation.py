@@ -34,7 +34,10 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         f"{RANDOM} coco tokenizer={{bert}}",
         {},
     ),
-    "python run.py with task_mlm_itm deit_electra coco imagenet_randaug freeze_image": (RANDOM, {}),
+    "python run.py with task_mlm_itm deit_electra coco imagenet_randaug freeze_image": (
+        f"{RANDOM} freeze_random=True",
+        {},
+    ),
     "python run.py with task_mlm_itm onetower_electra coco step25k learning_rate=1e-4": (RANDOM, {}),
     "python run.py with task_mlm_itm scenes tiny max_steps=500": (SHORT, {}),
     "python run.py print_named_configs": ("", {}),
@@ -102,7 +105,8 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py with task_foundation_captioning": (f"{SHORT} scenes", {}),
     "python run.py with task_foundation_captioning scenes max_steps=1000": (SHORT, {}),
     "python run.py with task_foundation_captioning decoder=distilgpt2 freeze_decoder=True": (
-        f"{SHORT} scenes random_init_decoder=True batch_size=2 per_gpu_batchsize=2 eval_batch_size=2 num_samples=1",
+        f"{SHORT} scenes random_init_decoder=True freeze_random=True batch_size=2 per_gpu_batchsize=2 "
+        "eval_batch_size=2 num_samples=1",
         {},
     ),
     "python run.py with task_foundation_captioning 'datasets=[\"flickr8k\"]' max_epoch=10 generation_strategy=beam "
@@ -151,7 +155,7 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     'python run.py with task_finetune_imdb \'text_encoder=["transformer", "longformer", "/models/minilm"]\' '
     '\'text_encoder_config=[None, {"attention_window": 64, "num_hidden_layers": 2}, None]\' '
     "'freeze_text_encoder=[False, False, True]'": (
-        f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4",
+        f"{SHORT} scenes batch_size=4 per_gpu_batchsize=4 freeze_random=True",
         {
             "/models/minilm": "bert",
             "[None, {": '[None, {"hidden_size": 96, ',

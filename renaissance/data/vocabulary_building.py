@@ -16,6 +16,7 @@ from renaissance.data.vocabulary import Vocabulary, with_special_tokens
 from renaissance.errors import UserError
 
 DEFAULT_VOCABULARY = 30522  # BERT's; a bound, small texts give fewer entries
+LARGE = 2**20  # entries above which the texts are measured first: the trainers take memory for all of them at once
 
 Texts = Callable[[], Iterable[str]]
 
@@ -35,7 +36,10 @@ def build_vocabulary(
     Raises:
         UserError: there is no text, or none that occurs so often, or `size` is too small for what must be an entry.
     """
-    tokenizer = _BUILDERS[tokenizer_type](texts, size or DEFAULT_VOCABULARY, min_frequency)
+    bound = size or DEFAULT_VOCABULARY
+    if bound > LARGE:
+        bound = min(bound, LARGE + sum(len(text.encode()) for text in texts()))  # a byte makes one entry at most
+    tokenizer = _BUILDERS[tokenizer_type](texts, bound, min_frequency)
     return with_special_tokens(tokenizer, SPECIAL)
 
 

@@ -168,6 +168,7 @@ class _Builder:
             random=getattr(settings, random_setting),
             dimensions=dimensions,
             config=self.configs.get(setting),
+            frozen=getattr(settings, f"freeze_{setting}") and not settings.freeze_random,
         )
 
     def _text_request(self, chosen: TextEncoderSettings) -> EncoderRequest:
@@ -181,6 +182,7 @@ class _Builder:
             config=self.configs.get(chosen.part),
             is_architecture=chosen.is_architecture,
             flags=chosen.flags,
+            frozen=chosen.frozen and not self.settings.freeze_random,
         )
 
     def _text(self, request: EncoderRequest) -> PreTrainedModel:

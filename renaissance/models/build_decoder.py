@@ -41,6 +41,7 @@ def build_decoder(
         random_setting="random_init_decoder",
         random=settings.random_init_decoder,
         config=config,
+        frozen=settings.freeze_decoder and not settings.freeze_random,
     )
     if config is None and not request.random:
         text.check_same(request.name, request.setting)

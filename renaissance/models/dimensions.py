@@ -63,7 +63,14 @@ def with_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> PreTra
     }
     given = {flag: values[name] for flag, name in dimension_flags(config).items() if values[name] is not None}
     given |= {config.attribute_map.get(flag, flag): 0.0 for flag in ATTENTION_DROPOUTS if hasattr(config, flag)}
-    return replaced(config, given)
+    try:
+        return replaced(config, given)
+    except Exception as error:  # whatever another's configuration does with dimensions that it does not have
+        raise UserError(
+            f"{request.setting} = {request.name!r} does not take manual dimensions "
+            f"({(str(error).strip() or type(error).__name__).splitlines()[-1].strip()}). Take a plain transformer "
+            f"(BERT, ELECTRA), or its own dimensions with {request.manual_setting}=False."
+        ) from error
 
 
 def replaced(config: PreTrainedConfig, values: Mapping[str, object]) -> PreTrainedConfig:

@@ -142,9 +142,13 @@ class VisionLanguageEncoder(nn.Module, ABC):
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation mode; frozen parts stay in evaluation mode."""
         super().train(mode)
-        for module in (*(getattr(self, name) for name in self._frozen), *self._frozen_modules):
+        for module in self.frozen_modules():
             module.eval()
         return self
+
+    def frozen_modules(self) -> list[nn.Module]:
+        """The parts that are frozen, and the modules that are within others."""
+        return [*(getattr(self, name) for name in sorted(self._frozen)), *self._frozen_modules]
 
     def freeze(self, names: frozenset[str]) -> None:
         """No gradients for these parts, and evaluation mode from now on. Parts that are not there are skipped."""

@@ -26,7 +26,7 @@ from renaissance.models.decoder_probe import try_decoder
 from renaissance.models.decoding import Decoder
 from renaissance.models.initialise import STANDARD_DEVIATION, initialise_linear_maps
 from renaissance.models.interface import Features
-from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained
+from renaissance.models.sources import EncoderRequest, create_model, find_config, is_sketch, load_pretrained
 from renaissance.models.text import position_embeddings, with_positions
 from renaissance.models.weights import first_position
 
@@ -137,7 +137,8 @@ def build_pretrained_decoder(
         _check_length(request, config, larger, max_text_len)
         model = load_pretrained(request, config, notes, AutoModelForCausalLM, new)
     decoder = PretrainedDecoder(model, context_sizes)
-    try_decoder(decoder, f"decoder = {request.name!r}", config.vocab_size, model.config.hidden_size, max_text_len)
+    if not is_sketch():
+        try_decoder(decoder, f"decoder = {request.name!r}", config.vocab_size, model.config.hidden_size, max_text_len)
     return decoder
 
 

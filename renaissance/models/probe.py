@@ -44,15 +44,30 @@ def try_text_encoder(tower: nn.Module, name: str, vocab_size: int, pad_id: int, 
         changed = ids.clone()
         changed[1, 1] = (ids[1, 1] + 1) % vocab_size
         hidden = _features(probed, ids, mask, name)
-        if torch.equal(hidden[1, 0], _features(probed, changed, mask, name)[1, 0]):
-            raise UserError(
-                f"{name} is not a text encoder: its tokens do not see the ones behind them, as in a decoder. "
-                "Take an encoder such as bert, roberta or longformer."
-            )
+        _check_sees(hidden[1, :shorter], _features(probed, changed, mask, name)[1, :shorter], name)
         alone = _features(probed, ids[1:, :shorter], mask[1:, :shorter], name)
     if torch.allclose(hidden[1, :shorter], alone[0], atol=TOLERANCE, rtol=TOLERANCE):
         return []
     return [f"{name} does not leave out padding: a text's features depend on how long the others of its batch are"]
+
+
+def _check_sees(hidden: Tensor, changed: Tensor, name: str) -> None:
+    """Compare a text's features (L, D) with those under another second token.
+
+    Raises:
+        UserError: its first token does not see that.
+    """
+    if not torch.equal(hidden[0], changed[0]):
+        return
+    if torch.equal(hidden[2:], changed[2:]):
+        raise UserError(
+            f"{name} cannot be used as a text encoder in these dimensions: none of its tokens sees another. "
+            f"Its hidden states are {hidden.shape[-1]} wide; give it more width, or take another encoder."
+        )
+    raise UserError(
+        f"{name} is not a text encoder: its tokens do not see the ones behind them, as in a decoder. "
+        "Take an encoder such as bert, roberta or longformer."
+    )
 
 
 def try_longest_text(tower: nn.Module, name: str, longest: int) -> None:

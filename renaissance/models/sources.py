@@ -55,6 +55,7 @@ class EncoderRequest:
             are random until the checkpoint's are loaded.
         is_architecture: the name is a model type of transformers' rather than a hub name or a folder.
         flags: flags of its configuration that replace their defaults, by name.
+        frozen: its weights stay as they are, so none of them may begin at random.
     """
 
     name: str
@@ -65,6 +66,12 @@ class EncoderRequest:
     config: dict[str, Any] | None = None
     is_architecture: bool = False
     flags: Mapping[str, Any] = field(default_factory=dict)
+    frozen: bool = False
+
+    @property
+    def manual_setting(self) -> str:
+        """The setting that asks for manual dimensions, for messages."""
+        return f"{self.setting}_manual_configuration"
 
 
 def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None) -> PreTrainedConfig:
@@ -97,6 +104,8 @@ def load_pretrained(
 ) -> PreTrainedModel:
     """The model of `config` with the weights of the named encoder or decoder, in fp32.
 
+    On PyTorch's meta device, where a model is only measured, it has none.
+
     Args:
         request: the encoder.
         config: its configuration.
@@ -105,8 +114,10 @@ def load_pretrained(
         new: tensors that the weights of such a model usually lack.
 
     Raises:
-        UserError: the weights cannot be had, cannot be read, or are those of another model.
+        UserError: the weights cannot be had, cannot be read, are those of another model, or lack some of a frozen one.
     """
+    if is_sketch():
+        return create_model(config, kind)
     model_class = _model_class(config, kind)
     options = _model_options(model_class, config)
 
@@ -126,11 +137,22 @@ def load_pretrained(
         )
     if len(others) < len(missing):
         notes.append(f"{request.setting}: the cross-attention, which the weights lack, begins at random")
+    if others and request.frozen:
+        raise UserError(
+            f"{request.setting} = {request.name!r} is frozen, and {len(others)} of its tensors, {others[0]} for one, "
+            "are not among its weights: they would begin at random and never learn. Take the whole weights, leave the "
+            "freezing out, or give freeze_random=True if that is meant."
+        )
     if others:
         notes.append(
             f"{request.setting}: {len(others)} tensors that the weights lack begin at random, {others[0]} for one"
         )
     return model
+
+
+def is_sketch() -> bool:
+    """Whether models are only being measured: PyTorch makes tensors without memory, and nothing can be run for real."""
+    return torch.get_default_device().type == "meta"
 
 
 def create_model(config: PreTrainedConfig, kind: type[Any] = AutoModel) -> PreTrainedModel:

@@ -26,6 +26,7 @@ from renaissance.models.sources import (
     create_model,
     find_config,
     is_decoder,
+    is_sketch,
     load_pretrained,
     quiet_transformers,
     sees_images,
@@ -122,9 +123,10 @@ def _from_scratch(
         raise
     except Exception as error:  # whatever another's model code does with flags that do not go together
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{name} cannot be built: {reason} (its flags are in {request.setting}_config)") from error
+        where = f" (its flags are in {request.setting}_config)" if request.flags else ""
+        raise UserError(f"{name} cannot be built: {reason}{where}") from error
     initialise_linear_maps(encoder)
-    if config.vocab_size == 1:  # a one-tower for images alone: it has no words
+    if config.vocab_size == 1 or is_sketch():  # a one-tower for images alone has no words to try
         return encoder
     tower = TextEncoder(encoder)
     with quiet_transformers():  # what they warn of, such as padding to whole windows, is as it should be

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from renaissance.errors import UserError
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.for_texts import faults_of_settled
-from renaissance.settings.kinds import Allowed
+from renaissance.settings.kinds import MOST, Allowed
 from renaissance.settings.model import Settings
 from renaissance.settings.together import Command, faults_together
 
@@ -87,7 +87,12 @@ def _wrong_value(name: str, value: Any, error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":
         return f"{name}: {error['ctx']['error']}"
     field = Settings.model_fields[name]
-    return f"{name}={_shown(value)}: must be {allowed_words(field)}{_hint(name, value, field)}"
+    hint = _hint(name, value, field)
+    if field.annotation is int and isinstance(value, float) and value.is_integer() and error["type"] == "int_type":
+        hint = f"; did you mean {int(value)}?"
+    if error["type"] == "less_than_equal" and error["ctx"]["le"] == MOST:
+        hint = f", and at most {MOST:,}"
+    return f"{name}={_shown(value)}: must be {allowed_words(field)}{hint}"
 
 
 def _shown(value: Any) -> str:

@@ -46,6 +46,8 @@ def _text_architectures(settings: Settings) -> Iterator[str]:
                 f"text_encoder_hidden_size={width} is not divisible by text_encoder_num_heads={heads}: "
                 "every attention head takes an equal share of the width"
             )
+        ratio = encoder.given.mlp_ratio
+        yield from no_inner_width("text_encoder_hidden_size", width, "text_encoder_mlp_ratio", ratio)
         if encoder.manual and not encoder.random:
             yield (
                 "text_encoder_manual_configuration=True needs random_init_text_encoder=True: pretrained weights bring "
@@ -53,6 +55,15 @@ def _text_architectures(settings: Settings) -> Iterator[str]:
             )
         if not loads_a_checkpoint(settings):
             yield from _text_flags(encoder, alone=len(encoders) == 1)
+
+
+def no_inner_width(width_setting: str, width: int, ratio_setting: str, ratio: float) -> Iterator[str]:
+    """A fault where a feed-forward layer would have no width at all."""
+    if int(width * ratio) < 1:
+        yield (
+            f"{ratio_setting}={ratio} leaves nothing of {width_setting}={width}: the feed-forward layers would be "
+            f"{width * ratio:.3g} wide; take {ratio_setting}={1 / width:.3g} or more"
+        )
 
 
 def faults_of_settled(settings: Settings, brought: Collection[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ The words are read by two: the message for a wrong value (`check.py`) and the ta
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -64,6 +65,13 @@ def _once(names: list[str]) -> list[str]:
     return names
 
 
+def _short_enough(text: str) -> str:
+    """A text as it came, if it can name a file: Linux and macOS take no longer names."""
+    if max(len(os.fsencode(part)) for part in text.split("/")) > 255 or len(os.fsencode(text)) > 4095:
+        raise ValueError(f"is longer than a file's name or path can be ({len(text):,} characters)")
+    return text
+
+
 def _plain_name(name: str) -> str:
     if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|\n\t') or name != name.strip():
         raise ValueError(f"must be a name that can be a folder's: no slash, no leading dot (got {name!r})")
@@ -78,18 +86,23 @@ def choice_words(*choices: str | int) -> Allowed:
 
 Switch = Annotated[bool, Allowed("True or False")]
 
-_WholeFromOne = Annotated[int, Field(ge=1)]
+MOST = 2**31 - 1  # of anything that is counted: what PyTorch and the tokenizers library take everywhere
+
+_WholeFromOne = Annotated[int, Field(ge=1, le=MOST)]
 _Number = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Text = Annotated[str, Field(min_length=1)]
+_Text = Annotated[str, Field(min_length=1), AfterValidator(_short_enough)]
 
 Count = Annotated[_WholeFromOne, BeforeValidator(_whole), Allowed("a whole number, at least 1")]
 OptionalCount = Annotated[_WholeFromOne | None, BeforeValidator(_whole), Allowed("a whole number, at least 1, or None")]
-CountOrZero = Annotated[int, Field(ge=0), BeforeValidator(_whole), Allowed("a whole number, at least 0")]
-Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(_whole), Allowed("a whole number from 0 to 2**32 - 1")]
-TextLength = Annotated[int, Field(ge=3), BeforeValidator(_whole), Allowed("a whole number, at least 3")]
+Width = Annotated[int, Field(ge=2, le=MOST), BeforeValidator(_whole), Allowed("a whole number, at least 2")]
+CountOrZero = Annotated[int, Field(ge=0, le=MOST), BeforeValidator(_whole), Allowed("a whole number, at least 0")]
+# Not 3.0 for 3, unlike the others: Sacred takes the seed as it was given, before anything of ours could change it.
+Seed = Annotated[int, Field(ge=0, lt=2**32), Allowed("a whole number from 0 to 2**32 - 1")]
+TextLength = Annotated[int, Field(ge=3, le=MOST), BeforeValidator(_whole), Allowed("a whole number, at least 3")]
 Magnitude = Annotated[int, Field(ge=0, le=30), BeforeValidator(_whole), Allowed("a whole number from 0 to 30")]
 
 Positive = Annotated[_Number, Allowed("a number above 0")]
+Ratio = Annotated[float, Field(gt=0, le=1000), Allowed("a number above 0, at most 1000")]
 OptionalPositive = Annotated[_Number | None, Allowed("a number above 0, or None")]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Allowed("a number, at least 0")]
 Rate = Annotated[float, Field(ge=0, lt=1), Allowed("a number from 0 to below 1")]
@@ -103,7 +116,7 @@ Betas = Annotated[
 ]
 
 WarmUp = Annotated[
-    Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)],
+    Annotated[int, Field(ge=0, le=MOST)] | Annotated[float, Field(ge=0, lt=1)],
     BeforeValidator(_steps),
     Allowed("a whole number of steps, at least 0, or a fraction of the training from 0.0 to below 1.0"),
 ]
@@ -114,7 +127,7 @@ Interval = Annotated[
 ]
 Decay = Annotated[Literal["cosine"] | _Number, Allowed("a number above 0 (the polynomial's exponent), or cosine")]
 Gpus = Annotated[
-    Literal["auto"] | Annotated[int, Field(ge=0)],
+    Literal["auto"] | Annotated[int, Field(ge=0, le=MOST)],
     BeforeValidator(_whole),
     Allowed("auto, or a whole number, at least 0"),
 ]
@@ -129,7 +142,7 @@ TransformKeys = Annotated[
     Allowed("a list of one of imagenet, clip, imagenet_randaug, clip_randaug"),
 ]
 
-Name = Annotated[str, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]
+Name = Annotated[_Text, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]
 Folder = Annotated[_Text, Allowed("a folder")]
 OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None")]
 OptionalFile = Annotated[_Text | None, Allowed("a file, or None")]
@@ -139,7 +152,7 @@ OptionalFolders = Annotated[Annotated[list[_Text], Field(min_length=1)] | None, 
 Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
 _List = Field(min_length=1)
 _Flags = Annotated[dict[_Text, Any], BeforeValidator(_nothing_is_empty_dict)]
-_Window = Annotated[Annotated[int, Field(ge=2)] | None, BeforeValidator(_whole)]
+_Window = Annotated[Annotated[int, Field(ge=2, le=MOST)] | None, BeforeValidator(_whole)]
 TextEncoders = Annotated[
     _Text | Annotated[list[_Text], _List],
     Allowed("a Hugging Face name, a folder, an architecture such as longformer, or a list of these"),
@@ -159,20 +172,26 @@ CountOfEach = Annotated[
     Count | Annotated[list[Count], _List],
     Allowed("a whole number, at least 1, or a list of these, one for each text encoder"),
 ]
+WidthOfEach = Annotated[
+    Width | Annotated[list[Width], _List],
+    Allowed("a whole number, at least 2, or a list of these, one for each text encoder"),
+]
 CountOrZeroOfEach = Annotated[
     CountOrZero | Annotated[list[CountOrZero], _List],
     Allowed("a whole number, at least 0, or a list of these, one for each text encoder"),
 ]
-PositiveOfEach = Annotated[
-    Positive | Annotated[list[Positive], _List],
-    Allowed("a number above 0, or a list of these, one for each text encoder"),
+RatioOfEach = Annotated[
+    Ratio | Annotated[list[Ratio], _List],
+    Allowed("a number above 0, at most 1000, or a list of these, one for each text encoder"),
 ]
 RateOfEach = Annotated[
     Rate | Annotated[list[Rate], _List],
     Allowed("a number from 0 to below 1, or a list of these, one for each text encoder"),
 ]
 OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None")]
-CheckpointOrEmpty = Annotated[str, BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')]
+CheckpointOrEmpty = Annotated[
+    str, AfterValidator(_short_enough), BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')
+]
 Modules = Annotated[
     dict[_Text, _Text],
     BeforeValidator(_nothing_is_empty_dict),

@@ -14,7 +14,7 @@ from typing import Literal
 
 from renaissance.settings.discovery import monitored_fault, task_attribute, task_reads
 from renaissance.settings.for_commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
-from renaissance.settings.for_texts import TEXT
+from renaissance.settings.for_texts import TEXT, no_inner_width
 from renaissance.settings.model import Settings
 
 GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
@@ -58,6 +58,13 @@ def _heads_divide(width: str, heads: str) -> Check:
                 f"{width}={getattr(settings, width)} is not divisible by {heads}={getattr(settings, heads)}: "
                 "every attention head takes an equal share of the width"
             )
+
+    return check
+
+
+def _inner_width(width: str, ratio: str) -> Check:
+    def check(settings: Settings) -> Iterator[str]:
+        yield from no_inner_width(width, getattr(settings, width), ratio, getattr(settings, ratio))
 
     return check
 
@@ -171,6 +178,10 @@ ALWAYS: list[Check] = [
     _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
     _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
     _heads_divide("decoder_hidden_size", "decoder_num_heads"),
+    _inner_width("hidden_size", "mlp_ratio"),
+    _inner_width("image_encoder_hidden_size", "image_encoder_mlp_ratio"),
+    _inner_width("cross_layer_hidden_size", "cross_layer_mlp_ratio"),
+    _inner_width("decoder_hidden_size", "decoder_mlp_ratio"),
     _image_size,
     _decoder,
     _false_pairs,

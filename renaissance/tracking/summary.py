@@ -23,12 +23,14 @@ class PartFigures:
         parameters: how many it has.
         trained: how many of them are trained.
         learning_rate: its full learning rate; None where it is frozen.
+        beginning: where its weights come from: pretrained ones, a checkpoint, or random ones.
     """
 
     name: str
     parameters: int
     trained: int
     learning_rate: float | None
+    beginning: str
 
 
 def best_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
@@ -60,7 +62,7 @@ def results_table(points: Mapping[str, Sequence[Point]]) -> str:
 
 
 def parts_table(parts: Sequence[PartFigures], last_factor: float | None = None) -> str:
-    """Parameters and full learning rates by part.
+    """Parameters, full learning rates and beginnings by part.
 
     Args:
         parts: the parts.
@@ -74,9 +76,11 @@ def parts_table(parts: Sequence[PartFigures], last_factor: float | None = None) 
             part.parameters,
             part.trained,
             *(None if part.learning_rate is None else part.learning_rate * factor for factor in factors),
+            part.beginning,
         ]
         for part in parts
     ]
     totals = sum(part.parameters for part in parts), sum(part.trained for part in parts)
-    rows.append(["total", *totals, *(None for _ in factors)])
-    return text_table(["part", "parameters", "trained", "learning rate", "at the last step"][: 3 + len(factors)], rows)
+    rows.append(["total", *totals, *(None for _ in factors), ""])
+    rates = ["learning rate", "at the last step"][: len(factors)]
+    return text_table(["part", "parameters", "trained", *rates, "from"], rows)

@@ -22,14 +22,17 @@ from renaissance.data.source import ExampleSource, open_split
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
-from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.interface import Sides, VisionLanguageEncoder
 from renaissance.models.weights import LoadReport, load_weights
 from renaissance.settings import Settings
 from renaissance.tasks import joined_sides, load_task
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
+from renaissance.training.beginnings import check_frozen, find_beginnings, pretrained_parts
 from renaissance.training.checkpoints import Checkpoint, ModelDescription
 from renaissance.training.classes import heads_of_other_classes, settle_classes
-from renaissance.training.devices import this_rank
+from renaissance.training.devices import resolve_devices, this_rank
+from renaissance.training.footprint import check_fits
+from renaissance.training.memory import memory_of
 from renaissance.training.origin import Loan, Origin, find_origin
 from renaissance.training.parts import part_of_tensor
 from renaissance.training.pixels import Pixels
@@ -50,6 +53,7 @@ class Assembly:
         pixels: the part of the image pipeline that runs on the device; None without images.
         image_statistics: what the image encoder expects; None without images.
         loaded: what each checkpoint brought.
+        beginnings: where the weights of each part come from, in words.
         tested: the step and epoch up to which the tested checkpoint was trained; None in a training.
     """
 
@@ -63,7 +67,8 @@ class Assembly:
     pixels: Pixels | None
     image_statistics: ImageStatistics | None
     loaded: list[LoadReport]
-    tested: tuple[int, float] | None = None
+    beginnings: dict[str, str]
+    tested: tuple[int, float] | None
 
 
 def assemble(
@@ -72,6 +77,7 @@ def assemble(
     checkpoint: Checkpoint | None,
     modules: Mapping[str, Checkpoint] = MappingProxyType({}),
     strict: bool = True,
+    resumed: bool = False,
 ) -> Assembly:
     """Open the data and build the model and its tasks.
 
@@ -81,6 +87,7 @@ def assemble(
         checkpoint: where the whole model comes from; None for a new one.
         modules: where single parts of it come from, by name.
         strict: refuse what does not fit the checkpoints, rather than begin it anew.
+        resumed: the checkpoint is of this very run, which goes on, and began with what that says.
 
     Raises:
         UserError: if data are missing, tasks read different data, or the checkpoint does not fit.
@@ -104,37 +111,70 @@ def assemble(
             print(remark)
 
     text = _text_processor(settings, needs, sources, origin)
+    label_names = settle_classes(sources, list(kinds), loans, bound=settings.test_only or resumed)
+    plans = _Plans(kinds, sides, text, _with_vocabulary(origin, text), label_names)
+    memory = memory_of(resolve_devices(settings).accelerator)
+    check_fits(settings, max(len(source) for source in sources.values()), memory, plans.build)
     torch.manual_seed(settings.seed)
-    configs = _with_vocabulary(origin, text)
-    model = build_model(
-        settings,
-        vocab_size=text.vocab_size if text else 0,
-        pad_id=text.pad_id if text else 0,
-        image=sides.image,
-        text=sides.text,
-        fused=sides.fused,
-        encoder_configs=configs,
-    )
-    label_names = settle_classes(
-        sources, list(kinds), loans, bound=settings.test_only or settings.resume_from is not None
-    )
-    tasks = {
-        name: kind(TaskContext(settings, model, text, label_names.get(name), configs)) for name, kind in kinds.items()
-    }
+    model, tasks = plans.build(settings)
     if not settings.test_only:
         _check_something_learns([model, *tasks.values()])
     statistics = _image_statistics(settings, model, needs, origin)
+    loaded = [_load(model, tasks, loan, strict, without=heads_of_other_classes(loan, label_names)) for loan in loans]
+    beginnings = find_beginnings(model, tasks, pretrained_parts(settings, plans.configs), loaded)
+    check_frozen(settings, model, tasks, beginnings)
+    words = {part: beginning.words for part, beginning in beginnings.items()}
+    if resumed and checkpoint is not None:
+        words |= checkpoint.description.beginnings
     description = ModelDescription(
         settings=settings.model_dump(),
         encoder_configs=_encoder_configs(model, tasks),
         text=text.state() if text else None,
-        label_names=label_names,
+        label_names=plans.label_names,
         image_statistics=asdict(statistics) if statistics else None,
+        beginnings=words,
     )
-    loaded = [_load(model, tasks, loan, strict, without=heads_of_other_classes(loan, label_names)) for loan in loans]
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
     tested = checkpoint.position() if settings.test_only and checkpoint is not None else None
-    return Assembly(settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded, tested)
+    return Assembly(
+        settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded, words, tested
+    )
+
+
+@dataclass(frozen=True)
+class _Plans:
+    """What model and tasks are built from, beside the settings.
+
+    Attributes:
+        kinds: the active tasks' classes by name.
+        sides: what of a model they use.
+        text: the tokenizer; None where no task reads text.
+        configs: the configurations of encoders and decoder that come from checkpoints, by part.
+        label_names: the classes of each task whose data have classes.
+    """
+
+    kinds: dict[str, type[Task]]
+    sides: Sides
+    text: TextProcessor | None
+    configs: dict[str, Any]
+    label_names: dict[str, list[str]]
+
+    def build(self, settings: Settings) -> tuple[VisionLanguageEncoder, dict[str, Task]]:
+        """Model and tasks, with pretrained or random weights."""
+        model = build_model(
+            settings,
+            vocab_size=self.text.vocab_size if self.text else 0,
+            pad_id=self.text.pad_id if self.text else 0,
+            image=self.sides.image,
+            text=self.sides.text,
+            fused=self.sides.fused,
+            encoder_configs=self.configs,
+        )
+        tasks = {
+            name: kind(TaskContext(settings, model, self.text, self.label_names.get(name), self.configs))
+            for name, kind in self.kinds.items()
+        }
+        return model, tasks
 
 
 def _check_something_learns(modules: list[nn.Module]) -> None:

@@ -36,6 +36,7 @@ class ModelDescription:
         text: the tokenizer's state; None for a model without text.
         label_names: the classes of each classification task.
         image_statistics: mean, std and interpolation of the image encoder's input; None without images.
+        beginnings: where the weights of each part came from when its run began, in words.
     """
 
     settings: dict[str, Any]
@@ -43,6 +44,7 @@ class ModelDescription:
     text: dict[str, Any] | None = None
     label_names: dict[str, list[str]] = field(default_factory=dict)
     image_statistics: dict[str, Any] | None = None
+    beginnings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

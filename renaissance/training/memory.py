@@ -1,4 +1,4 @@
-"""What the C library does with memory that a training step gives back on the CPU: keep it for the next one.
+"""The memory of this machine: how much there is, and what the C library does with what a training step gives back.
 
 PyTorch takes a CPU tensor's memory from `malloc`. By default glibc returns large pieces to the kernel at once, which
 hands out zeroed pages again at every step: a fifth of the time of long texts (`benchmarks/attention.py`).
@@ -7,8 +7,67 @@ hands out zeroed pages again at every step: a fifth of the time of long texts (`
 from __future__ import annotations
 
 import ctypes
+import os
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of <malloc.h>
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a device can hold.
+
+    Attributes:
+        of: what has it, in words.
+        bytes: how much.
+    """
+
+    of: str
+    bytes: int
+
+
+def memory_of(accelerator: str) -> Memory:
+    """The memory that a run's model has to fit into.
+
+    Args:
+        accelerator: "cuda" for the GPU's; "cpu" for the machine's, or what this process may take of it: a container's
+            limit, or that of the shell (`ulimit -v`).
+    """
+    if accelerator == "cuda":
+        return Memory(torch.cuda.get_device_name(), torch.cuda.get_device_properties(0).total_memory)
+    found = [Memory("this machine", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
+    found += [Memory("this container", limit) for limit in _container_limits()]
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        found.append(Memory("this process (ulimit -v)", limit))
+    return min(found, key=lambda memory: memory.bytes)
+
+
+def _container_limits(root: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+    """The limits of the control groups that this process is in, of both versions, and of those around them.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.max; cgroup-v1/memory.html for the older files.
+    """
+    lines = own.read_text().splitlines() if own.is_file() else []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        base, name = (root / "memory", "memory.limit_in_bytes") if controllers else (root, "memory.max")
+        group = base / path.strip("/")
+        for folder in (group, *group.parents):
+            file = folder / name
+            text = file.read_text().strip() if file.is_file() else ""
+            if text.isdigit():
+                yield int(text)
+            if folder == base:
+                break
 
 
 def keep_freed_memory() -> bool:

@@ -163,6 +163,7 @@ class RunReport:
                 "total": sum(part.parameters for part in parts),
                 "trained": sum(part.trained for part in parts),
             },
+            "parts_from": {part.name: part.beginning for part in parts},
             "examples": {split: len(source) for split, source in session.assembly.sources.items()},
             "device": _device_name(session),
             "command": (history.start if history else {}).get("command", self._command_line),
@@ -174,7 +175,9 @@ class RunReport:
             parameters = list(part.module.parameters())
             trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
             rate = learning_rate_of(part, self._session.assembly.settings) if trained and self._session.plan else None
-            figures.append(PartFigures(part.name, sum(p.numel() for p in parameters), trained, rate))
+            total = sum(parameter.numel() for parameter in parameters)
+            beginning = self._session.assembly.beginnings.get(part.name, "")
+            figures.append(PartFigures(part.name, total, trained, rate, beginning))
         return figures
 
 

@@ -73,7 +73,7 @@ def run_experiment(
 def _assembled(settings: Settings, chosen: Chosen, resumption: Resumption | None) -> Assembly:
     """Data and model; the model is the resumed run's, or starts from what `load_path` or `load_modules` name."""
     if resumption is not None:
-        return assemble(settings, (), resumption.checkpoint)
+        return assemble(settings, (), resumption.checkpoint, resumed=True)
     checkpoint = read_checkpoint(settings.load_path) if settings.load_path else None
     modules = {part: read_checkpoint(path) for part, path in settings.load_modules.items()}
     return assemble(settings, chosen.names, checkpoint, modules, settings.strict_loading)

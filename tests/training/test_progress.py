@@ -53,9 +53,9 @@ def test_a_plan_names_only_validations_that_come():
 
 
 def test_the_last_table_keeps_the_full_rates():
-    parts = [PartFigures("fuser", 10, 10, 2e-3), PartFigures("image_encoder", 10, 0, None)]
+    parts = [PartFigures("fuser", 10, 10, 2e-3, "random"), PartFigures("image_encoder", 10, 0, None, "a.ckpt")]
     first, last = parts_table(parts), parts_table(parts, last_factor=0.01)
     assert "0.002" in first
     assert "at the last step" not in first
-    assert last.splitlines()[2].split() == ["fuser", "10", "10", "0.002", "2e-05"]
-    assert last.splitlines()[3].split()[-2:] == ["–", "–"]
+    assert last.splitlines()[2].split() == ["fuser", "10", "10", "0.002", "2e-05", "random"]
+    assert last.splitlines()[3].split()[-3:] == ["–", "–", "a.ckpt"]

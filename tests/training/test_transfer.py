@@ -11,7 +11,7 @@ import torch
 from renaissance.errors import UserError
 
 QUICK = {"max_steps": 1, "warmup_steps": 0, "batch_size": 8, "per_gpu_batchsize": 8}
-FROZEN = {"freeze_text_encoder": True, "freeze_image_encoder": True, "freeze_encoder": True}
+FROZEN = {"freeze_text_encoder": True, "freeze_image_encoder": True, "freeze_encoder": True, "freeze_random": True}
 
 
 def weights(path, part=""):

@@ -1,0 +1,213 @@
+"""Whether a run's model fits into memory, told before any of it is built.
+
+Comes in: the settings, and a function that builds model and tasks from settings. Goes out: nothing, or an error with
+the figures. The model is built on PyTorch's meta device first, where tensors have shapes and no memory, so parameters
+are counted and not guessed. Very deep parts are built with one and with two layers, and the rest is their difference.
+
+What is counted is a lower bound, so that nothing is refused that could run: weights, gradients and optimiser state,
+the images of a micro-batch, and what the linear maps of the image encoder's trained layers hand on to the backward
+pass. Texts are as long as they happen to be and are left out, as are attention maps, which fused kernels do not keep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from renaissance.errors import UserError
+from renaissance.models.interface import Part, VisionLanguageEncoder
+from renaissance.models.joint import find_layers
+from renaissance.settings import Settings
+from renaissance.settings.text_encoders import text_encoders
+from renaissance.tasks.common.task import Task
+from renaissance.text_table import text_table
+from renaissance.training.memory import Memory
+from renaissance.training.parts import encoder_of
+
+Build = Callable[[Settings], tuple[VisionLanguageEncoder, dict[str, Task]]]
+
+MOST_LAYERS = 100  # that are built to be counted; deeper parts grow with their depth
+NUMBER = 4  # bytes; mixed precision keeps weights, gradients and the optimiser's state in 32 bits
+GB = 1e9
+SMALL_SHARE = 0.001  # of what is needed, below which the message leaves a part out
+# The depth of each part that has one, and the flags of other architectures' configurations that mean the same.
+DEPTHS = {
+    "encoder": "num_layers",
+    "image_encoder": "image_encoder_num_layers",
+    "text_encoder": "text_encoder_num_layers",
+    "fuser": "num_cross_layers",
+    "decoder": "decoder_num_layers",
+}
+# The settings that a part's size follows from; those of heads and projections are the last ones.
+FOLLOWS_FROM = {
+    "encoder": ("hidden_size", "num_layers", "mlp_ratio", "vocab_size", "image_size", "per_gpu_batchsize"),
+    "image_encoder": (*(f"image_encoder_{name}" for name in ("hidden_size", "num_layers", "mlp_ratio")), "patch_size",
+                      "image_size", "per_gpu_batchsize"),
+    "text_encoder": (*(f"text_encoder_{name}" for name in ("hidden_size", "num_layers", "mlp_ratio", "embedding_size")),
+                     "vocab_size", "max_text_len"),
+    "fuser": ("cross_layer_hidden_size", "num_cross_layers", "cross_layer_mlp_ratio"),
+    "decoder": ("decoder_hidden_size", "decoder_num_layers", "decoder_mlp_ratio", "vocab_size", "max_text_len"),
+    "images": ("image_size", "per_gpu_batchsize"),
+}  # fmt: skip
+HEADS = ("cross_layer_hidden_size", "vocab_size")
+DEPTH_FLAGS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a part takes at least.
+
+    Attributes:
+        weights: its parameters.
+        trained: those of them that are trained.
+        kept: numbers that it keeps for the backward pass, for each image.
+    """
+
+    weights: int
+    trained: int
+    kept: int = 0
+
+    def deeper(self, two_layers: Size, layers: int) -> Size:
+        """The size with so many layers, where this is the size with one."""
+        return Size(
+            *(
+                one + (layers - 1) * (two - one)
+                for one, two in zip(vars(self).values(), vars(two_layers).values(), strict=True)
+            )
+        )
+
+
+def check_fits(settings: Settings, examples: int, memory: Memory, build: Build) -> None:
+    """Refuse a model that the machine cannot hold.
+
+    Args:
+        settings: the run's settings.
+        examples: of training; a device takes no more at once.
+        memory: what there is.
+        build: gives the model and its tasks by name.
+
+    Raises:
+        UserError: with the figures and the settings that they follow from.
+    """
+    sizes = part_sizes(settings, build)
+    images = 0 if settings.test_only else min(settings.per_gpu_batchsize, examples)
+    bytes_of = {name: _bytes(size, settings, images) for name, size in sizes.items()}
+    needed = sum(bytes_of.values())
+    if needed <= memory.bytes:
+        return
+    largest = sorted(bytes_of, key=lambda name: -bytes_of[name])
+    rows: list[list[Any]] = [
+        [name, sizes[name].weights, sizes[name].trained, f"{bytes_of[name] / GB:,.2f} GB"]
+        for name in largest
+        if bytes_of[name] > needed * SMALL_SHARE
+    ]
+    raise UserError(
+        f"This model does not fit: it takes at least {needed / GB:,.1f} GB, and {memory.of} has "
+        f"{memory.bytes / GB:,.1f} GB (weights, gradients, {settings.optim_type}'s state, and of {images:,} images at "
+        "once what is kept for the backward pass).\n"
+        f"{text_table(['part', 'parameters', 'trained', 'at least'], rows)}\n"
+        f"Lower {_settings_of(largest[0], settings)}."
+    )
+
+
+def part_sizes(settings: Settings, build: Build) -> dict[str, Size]:
+    """The size of each part, and of the images; empty where it cannot be told without building for real.
+
+    Raises:
+        UserError: a size is beyond what can be counted.
+    """
+    depths = {name: count for name, count in _depths(settings).items() if count > MOST_LAYERS}
+    try:
+        one = _sketched(_with_depth(settings, depths, 1) if depths else settings, build)
+        two = _sketched(_with_depth(settings, depths, 2), build) if depths else one
+    except (RuntimeError, TypeError, OverflowError) as error:
+        if re.search("overflow|too large|too big", str(error), re.IGNORECASE):
+            raise UserError(f"This model is larger than any machine can count: {_first_line(error)}.") from error
+        return {}  # another's model code that needs real tensors
+    except Exception:  # whatever is wrong, building for real says it
+        return {}
+    return {name: size.deeper(two[name], depths[name]) if name in depths else size for name, size in one.items()}
+
+
+def _sketched(settings: Settings, build: Build) -> dict[str, Size]:
+    """The parts' sizes, without memory for any of them."""
+    with torch.device("meta"):
+        model, tasks = build(settings)
+    parts: Sequence[Part] = [*model.parts(), *(part for task in tasks.values() for part in task.parts())]
+    sizes = {part.name: _size(part.module, settings) for part in parts}
+    name = next((name for name in ("image_encoder", "encoder") if name in sizes), None)
+    if not model.image_size or name is None:
+        return sizes
+    pixels = torch.empty(1, 3, settings.image_size, settings.image_size, device="meta")
+    with torch.no_grad():
+        positions = model.encode_image(pixels).hidden.shape[1]
+    kept = 0 if settings.test_only else positions * _handed_on(model.get_submodule(name))
+    sizes[name] = Size(sizes[name].weights, sizes[name].trained, kept)
+    return {**sizes, "images": Size(0, 0, pixels.numel())}
+
+
+def _size(module: nn.Module, settings: Settings) -> Size:
+    parameters = list(module.parameters())
+    trained = [] if settings.test_only else [parameter for parameter in parameters if parameter.requires_grad]
+    return Size(_numbers(parameters), _numbers(trained))
+
+
+def _numbers(tensors: Sequence[Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)
+
+
+def _handed_on(tower: nn.Module) -> int:
+    """Numbers a position that the linear maps of a tower's trained layers hand on, which the backward pass needs."""
+    encoder: Any = tower.encoder
+    maps = [part for layer in find_layers(encoder) for part in layer.modules() if isinstance(part, nn.Linear)]
+    return sum(part.out_features for part in maps if part.weight.requires_grad)
+
+
+def _bytes(size: Size, settings: Settings, images: int) -> int:
+    state = {"sgd": 1 if settings.momentum else 0}.get(settings.optim_type, 2)  # running means, a number each
+    kept = NUMBER if settings.precision == 32 else NUMBER // 2
+    return NUMBER * size.weights + NUMBER * (1 + state) * size.trained + kept * images * size.kept
+
+
+def _depths(settings: Settings) -> dict[str, int]:
+    """How many layers the settings give each part."""
+    depths = {part: getattr(settings, name) for part, name in DEPTHS.items() if part != "text_encoder"}
+    for encoder in text_encoders(settings):
+        flags = [encoder.own_flags[flag] for flag in DEPTH_FLAGS if isinstance(encoder.own_flags.get(flag), int)]
+        depths[encoder.part] = max([encoder.given.num_layers, *flags])
+    return depths
+
+
+def _with_depth(settings: Settings, deep: dict[str, int], layers: int) -> Settings:
+    """The settings with so many layers in the deep parts, none of them frozen by number."""
+    update: dict[str, Any] = {}
+    for part in deep:
+        encoder = encoder_of(part) or part
+        update[DEPTHS[encoder]] = layers
+        if hasattr(settings, f"freeze_{encoder}_layers"):
+            update[f"freeze_{encoder}_layers"] = 0
+        if encoder == "text_encoder":
+            flags = settings.text_encoder_config
+            update["text_encoder_config"] = (
+                [_shallow(one, layers) for one in flags] if isinstance(flags, list) else _shallow(flags, layers)
+            )
+    return settings.model_copy(update=update)
+
+
+def _shallow(flags: dict[str, Any], layers: int) -> dict[str, Any]:
+    return {name: layers if name in DEPTH_FLAGS else value for name, value in flags.items()}
+
+
+def _settings_of(part: str, settings: Settings) -> str:
+    """The settings that a part's size follows from, with their values."""
+    names = FOLLOWS_FROM.get(encoder_of(part) or part, HEADS)
+    return ", ".join(f"{name}={getattr(settings, name)}" for name in names)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
