@@ -18,6 +18,12 @@ Nothing is imported before the configuration is checked that takes long.
 
 from __future__ import annotations
 
+from renaissance.stop_signals import STOP, leave
+
+if __name__ == "__main__":
+    STOP.install(leaving=True)  # first: importing the rest takes longer than it takes to press Ctrl-C
+
+# isort: split
 import logging
 import os
 import pdb
@@ -27,10 +33,9 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from config import ex  # first: it silences a warning that importing Sacred gives
+from config import ex  # before Sacred: it silences a warning that importing that gives
 
 # isort: split
 import colorama
@@ -112,9 +117,15 @@ def run_command_line(argv: Sequence[str]) -> int:
     Returns:
         the exit status.
     """
+    with STOP.in_charge():
+        STOP.unwind()
+        return _done(argv)
+
+
+def _done(argv: Sequence[str]) -> int:
+    """Do what a command line says, and answer every way in which it can end with its exit status."""
     flags: dict[str, Any] = {}
     try:
-        signal.signal(signal.SIGTERM, _stop)
         flags = _parsed(argv)
         if flags["help"] or flags["--help"]:
             _print_help(flags["COMMAND"], argv)
@@ -124,18 +135,26 @@ def run_command_line(argv: Sequence[str]) -> int:
         print(f"{error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
-        signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        print("interrupted", file=sys.stderr)
-        return 128 + signum
+        return _interrupted(error.signum if isinstance(error, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # the reader of our output has gone: print_config … | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception:
+        if STOP.received is not None:  # it came in the middle of an import, say, which made another exception of it
+            return _interrupted(STOP.received)
         traceback.print_exc()
         if flags.get("--pdb"):
             pdb.post_mortem()
         return 1
+    if STOP.received is not None and not STOP.finished:  # a library has swallowed it
+        return _interrupted(STOP.received)
     return 0
+
+
+def _interrupted(signum: int) -> int:
+    STOP.finish()
+    print("interrupted", file=sys.stderr)
+    return 128 + signum
 
 
 def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
@@ -251,13 +270,6 @@ def _chosen(meta: Mapping[str, Any], test_only: bool) -> frozenset[str]:
     return frozenset(named | set(meta["config_updates"]))
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
-    """On SIGTERM: unwind, so that nothing half done stays; a process forked off this one just ends."""
-    if os.getpid() != MAIN_PROCESS:
-        os._exit(128 + signum)
-    raise Interrupted(signum)
-
-
 def _quiet_logger() -> logging.Logger:
     """Sacred's logger, without what it says in every run; `-l INFO` shows more."""
     handler = logging.StreamHandler()
@@ -269,8 +281,7 @@ def _quiet_logger() -> logging.Logger:
     return logger
 
 
-MAIN_PROCESS = os.getpid()
 ex.logger = _quiet_logger()  # type: ignore[assignment]  # Sacred declares it as None
 
 if __name__ == "__main__":
-    sys.exit(run_command_line(sys.argv))
+    leave(run_command_line(sys.argv))

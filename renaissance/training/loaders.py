@@ -27,6 +27,7 @@ class Loaders:
     def __init__(self, assembly: Assembly, devices: Devices) -> None:
         self._assembly = assembly
         self._devices = devices
+        self._made: list[BatchLoader] = []
 
     def training(self, plan: Plan, step: int) -> BatchLoader:
         """The training batches of this process, in the plan's order.
@@ -35,7 +36,7 @@ class Loaders:
             plan: how the data are cut into steps.
             step: the optimiser step to begin behind.
         """
-        return make_train_loader(
+        loader = make_train_loader(
             self._assembly.sources["train"],
             batch_size=plan.device_batch,
             total_batches=plan.total_batches,
@@ -43,17 +44,26 @@ class Loaders:
             image_transform=self._image_transform(training=True),
             **self._arguments(),
         )
+        self._made.append(loader)
+        return loader
 
     def evaluation(self, split: str) -> BatchLoader | None:
         """The batches of "val" or "test"; None where there are no such data."""
         if split not in self._assembly.sources:
             return None
-        return make_eval_loader(
+        loader = make_eval_loader(
             self._assembly.sources[split],
             batch_size=self._assembly.settings.eval_batch_size,
             image_transform=self._image_transform(training=False),
             **self._arguments(),
         )
+        self._made.append(loader)
+        return loader
+
+    def close(self) -> None:
+        """End the worker processes of every loader."""
+        for loader in self._made:
+            loader.close()
 
     def images(self) -> dict[str, SplitImages]:
         """The images of each split, to be evaluated as a whole or shown; none where no task looks at images."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ import torch
 
 from renaissance.errors import Interrupted
 from renaissance.settings import Settings
+from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import (
     RunFolder,
     at_work_in,
@@ -53,22 +55,38 @@ def run_experiment(
     devices = resolve_devices(settings)
     if devices.accelerator == "cpu":
         keep_freed_memory()
-    folder, resumed = _resumed(settings)
-    assembly = _assembled(settings, chosen, resumed)
-    if folder is None:
-        folder = _shared_new_folder(settings)
-    with nullcontext() if this_rank() else at_work_in(folder):
-        session = Session(assembly, devices, folder, log_scalar, resumed)
-        report = RunReport(folder, session, command_line, started)
-        report.start()
+    with STOP.in_charge():
         try:
-            if not assembly.settings.test_only:
+            folder, resumed = _resumed(settings)
+            assembly = _assembled(settings, chosen, resumed)
+            STOP.check()
+        except Interrupted:
+            print("interrupted before the first step: nothing to save", file=sys.stderr)
+            raise
+        # From here on there is a folder, so a signal waits for a point where that is left in order.
+        with STOP.deferred("leaving this run in order"):
+            folder = folder or _shared_new_folder(settings)
+            with nullcontext() if this_rank() else at_work_in(folder):
+                session = Session(assembly, devices, folder, log_scalar, resumed)
+                return _worked_through(session, RunReport(folder, session, command_line, started))
+
+
+def _worked_through(session: Session, report: RunReport) -> dict[str, float]:
+    """Train and test, and write of it what came of it, also where a signal ends it; gives the final metrics."""
+    report.start()
+    try:
+        with session.at_work():
+            if session.devices.world_size == 1:
+                STOP.check()
+            if not session.assembly.settings.test_only:
                 session.fit()
             session.test()
-        except (Interrupted, KeyboardInterrupt):
+    except Interrupted:
+        with STOP.deferred("writing the summary"):
             report.end("interrupted")
-            raise
-        return report.end("finished")
+        raise
+    STOP.finish()
+    return report.end("finished")
 
 
 def _assembled(settings: Settings, chosen: Collection[str], resumed: Checkpoint | None) -> Assembly:
