@@ -124,13 +124,13 @@ class StopSignals:
 
 
 def leave(status: int) -> NoReturn:
-    """End this process. After a signal nothing is waited for any more: what was to be ended has been.
+    """End this process. After a signal or a fault nothing is waited for any more: what was to be ended has been.
 
     Libraries may be half imported by then, and whatever waits at the interpreter's end for threads or processes
     could wait for ever.
     """
     STOP.finish()
-    if STOP.received is None:
+    if STOP.received is None and status == 0:
         sys.exit(status)
     for stream in (sys.stdout, sys.stderr):
         try:
