@@ -13,7 +13,7 @@ from renaissance.errors import Interrupted
 from renaissance.stop_signals import STOP
 from tests.command_line import ROOT
 
-BOTH = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+BOTH = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
 
 
 @pytest.fixture(autouse=True)

@@ -60,7 +60,7 @@ class ForkServer:
         if sent is not None and _reached(pid, moment):
             os.kill(pid, sent)
         status, seconds = json.loads(_line(self._server, pid))
-        return Ended(status, seconds, self._log.read_text(errors="replace"), _session(pid))
+        return Ended(status, seconds, self._log.read_text(errors="replace"), alive_in_session(pid))
 
 
 @contextmanager
@@ -137,12 +137,12 @@ def _line(server: subprocess.Popen[str], pid: int) -> str:
     assert server.stdout is not None
     ready, _, _ = select.select([server.stdout], [], [], LIMIT_SECONDS)
     if not ready:
-        for process in _session(pid):
+        for process in alive_in_session(pid):
             os.kill(process, signal.SIGKILL)
     return server.stdout.readline()
 
 
-def _session(leader: int) -> list[int]:
+def alive_in_session(leader: int) -> list[int]:
     """The processes of a session that are alive."""
     found = []
     for folder in Path("/proc").iterdir():

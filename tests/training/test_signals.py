@@ -20,6 +20,7 @@ from renaissance.tracking.run_folder import RunFolder
 from tests.training.sweeping import ROOT, ForkServer, equal, fault_of, fork_server, processor_seconds, words_of
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the processor time of a process")
+BOTH = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def sweep(server: ForkServer, tmp: Path, sent: int, workers: int, moments: int |
 @linux
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@BOTH
 def test_a_signal_at_any_moment_ends_a_run_well(server, tmp_path, sent, workers):
     sweep(server, tmp_path, sent, workers, moments=24, resumed=4)
 
@@ -68,7 +69,7 @@ def test_a_signal_at_any_moment_ends_a_run_well(server, tmp_path, sent, workers)
 @linux
 @pytest.mark.long
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@BOTH
 def test_a_signal_every_50_ms_ends_a_run_well(server, tmp_path, sent, workers):
     sweep(server, tmp_path, sent, workers, moments=None, resumed=1)
 
@@ -87,7 +88,7 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 @linux
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@BOTH
 def test_a_signal_during_imports_ends_the_process_with_a_line(tmp_path, sent):
     """From 100 ms on, when Python itself has started."""
     for moment in (0.1, 0.2, 0.3, 0.5, 1.0, 2.0):
