@@ -18,7 +18,7 @@ Nothing is imported before the configuration is checked that takes long.
 
 from __future__ import annotations
 
-from renaissance.stop_signals import STOP, leave
+from renaissance.stop_signals import BEFORE_THE_WORK, STOP, leave
 
 if __name__ == "__main__":
     STOP.install(leaving=True)  # first: importing the rest takes longer than it takes to press Ctrl-C
@@ -75,6 +75,7 @@ def main(_config: Mapping[str, Any], _run: Run) -> None:
     """Train and test; with test_only=True load_path=<checkpoint> test only. This is the command when none is given."""
     from renaissance.training.run import run_experiment
 
+    STOP.begin()
     # Not returned: Sacred's SQL observer takes nothing but a number for a result.
     _run.info["final"] = run_experiment(
         check_settings(_config, "train"),
@@ -89,6 +90,7 @@ def prepare(_config: Mapping[str, Any]) -> None:
     """Write a data set's Arrow tables from its raw files: with dataset=<name> raw_root=<folder>."""
     from renaissance.data.prepare import prepare as write_tables
 
+    STOP.begin()
     write_tables(check_settings(_config, "prepare"))
 
 
@@ -97,6 +99,7 @@ def compare(_config: Mapping[str, Any]) -> None:
     """Put runs side by side, their curves and their results: with 'runs=["<folder>", "<folder>"]'."""
     from renaissance.tracking.compare import compare_runs
 
+    STOP.begin()
     compare_runs(check_settings(_config, "compare"))
 
 
@@ -105,6 +108,7 @@ def export(_config: Mapping[str, Any]) -> None:
     """Write a checkpoint's encoders as Hugging Face folders: with load_path=<checkpoint> export_dir=<folder>."""
     from renaissance.training.export import export_encoders
 
+    STOP.begin()
     export_encoders(check_settings(_config, "export"))
 
 
@@ -118,7 +122,6 @@ def run_command_line(argv: Sequence[str]) -> int:
         the exit status.
     """
     with STOP.in_charge():
-        STOP.unwind()
         return _done(argv)
 
 
@@ -153,7 +156,7 @@ def _done(argv: Sequence[str]) -> int:
 
 def _interrupted(signum: int) -> int:
     STOP.finish()
-    print("interrupted", file=sys.stderr)
+    print("interrupted" if STOP.begun else BEFORE_THE_WORK, file=sys.stderr)
     return 128 + signum
 
 
@@ -175,6 +178,7 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
     )
     ex.current_run = run
     apply_flags(ex.all_cli_options, flags, run)
+    STOP.unwind()  # up to here there was nothing to undo
     if observed:
         run()
     else:

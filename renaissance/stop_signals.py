@@ -23,6 +23,7 @@ from typing import NoReturn
 from renaissance.errors import Interrupted
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+BEFORE_THE_WORK = "interrupted before the work began: nothing to save"
 
 
 class StopSignals:
@@ -31,12 +32,14 @@ class StopSignals:
     Attributes:
         received: the first signal that came; None as long as there was none.
         insisted: whether a further one came before the first was answered.
+        begun: whether the process has come to its work, of which something may be saved.
         finished: whether the process has nothing left to do but to end.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self.insisted = False
+        self.begun = False
         self.finished = False
         self._process: int | None = None  # the one whose signals these are
         self._leaving = False
@@ -54,6 +57,10 @@ class StopSignals:
         self._leaving = leaving
         for number in STOPPING:
             signal.signal(number, self._receive)
+
+    def begin(self) -> None:
+        """The process has imported what it needs, and its work begins."""
+        self.begun = True
 
     def unwind(self) -> None:
         """From now on a signal raises `Interrupted` rather than ending the process at once."""
@@ -106,7 +113,7 @@ class StopSignals:
         if os.getpid() != self._process:
             return  # forked off a moment ago: its parent answers for both
         if self._leaving:
-            os.write(2, b"\ninterrupted before the work began: nothing to save\n")
+            os.write(2, f"\n{BEFORE_THE_WORK}\n".encode())
             os._exit(128 + number)
         if self.received is None:
             self.received = number

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from renaissance.errors import Interrupted
-from renaissance.stop_signals import STOP
+from renaissance.stop_signals import BEFORE_THE_WORK, STOP
 from tests.command_line import ROOT
 
 BOTH = pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
@@ -88,7 +88,7 @@ def test_before_the_work_begins_the_process_ends_at_once(sent):
     )
     done = subprocess.run([sys.executable, "-c", program, str(int(sent))], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (128 + sent, "")
-    assert done.stderr.strip() == "interrupted before the work began: nothing to save"
+    assert done.stderr.strip() == BEFORE_THE_WORK
 
 
 def test_run_py_receives_signals_before_it_imports():
@@ -96,6 +96,6 @@ def test_run_py_receives_signals_before_it_imports():
     lines = [line for line in (ROOT / "run.py").read_text().splitlines() if line.startswith(("import", "from", "if"))]
     assert lines[:3] == [
         "from __future__ import annotations",
-        "from renaissance.stop_signals import STOP, leave",
+        "from renaissance.stop_signals import BEFORE_THE_WORK, STOP, leave",
         'if __name__ == "__main__":',
     ]
