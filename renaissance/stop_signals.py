@@ -57,6 +57,7 @@ class StopSignals:
         self._leaving = leaving
         for number in STOPPING:
             signal.signal(number, self._receive)
+        sys.unraisablehook = _unraisable
 
     def begin(self) -> None:
         """The process has imported what it needs, and its work begins."""
@@ -72,13 +73,14 @@ class StopSignals:
         if self._process == os.getpid():
             yield
             return
-        former = {number: signal.getsignal(number) for number in STOPPING}
+        former, hook = {number: signal.getsignal(number) for number in STOPPING}, sys.unraisablehook
         self.install()
         try:
             yield
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
+            sys.unraisablehook = hook
             self.__init__()  # type: ignore[misc]  # as if nothing had happened
 
     @contextmanager
@@ -128,6 +130,12 @@ class StopSignals:
         self._noted = True
         text = f"\n{signal.Signals(number).name}: {notice} (once more to stop at once)\n"
         os.write(2, text.encode())  # not by print: the signal may have come while something is being printed
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """What Python says of an exception in a destructor: nothing of an interruption, which the next `check` raises."""
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
 
 
 def leave(status: int) -> NoReturn:

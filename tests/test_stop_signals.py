@@ -71,6 +71,17 @@ def test_when_all_is_done_it_is_noted_only():
     assert STOP.received == signal.SIGTERM
 
 
+def test_one_that_comes_in_a_destructor_is_raised_at_the_next_check(capfd):
+    class Dying:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    Dying()
+    assert capfd.readouterr().err == "", "no traceback of what Python ignores"
+    with pytest.raises(Interrupted):
+        STOP.check()
+
+
 def test_a_process_forked_off_leaves_it_to_its_parent():
     child = os.fork()
     if child == 0:
