@@ -19,6 +19,12 @@ Nothing is imported before the configuration is checked that takes long.
 
 from __future__ import annotations
 
+from renaissance.stop_signals import BEFORE_THE_WORK, STOP, leave
+
+if __name__ == "__main__":
+    STOP.install(leaving=True)  # first: importing the rest takes longer than it takes to press Ctrl-C
+
+# isort: split
 import inspect
 import logging
 import os
@@ -29,10 +35,9 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from config import ex  # first: it silences a warning that importing Sacred gives
+from config import ex  # before Sacred: it silences a warning that importing that gives
 
 # isort: split
 import colorama
@@ -73,6 +78,7 @@ def main(_config: Mapping[str, Any], _run: Run) -> None:
     """Train and test; with test_only=True load_path=<checkpoint> test only. This is the command when none is given."""
     from renaissance.training.run import run_experiment
 
+    STOP.begin()
     # Not returned: Sacred's SQL observer takes nothing but a number for a result.
     _run.info["final"] = run_experiment(
         check_settings(_config, "train"),
@@ -87,6 +93,7 @@ def prepare(_config: Mapping[str, Any]) -> None:
     """Write a data set's Arrow tables from its raw files: with dataset=<name> raw_root=<folder>."""
     from renaissance.data.prepare import prepare as write_tables
 
+    STOP.begin()
     write_tables(check_settings(_config, "prepare"))
 
 
@@ -95,6 +102,7 @@ def compare(_config: Mapping[str, Any]) -> None:
     """Put runs side by side, their curves and their results: with 'runs=["<folder>", "<folder>"]'."""
     from renaissance.tracking.compare import compare_runs
 
+    STOP.begin()
     compare_runs(check_settings(_config, "compare"))
 
 
@@ -103,6 +111,7 @@ def export(_config: Mapping[str, Any]) -> None:
     """Write a checkpoint's encoders as Hugging Face folders: with load_path=<checkpoint> export_dir=<folder>."""
     from renaissance.training.export import export_encoders
 
+    STOP.begin()
     export_encoders(check_settings(_config, "export"))
 
 
@@ -122,9 +131,14 @@ def run_command_line(argv: Sequence[str]) -> int:
     Returns:
         the exit status.
     """
+    with STOP.in_charge():
+        return _done(argv)
+
+
+def _done(argv: Sequence[str]) -> int:
+    """Do what a command line says, and answer every way in which it can end with its exit status."""
     flags: dict[str, Any] = {}
     try:
-        signal.signal(signal.SIGTERM, _stop)
         flags = _parsed(argv)
         if flags["help"] or flags["--help"]:
             _print_help(flags["COMMAND"], argv)
@@ -134,18 +148,26 @@ def run_command_line(argv: Sequence[str]) -> int:
         print(f"{error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
-        signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        print("interrupted", file=sys.stderr)
-        return 128 + signum
+        return _interrupted(error.signum if isinstance(error, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # the reader of our output has gone: print_config … | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception:
+        if STOP.received is not None:  # it came in the middle of an import, say, which made another exception of it
+            return _interrupted(STOP.received)
         traceback.print_exc()
         if flags.get("--pdb"):
             pdb.post_mortem()
         return 1
+    if STOP.received is not None and not STOP.finished:  # a library has swallowed it
+        return _interrupted(STOP.received)
     return 0
+
+
+def _interrupted(signum: int) -> int:
+    STOP.finish()
+    print("interrupted" if STOP.begun else BEFORE_THE_WORK, file=sys.stderr)
+    return 128 + signum
 
 
 def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
@@ -166,6 +188,7 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
     )
     ex.current_run = run
     apply_flags(ex.all_cli_options, flags, run)
+    STOP.unwind()  # up to here there was nothing to undo
     if observed:
         run()
     else:
@@ -264,13 +287,6 @@ def _chosen(meta: Mapping[str, Any], test_only: bool) -> Chosen:
     return Chosen(named, meta["config_updates"])
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
-    """On SIGTERM: unwind, so that nothing half done stays; a process forked off this one just ends."""
-    if os.getpid() != MAIN_PROCESS:
-        os._exit(128 + signum)
-    raise Interrupted(signum)
-
-
 def _quiet_logger() -> logging.Logger:
     """Sacred's logger, without what it says in every run; `-l INFO` shows more."""
     handler = logging.StreamHandler()
@@ -282,8 +298,7 @@ def _quiet_logger() -> logging.Logger:
     return logger
 
 
-MAIN_PROCESS = os.getpid()
 ex.logger = _quiet_logger()  # type: ignore[assignment]  # Sacred declares it as None
 
 if __name__ == "__main__":
-    sys.exit(run_command_line(sys.argv))
+    leave(run_command_line(sys.argv))

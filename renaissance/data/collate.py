@@ -109,6 +109,7 @@ class BatchMaker(Dataset[Batch | Failure]):
 
     def _make(self, epoch: int, indices: list[int]) -> Batch:
         source = self._source
+        source.check_whole()
         batch = Batch(index=torch.tensor(indices))
         encoded: list[Encoded] = []
         if source.needs.image:

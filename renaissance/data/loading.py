@@ -6,9 +6,11 @@ In: an example source, how to treat images and texts, what tasks draw. Out: an i
 from __future__ import annotations
 
 import multiprocessing
-import signal
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch.utils.data import DataLoader
@@ -17,11 +19,15 @@ from renaissance.data.batch import Batch
 from renaissance.data.collate import BatchMaker, Draw, ExtraDrawer, Failure
 from renaissance.data.images import ImageTransform
 from renaissance.data.order import EvaluationOrder, TrainOrder, batches_per_epoch
+from renaissance.data.processes import children_unsignalled, obey_parent_only
 from renaissance.data.source import ExampleSource
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
 
 __all__ = ["BatchLoader", "Draw", "ExtraDrawer", "batches_per_epoch", "make_eval_loader", "make_train_loader"]
+
+
+PATIENCE_SECONDS = 1.0  # with a worker that is to end, and is in the middle of a batch
 
 
 class BatchLoader:
@@ -30,6 +36,7 @@ class BatchLoader:
     def __init__(self, maker: BatchMaker, order: TrainOrder | EvaluationOrder, num_workers: int, pin_memory: bool):
         forking = "fork" in multiprocessing.get_all_start_methods()
         self._length = len(order)
+        self._under_way: WeakSet[Generator[Batch, None, None]] = WeakSet()
         self._loader: DataLoader[Batch | Failure] = DataLoader(
             maker,
             sampler=order,  # addresses of batches, which are the keys of `maker`
@@ -49,10 +56,31 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yields batches. Raises UserError for an image or a table that cannot be read."""
-        for batch in self._loader:
-            if isinstance(batch, Failure):
-                raise UserError(batch.message)
-            yield batch
+        batches = self._batches()
+        self._under_way.add(batches)
+        return batches
+
+    def close(self) -> None:
+        """End what is under way, with its worker processes; after an exception nothing else does so in time."""
+        for batches in list(self._under_way):
+            batches.close()
+
+    def _batches(self) -> Generator[Batch, None, None]:
+        others = multiprocessing.active_children()
+        with children_unsignalled():
+            batches = iter(self._loader)
+        workers = [process for process in multiprocessing.active_children() if process not in others]
+        try:
+            while (batch := next(batches, None)) is not None:
+                if isinstance(batch, Failure):
+                    raise UserError(batch.message)
+                yield batch
+        finally:
+            impatience = threading.Timer(PATIENCE_SECONDS, _terminate, [workers])
+            impatience.start()
+            del batches  # with its last reference, PyTorch asks the workers to end, and waits for them
+            impatience.cancel()
+            _terminate(workers)  # an exception that came out of it still refers to it
 
 
 def make_train_loader(
@@ -129,10 +157,12 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin_worker(_: int) -> None:
-    """Leave Ctrl-C and SIGTERM, which reach a whole process group, to the main process: it saves, then ends workers.
-
-    (A worker also ends by itself when its parent is gone.)
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Leave signals to the main process; without a parent, a worker ends by itself."""
+    obey_parent_only()
     torch.set_num_threads(1)
+
+
+def _terminate(workers: Sequence[BaseProcess]) -> None:
+    for worker in workers:
+        if worker.is_alive():
+            worker.terminate()

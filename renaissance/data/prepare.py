@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from renaissance.data.processes import only_one, usable_cores
+from renaissance.data.processes import usable_cores
 from renaissance.data.sets import data_sets
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableReport
 from renaissance.errors import UserError
+from renaissance.locks import held
 from renaissance.settings import Settings
 from renaissance.text_table import text_table
 
@@ -50,8 +51,14 @@ def prepare_data_set(data_set: DataSet, settings: Settings, processes: int) -> l
         num_scenes=settings.num_scenes,
         processes=processes,
     )
+    lock = options.data_root / f".{data_set.name}.lock"
+
+    def waiting() -> None:
+        print(f"Another process is at work here (it holds {lock}); waiting for it to end …", flush=True)
+
     try:
-        with only_one(options.data_root / f".{data_set.name}.lock"):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with held(lock, waiting):
             return data_set.prepare(options)
     except OSError as error:
         raise UserError(f"Preparing {data_set.name} into {options.data_root} stopped: {error}.") from error

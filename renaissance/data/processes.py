@@ -13,8 +13,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TypeVar
+
+from renaissance.stop_signals import STOPPING
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -54,7 +55,8 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
     waiting: deque[Future[Result]] = deque()
     try:
         for task in tasks:
-            waiting.append(pool.submit(function, task))
+            with children_unsignalled():  # a process starts where there is none that is idle
+                waiting.append(pool.submit(function, task))
             if len(waiting) >= AHEAD * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -71,26 +73,45 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock `path`, and hold it; the system frees it however a process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows: two prepares at once are the user's own care there
+def children_unsignalled() -> Iterator[None]:
+    """Processes that are started in the block never see Ctrl-C and SIGTERM, from their first moment on.
+
+    Both reach a whole process group, and the main process answers them: it saves, then ends the others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Another process is at work here (it holds {path}); waiting for it to end …", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
         yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def obey_parent_only() -> None:
+    """In a process that works for another: leave Ctrl-C and SIGTERM to that, but end on the SIGTERM that it sends.
+
+    Python itself sends one to what is left at the parent's end, and waits: a process that ignored it would be waited
+    for for ever.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not hasattr(signal, "sigwaitinfo"):  # macOS cannot tell who sent a signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    parent = os.getppid()
+
+    def follow() -> None:
+        while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
+            pass
+        os._exit(0)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _begin(life: Connection) -> None:
     """Leave signals to the parent, and end when it lets go of the other end of `life`, as it also does by its death."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    obey_parent_only()
 
     def follow() -> None:
         life.poll(None)

@@ -67,6 +67,11 @@ class ExampleSource:
     def __len__(self) -> int:
         return self._starts[-1]
 
+    def check_whole(self) -> None:
+        """See that no table was cut off since it was opened. Raises UserError: one was."""
+        for table in self._opened():
+            table.check_whole()
+
     def image_bytes(self, index: int) -> bytes:
         """The image file of an example."""
         table, number = self._locate(index)

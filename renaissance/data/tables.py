@@ -111,6 +111,21 @@ class Table:
         """The whole column of integers (rows,)."""
         return self._integers[column]
 
+    def check_whole(self) -> None:
+        """See that the file is as long as it was: reading what was cut off would end this process (a bus error).
+
+        A cut between this look and a read is not noticed here.
+
+        Raises:
+            UserError: it has become shorter.
+        """
+        size = self._map.size()
+        if size < len(self._map):
+            raise UserError(
+                f"{self.path} was cut off while it was in use: it had {len(self._map):,} bytes, now {size:,}. "
+                f"{_WRITE_AGAIN} A run that has saved a checkpoint goes on with resume_from=auto."
+            )
+
     def drop_pages(self) -> None:
         """Give the pages that were read back to the system."""
         if hasattr(mmap, "MADV_DONTNEED"):  # Linux; elsewhere the system drops pages when it needs memory

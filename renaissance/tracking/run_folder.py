@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from renaissance.errors import UserError
+from renaissance.locks import AlreadyHeld, held, is_held
 
 
 @dataclass(frozen=True)
@@ -138,37 +138,21 @@ def at_work_in(folder: RunFolder) -> Iterator[None]:
     Raises:
         UserError: another process is at work in this folder.
     """
-    with open(folder.mark, "a") as file:
-        if not _lock(file):
-            raise UserError(
-                f"{folder.path}: another process is training this run. Wait for it to end, or stop it, and then resume."
-            )
-        try:
-            yield
-        finally:
-            folder.mark.unlink(missing_ok=True)
+    try:
+        with held(folder.mark):
+            try:
+                yield
+            finally:
+                folder.mark.unlink(missing_ok=True)
+    except AlreadyHeld:
+        raise UserError(
+            f"{folder.path}: another process is training this run. Wait for it to end, or stop it, and then resume."
+        ) from None
 
 
 def is_alive(folder: RunFolder) -> bool:
     """Whether a process is at work on a run."""
-    try:
-        with open(folder.mark, "r+") as file:
-            return not _lock(file)
-    except FileNotFoundError:
-        return False
-
-
-def _lock(file: IO[str]) -> bool:
-    """Lock a file until it is closed; False where another process has locked it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: resuming a run that is still alive is the user's own care there
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return is_held(folder.mark)
 
 
 def newest_unfinished(log_dir: str, exp_name: str, alive_too: bool = False) -> RunFolder | None:

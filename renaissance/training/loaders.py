@@ -30,6 +30,7 @@ class Loaders:
     def __init__(self, assembly: Assembly, devices: Devices) -> None:
         self._assembly = assembly
         self._devices = devices
+        self._made: list[BatchLoader] = []
 
     def training(self, plan: Plan, step: int) -> StepBatches:
         """The training batches of this process, in the plan's order.
@@ -48,6 +49,7 @@ class Loaders:
             image_transform=self._image_transform(training=True),
             **self._arguments(training=True),
         )
+        self._made.append(loader)
         device = torch.device(self._devices.accelerator) if plan.world_size > 1 else None
         return StepBatches(loader, self._assembly.tasks, plan.accumulate, device)
 
@@ -56,13 +58,20 @@ class Loaders:
         source = self._assembly.sources.get(split)
         if not source:
             return None
-        return make_eval_loader(
+        loader = make_eval_loader(
             source,
             batch_size=self._assembly.settings.eval_batch_size,
             seed=self._assembly.settings.eval_seed,
             image_transform=self._image_transform(training=False),
             **self._arguments(training=False),
         )
+        self._made.append(loader)
+        return loader
+
+    def close(self) -> None:
+        """End the worker processes of every loader."""
+        for loader in self._made:
+            loader.close()
 
     def images(self) -> dict[str, SplitImages]:
         """The images of each split, to be evaluated as a whole or shown; none where no task looks at images."""

@@ -131,13 +131,20 @@ class RunReport:
         if points:
             print(f"\n{results_table(points)}")
         if status == "interrupted":
-            print("interrupted; go on with resume_from=auto")
+            print(self._how_to_go_on())
         if points:
             print(f"curves: {self._folder.plots}")
         if self._folder.samples.is_dir():
             print(f"samples: {self._folder.samples}")
         print(f"run: {self._folder.path}", flush=True)
         return final_values(points)
+
+    def _how_to_go_on(self) -> str:
+        if self._session.plan is None:
+            return "interrupted: a test keeps nothing on the way; begin it again"
+        if self._folder.last_checkpoint.is_file():
+            return "interrupted; go on with resume_from=auto"
+        return "interrupted before the first step: nothing to save"
 
     def _summary(self, status: str) -> dict[str, Any]:
         session = self._session

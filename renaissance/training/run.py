@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ import torch
 from renaissance.errors import Interrupted
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
+from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import RunFolder, at_work_in, new_run_folder
 from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.checkpoints import read_checkpoint
@@ -45,29 +47,52 @@ def run_experiment(
     """
     started = time.time()
     torch.set_float32_matmul_precision("high")
-    resumption = find_resumption(settings, chosen)
-    resumed = resumption.checkpoint if resumption else None
-    if resumption is not None:
-        settings = resumption.settings
-    elif settings.resume_from is not None:
-        settings = check_settings({**settings.model_dump(), "resume_from": None}, "train")
-    devices = resolve_devices(settings)
-    if devices.accelerator == "cpu":
-        keep_freed_memory()
-    assembly = _assembled(settings, chosen, resumption)
-    folder = (resumption and resumption.folder) or _shared_new_folder(settings)
-    with nullcontext() if this_rank() else at_work_in(folder):
-        session = Session(assembly, devices, folder, log_scalar, resumed, started)
-        report = RunReport(folder, session, resumption, command_line, started)
-        report.start()
+    with STOP.in_charge():
         try:
-            if not assembly.settings.test_only:
+            resumption = find_resumption(settings, chosen)
+            settings = _settings_of(settings, resumption)
+            devices = resolve_devices(settings)
+            if devices.accelerator == "cpu":
+                keep_freed_memory()
+            assembly = _assembled(settings, chosen, resumption)
+            STOP.check()
+        except Interrupted:
+            print("interrupted before the first step: nothing to save", file=sys.stderr)
+            raise
+        # From here on there is a folder, so a signal waits for a point where that is left in order.
+        with STOP.deferred("leaving this run in order"):
+            folder = (resumption and resumption.folder) or _shared_new_folder(settings)
+            with nullcontext() if this_rank() else at_work_in(folder):
+                resumed = resumption.checkpoint if resumption else None
+                session = Session(assembly, devices, folder, log_scalar, resumed, started)
+                return _worked_through(session, RunReport(folder, session, resumption, command_line, started))
+
+
+def _settings_of(settings: Settings, resumption: Resumption | None) -> Settings:
+    """Those of the run that goes on, or of the command line where none does."""
+    if resumption is not None:
+        return resumption.settings
+    if settings.resume_from is not None:  # auto, and there is no run to go on with
+        return check_settings({**settings.model_dump(), "resume_from": None}, "train")
+    return settings
+
+
+def _worked_through(session: Session, report: RunReport) -> dict[str, float]:
+    """Train and test, and write of it what came of it, also where a signal ends it; gives the final metrics."""
+    report.start()
+    try:
+        with session.at_work():
+            if session.devices.world_size == 1:
+                STOP.check()
+            if not session.assembly.settings.test_only:
                 session.fit()
             session.test()
-        except (Interrupted, KeyboardInterrupt):
+    except Interrupted:
+        with STOP.deferred("writing the summary"):
             report.end("interrupted")
-            raise
-        return report.end("finished")
+        raise
+    STOP.finish()
+    return report.end("finished")
 
 
 def _assembled(settings: Settings, chosen: Chosen, resumption: Resumption | None) -> Assembly:

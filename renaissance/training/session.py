@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.errors import Interrupted
+from renaissance.stop_signals import STOP
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
@@ -26,7 +29,7 @@ from renaissance.training.monitoring import Monitor
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
 from renaissance.training.resuming import check_plan_resumable, kept_schedule, spent_before
-from renaissance.training.signals import StopOnSignal, StopTraining
+from renaissance.training.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
 from renaissance.training.stopping import early_stopping
 
 LogScalar = Callable[[str, float, int], None]
@@ -115,8 +118,7 @@ class Session:
                 sinks.append(TensorBoardSink(folder.tensorboard))
             self.sheets = SampleSheets(settings, folder, images)
             callbacks += [progress, CurvesCallback(self.metrics, folder), self.sheets]
-        self.signals = StopOnSignal(folder, self.plan) if self.plan else None
-        own = (self.stopping, self.keeping, self.signals)
+        own = (self.stopping, self.keeping, StopOnSignal(folder, self.plan))
         callbacks += [callback for callback in own if callback is not None]
         self.module = TrainingModule(
             assembly.model,
@@ -131,6 +133,23 @@ class Session:
         )
         self.module.evaluated = assembly.tested
         self.trainer = self._trainer(callbacks)
+        leave_signals_alone(self.trainer)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around `fit` and `test`: however they end, worker processes end with them.
+
+        Raises:
+            UserError: a worker process died of a table that was cut off while it read.
+        """
+        try:
+            yield
+        except RuntimeError:
+            for source in self.assembly.sources.values():
+                source.check_whole()
+            raise
+        finally:
+            self.loaders.close()
 
     def fit(self) -> None:
         """Train, with validations on the way and one at the end.
@@ -138,21 +157,19 @@ class Session:
         Raises:
             Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
         """
-        assert self.signals is not None
         assert self.plan is not None
-        try:
-            with self.signals:
-                if self.resumed is not None:
-                    self._catch_up(self.resumed)
-                if not self.stopped_early:
-                    self.trainer.fit(
-                        self.module,
-                        self.loaders.training(self.plan, self.resumed.global_step if self.resumed else 0),
-                        self.loaders.evaluation("val"),
-                        ckpt_path=str(self.resumed.path) if self.resumed else None,
-                    )
-        except StopTraining as stop:
-            raise Interrupted(stop.signum) from None
+        with stopping_lightning("finishing this step, then saving last.ckpt"):
+            if self.resumed is not None:
+                self._catch_up(self.resumed)
+            if not self.stopped_early:
+                self.trainer.fit(
+                    self.module,
+                    self.loaders.training(self.plan, self.resumed.global_step if self.resumed else 0),
+                    self.loaders.evaluation("val"),
+                    ckpt_path=str(self.resumed.path) if self.resumed else None,
+                )
+        if agreed_to_stop(self.trainer):  # the last validation has saved the state
+            raise Interrupted(STOP.received or signal.SIGTERM)
         kept = self.folder.best_checkpoint
         if not kept.is_file():  # resumed at its last step, in a new folder: nothing was trained that could be better
             kept = self.resumed.path if self.resumed else self.folder.last_checkpoint
@@ -184,7 +201,11 @@ class Session:
             copy_checkpoint(resumed.path, self.folder.last_checkpoint)
 
     def test(self) -> None:
-        """Test the model, after training in its best state; without test data this does nothing and says so."""
+        """Test the model, after training in its best state; without test data this does nothing and says so.
+
+        Raises:
+            Interrupted: after Ctrl-C or SIGTERM.
+        """
         loader = self.loaders.evaluation("test")
         if loader is None:
             if self.sheets is not None:  # of a user's own images, which need no data set
@@ -192,7 +213,10 @@ class Session:
             if self.is_main and "test" not in self.assembly.sources:
                 print("no test data: nothing tested")
             return
-        self.trainer.test(self.module, loader, verbose=False)
+        with stopping_lightning("finishing this batch, then leaving the test"):
+            self.trainer.test(self.module, loader, verbose=False)
+            if self.devices.world_size == 1:
+                STOP.check()
 
     def _trainer(self, callbacks: list[pl.Callback]) -> pl.Trainer:
         settings, plan, devices = self.assembly.settings, self.plan, self.devices

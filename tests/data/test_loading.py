@@ -299,25 +299,6 @@ def test_what_goes_to_workers_is_small(source: ExampleSource, text: TextProcesso
     assert len(pickle.dumps(text)) < 20_000
 
 
-class ProcessDraw:
-    """Tells the process that drew."""
-
-    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
-        import signal
-
-        ignored = signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        return {"process": torch.tensor([os.getpid(), ignored, torch.get_num_threads()])}
-
-
-def test_workers_leave_signals_to_the_main_process(source: ExampleSource) -> None:
-    told = [
-        batch.drawn["who"]["process"].tolist()
-        for batch in train(source, None, draws={"who": ProcessDraw()}, num_workers=2)
-    ]
-    assert len({process for process, _, _ in told} | {os.getpid()}) == 3
-    assert all(ignored and threads == 1 for _, ignored, threads in told)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counts memory as Linux tells it")
 def test_memory_stays_flat_over_an_epoch_with_workers(

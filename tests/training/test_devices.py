@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from renaissance.tracking.run_folder import RunFolder
 from tests.command_line import ROOT, execute, final_metrics
+from tests.training.sweeping import alive_in_session
 
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
 
@@ -64,3 +69,26 @@ def test_two_devices_resume_a_run_with_one_history(tmp_path):
     (resume,) = json.loads(folder.command.read_text())["resumes"]
     assert (resume["step"], resume["changed"]) == (4, {"max_steps": [4, 6]})
     assert json.loads(folder.summary.read_text())["steps"] == 6
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_a_signal_to_one_of_two_devices_stops_both_and_saves(tmp_path):
+    settings = ["max_steps=1000", "val_check_interval=2", "warmup_steps=0", "batch_size=32", "per_gpu_batchsize=8",
+                "num_gpus=0", "num_workers=1", f"data_root={tmp_path}/arrow", f"log_dir={tmp_path}/result"]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, str(TWO_DEVICES), "with", "task_itm", "scenes", "tiny", "num_scenes=60", *settings],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("step 2/"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)  # to the end of what both write
+    assert process.returncode == 128 + signal.SIGTERM, output
+    folder = tmp_path / "result" / "itm" / "1"
+    assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+    deadline = time.monotonic() + 10
+    while alive_in_session(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

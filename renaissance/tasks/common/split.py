@@ -23,6 +23,7 @@ from renaissance.data.images import ImageTransform
 from renaissance.data.source import ExampleSource
 from renaissance.data.streams import stream
 from renaissance.errors import UserError
+from renaissance.stop_signals import STOP
 
 Item = TypeVar("Item")
 MAX_BYTES = 100_000_000  # of a user's image file
@@ -101,6 +102,8 @@ class SplitImages:
         own = list(keys[self.rank :: self.world_size] if share else keys)
         starts = range(0, len(own), self.batch_size)
         for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=1):
+            if self.world_size == 1:  # several processes go on together
+                STOP.check()
             chosen = own[start : start + self.batch_size]
             yield chosen, self.pixels([self._bytes(key) for key in chosen], [self.where(key) for key in chosen])
 
