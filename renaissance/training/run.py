@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
-from renaissance.errors import Interrupted
+from renaissance.errors import Interrupted, RunError
 from renaissance.settings import Settings
 from renaissance.tracking.run_folder import (
     RunFolder,
@@ -26,6 +26,7 @@ from renaissance.training.memory import keep_freed_memory
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import check_settings_resumable
 from renaissance.training.session import LogScalar, Session
+from renaissance.whole_files import NO_ROOM, remove_leftovers
 
 FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
 
@@ -57,7 +58,9 @@ def run_experiment(
     assembly = _assembled(settings, chosen, resumed)
     if folder is None:
         folder = _shared_new_folder(settings)
-    with nullcontext() if this_rank() else at_work_in(folder):
+    with nullcontext() if this_rank() else at_work_in(folder), _resumable(folder):
+        if not this_rank():
+            remove_leftovers(folder.path)
         session = Session(assembly, devices, folder, log_scalar, resumed)
         report = RunReport(folder, session, command_line, started)
         report.start()
@@ -69,6 +72,25 @@ def run_experiment(
             report.end("interrupted")
             raise
         return report.end("finished")
+
+
+@contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Say of a run that a full disk or a loss that is not finite ends what is kept of it.
+
+    Raises:
+        RunError: for either.
+    """
+    try:
+        yield
+    except (RunError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+            raise
+        kept = folder.last_checkpoint
+        state = f"{kept} is as it was before; resume_from=auto goes on from there." if kept.is_file() else (
+            f"{folder.path} has no checkpoint yet; start the run again."
+        )  # fmt: skip
+        raise RunError(f"{error}\n{state}") from error
 
 
 def _assembled(settings: Settings, chosen: Collection[str], resumed: Checkpoint | None) -> Assembly:
