@@ -181,6 +181,7 @@ class Settings(BaseModel):
     lr_mult_head: kinds.Positive
     lr_mult_cross_modal: kinds.Positive
     gradient_clip_val: kinds.OptionalPositive
+    max_skipped_steps: kinds.CountOrZero
     # how long
     max_epoch: kinds.OptionalCount
     max_steps: kinds.OptionalCount

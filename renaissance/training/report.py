@@ -121,6 +121,7 @@ class RunReport:
             "best_step": keeping.best_step if keeping else None,
             "stopped_early": session.stopped_early,
             "steps": session.module.steps_done,
+            "skipped_steps": session.module.watch.skipped,
             "wall_seconds": time.time() - self._started,
             "examples_per_second": session.throughput.examples_per_second if session.throughput else None,
             "peak_memory_bytes": peak_memory_bytes(),
