@@ -107,6 +107,18 @@ class Table:
         """The whole column of integers (rows,)."""
         return self._integers[column]
 
+    def check_whole(self) -> None:
+        """Check that the file still has every byte that is mapped: reading behind its end would kill the process.
+
+        Raises:
+            UserError: it was cut off while it was in use.
+        """
+        size, mapped = self._map.size(), len(self._map)
+        if size < mapped:
+            raise UserError(
+                f"{self.path} was cut off while it was in use: it had {mapped:,} bytes and has {size:,}. {_WRITE_AGAIN}"
+            )
+
     def drop_pages(self) -> None:
         """Give the pages that were read back to the system."""
         if hasattr(mmap, "MADV_DONTNEED"):  # Linux; elsewhere the system drops pages when it needs memory
