@@ -18,8 +18,15 @@ from renaissance.tracking.run_folder import RunFolder
 from tests.training.conftest import Runner
 
 NAMED = ("task_mlm_itm", "scenes", "tiny")
-SETTINGS: dict[str, Any] = {"max_steps": 6, "val_check_interval": 2, "warmup_steps": 0, "learning_rate": 1e-2, "num_scenes": 60,
-            "log_interval": 2, "cross_layer_drop_rate": 0.1}  # fmt: skip
+SETTINGS: dict[str, Any] = {
+    "max_steps": 6,
+    "val_check_interval": 2,
+    "warmup_steps": 0,
+    "learning_rate": 1e-2,
+    "num_scenes": 60,
+    "log_interval": 2,
+    "cross_layer_drop_rate": 0.1,
+}
 RANDOM_MOMENTS = 30
 WRITTEN = ("last.ckpt", "best.ckpt", "metrics.csv", "summary.json")  # what a run is resumed and judged by
 
