@@ -21,6 +21,7 @@ from transformers import AutoModel, AutoModelForCausalLM
 from renaissance.errors import UserError
 from renaissance.models.sources import config_from_dict, create_model, quiet_transformers
 from renaissance.training.checkpoints import Checkpoint
+from renaissance.training.opening import LARGEST_NUMBER
 from renaissance.training.parts import DECODER, part_of_tensor
 
 # An encoder's own word embeddings and positions need not be among the weights (a one-tower has others), and a part may
@@ -28,6 +29,7 @@ from renaissance.training.parts import DECODER, part_of_tensor
 SPARE_NUMBERS = 100_000_000
 MODULES_A_WEIGHT = 20
 SPARE_MODULES = 1000
+MOST_RESIZED = 256  # times as many positions as were trained; 16 times as many on each side of an image
 # By part, the settings of our own layers: their width, how many there are, the ratio of the inner width.
 OWN_LAYERS = {
     "fuser": ("cross_layer_hidden_size", "num_cross_layers", "cross_layer_mlp_ratio"),
@@ -46,6 +48,7 @@ def check_fits(checkpoint: Checkpoint) -> None:
         UserError: naming the part that cannot be built, or is of another size.
     """
     description = checkpoint.description
+    _check_positions(checkpoint)
     parts: dict[str, dict[str, Tensor]] = {}
     for name, tensor in checkpoint.state_dict.items():
         parts.setdefault(part_of_tensor(name), {})[name] = tensor
@@ -55,6 +58,18 @@ def check_fits(checkpoint: Checkpoint) -> None:
     for part, settings in OWN_LAYERS.items():
         if part in parts and part not in description.encoder_configs:
             _check_layers(checkpoint, part, [description.settings.get(name) for name in settings], parts[part])
+
+
+def _check_positions(checkpoint: Checkpoint) -> None:
+    """Bound the images and texts by the position embeddings, which are resized to any number when they are loaded."""
+    state, settings = checkpoint.state_dict, checkpoint.description.settings
+    tables = [tensor for name, tensor in state.items() if "position" in name and tensor.dim() > 1]
+    most = MOST_RESIZED * max((max(table.shape[:-1]) for table in tables), default=LARGEST_NUMBER)
+    size, patch, length = (settings.get(name) for name in ("image_size", "patch_size", "max_text_len"))
+    patches = (size // (patch if isinstance(patch, int) and patch > 0 else 1)) ** 2 if isinstance(size, int) else 0
+    for part, count in (("images", patches), ("texts", length)):
+        if isinstance(count, int) and count > most:
+            raise UserError(_refusal(checkpoint, part, f"asks for {count:,} positions, far more than were trained"))
 
 
 def _check_configuration(
