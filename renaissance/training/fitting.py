@@ -29,6 +29,7 @@ from renaissance.training.parts import DECODER, part_of_tensor
 SPARE_NUMBERS = 100_000_000
 MODULES_A_WEIGHT = 20
 SPARE_MODULES = 1000
+LARGEST_PATCH = 32  # of published models, for the count of patches where the settings leave it to the encoder
 MOST_RESIZED = 256  # times as many positions as were trained; 16 times as many on each side of an image
 # By part, the settings of our own layers: their width, how many there are, the ratio of the inner width.
 OWN_LAYERS = {
@@ -65,8 +66,9 @@ def _check_positions(checkpoint: Checkpoint) -> None:
     state, settings = checkpoint.state_dict, checkpoint.description.settings
     tables = [tensor for name, tensor in state.items() if "position" in name and tensor.dim() > 1]
     most = MOST_RESIZED * max((max(table.shape[:-1]) for table in tables), default=LARGEST_NUMBER)
-    size, patch, length = (settings.get(name) for name in ("image_size", "patch_size", "max_text_len"))
-    patches = (size // (patch if isinstance(patch, int) and patch > 0 else 1)) ** 2 if isinstance(size, int) else 0
+    size, length = settings.get("image_size"), settings.get("max_text_len")
+    patch = settings.get("patch_size") or LARGEST_PATCH
+    patches = (size // patch) ** 2 if isinstance(size, int) and isinstance(patch, int) else 0
     for part, count in (("images", patches), ("texts", length)):
         if isinstance(count, int) and count > most:
             raise UserError(_refusal(checkpoint, part, f"asks for {count:,} positions, far more than were trained"))
