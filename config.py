@@ -212,6 +212,7 @@ def defaults() -> None:
     lr_mult_head = 5  # the tasks' heads learn at this many times learning_rate
     lr_mult_cross_modal = 5  # the cross-modal module learns at this many times learning_rate
     gradient_clip_val = None  # longest gradient, as its norm; None: no clipping
+    max_skipped_steps = 0  # optimiser steps left out for a loss or gradient that is not finite; 0: stop at the first
 
     # == How long ==
     max_epoch = 100  # times the data are seen; whichever of these two comes first ends the training

@@ -11,7 +11,8 @@
     python run.py help <command, setting or named configuration>
 
 Exit status 0 when the work was done; 2 for a mistake in what was given, with one message on standard error;
-130 after Ctrl-C and 143 after SIGTERM, with the state saved; 1 for anything else, with a traceback.
+130 after Ctrl-C and 143 after SIGTERM, with the state saved; 1 for anything else: a full disk or a loss that is not
+finite with one message, what is unforeseen with a traceback.
 
 Sacred's own `run_commandline` swallows exceptions and knows only status 1, so the same steps are taken here.
 Nothing is imported before the configuration is checked that takes long.
@@ -47,7 +48,7 @@ from sacred.config import load_config_file
 from sacred.initialize import create_run
 from sacred.run import Run
 
-from renaissance.errors import Interrupted, UserError
+from renaissance.errors import Interrupted, RunError, UserError
 from renaissance.settings import Command, Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.discovery import suggestion
@@ -147,6 +148,9 @@ def _done(argv: Sequence[str]) -> int:
     except UserError as error:
         print(f"{error}", file=sys.stderr)
         return 2
+    except RunError as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as error:
         return _interrupted(error.signum if isinstance(error, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # the reader of our output has gone: print_config … | head

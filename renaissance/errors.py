@@ -1,4 +1,4 @@
-"""The one exception that means: the user gave something wrong, and can mend it."""
+"""The exceptions that end the work with one message and no traceback."""
 
 
 class UserError(Exception):
@@ -7,6 +7,18 @@ class UserError(Exception):
     `run.py` prints its message on standard error, without a traceback, and exits with status 2.
     The message says what was wrong, where, and what to do next.
     """
+
+
+class RunError(Exception):
+    """The work came to nothing for a reason that lies in no setting or file: a full disk, a loss that is no number.
+
+    `run.py` prints its message on standard error, without a traceback, and exits with status 1.
+    The message says what happened, where, what is kept, and how to go on.
+    """
+
+
+class DiskFull(RunError):
+    """A file could not be written, for there is no room."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -1,33 +1,60 @@
 """Files and folders that are whole or not there: written under a temporary name beside their place, then renamed.
 
-Nobody ever opens a half-written table, checkpoint or summary, and a killed run leaves the earlier file as it was.
+Nobody ever opens a half-written table, checkpoint or summary, and a killed run leaves the earlier file as it was. What
+is there after the rename is on the disk, and not only in the system's memory: a machine that loses its power loses no
+checkpoint.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import math
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from renaissance.errors import DiskFull
+
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EFBIG: "files may not be as large",
+}
+TEMPORARY = re.compile(r"\..+\.\d+")
+
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, durable: bool = True, size: int | None = None) -> Iterator[Path]:
     """A temporary path to write to, which becomes `path` when the block ends, and is removed when it fails.
 
     The folder is made where it is missing.
+
+    Args:
+        path: the file.
+        durable: wait until file and name are on the disk. Pictures that are drawn again anyway need not be.
+        size: its bytes, roughly, where they are known, for the message.
+
+    Raises:
+        DiskFull: there is no room for it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming_full_disk(path, size):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            if durable:
+                to_disk(temporary)
+            os.replace(temporary, path)
+            if durable:
+                to_disk(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -42,15 +69,73 @@ def whole_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
+        for written in temporary.rglob("*"):
+            to_disk(written)
         os.replace(temporary, path)
+        to_disk(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def naming_full_disk(path: Path, size: int | None = None) -> Iterator[None]:
+    """Turn the system's "no space left" while `path` is written into a message that names it.
+
+    Args:
+        path: the file.
+        size: its bytes, roughly, where they are known.
+
+    Raises:
+        DiskFull: there is no room for it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        needed = "" if size is None else f"{size / 1e6:,.1f} MB are needed and "
+        free = shutil.disk_usage(path.parent if path.parent.is_dir() else Path.cwd()).free
+        raise DiskFull(
+            f"{path}: cannot be written, for {NO_ROOM[error.errno]}: {needed}{free / 1e6:,.1f} MB are free."
+        ) from error
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; some file systems know no such thing of folders."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    is_folder = path.is_dir()
+    try:
+        descriptor = os.open(path, flags)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not is_folder or error.errno in NO_ROOM or error.errno == errno.EIO:
+            raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed process left in a folder that no other process writes to now."""
+    for path in folder.rglob(".*"):
+        if TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file."""
+    """Write a JSON file, in the strict sense: a number that is not finite becomes null."""
+    text = json.dumps(_strict(content), indent=2, ensure_ascii=False, allow_nan=False)
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _strict(value: Any) -> Any:
+    """The same with null for every number that JSON does not know."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    return [_strict(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -115,7 +115,9 @@ class ExampleSource:
         row = key - self._row_starts[place]
         if self._text is None:
             return range(self._starts[place] + row, self._starts[place] + row + 1)
-        texts = self._opened()[place].texts(self._text).of_row(row)
+        table = self._opened()[place]
+        table.check_whole()
+        texts = table.texts(self._text).of_row(row)
         return range(self._starts[place] + texts.start, self._starts[place] + texts.stop)
 
     def belongs(self, text: int, image: int) -> bool:
@@ -199,9 +201,11 @@ class ExampleSource:
         return bisect_right(self._starts, index) - 1
 
     def _locate(self, index: int) -> tuple[Table, int]:
-        """The table of an example and its number within that table."""
+        """The table of an example, which is still whole, and its number within that table."""
         place = self._place(index)
-        return self._opened()[place], index - self._starts[place]
+        table = self._opened()[place]
+        table.check_whole()
+        return table, index - self._starts[place]
 
     def _row(self, table: Table, number: int) -> int:
         return number if self._text is None else table.texts(self._text).row_of(number)

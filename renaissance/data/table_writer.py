@@ -12,6 +12,8 @@ from types import TracebackType
 
 import pyarrow as pa
 
+from renaissance.whole_files import to_disk
+
 _BATCH_BYTES = 16 << 20
 _BATCH_ROWS = 1000
 
@@ -74,6 +76,7 @@ class TableWriter:
                 self._unfinished.unlink(missing_ok=True)
         if kind is None:
             os.replace(self._unfinished, self.path)
+            to_disk(self.path.parent)
 
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:

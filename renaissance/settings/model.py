@@ -193,6 +193,7 @@ class Settings(BaseModel):
     lr_mult_head: Changes[kinds.Positive]
     lr_mult_cross_modal: Changes[kinds.Positive]
     gradient_clip_val: Changes[kinds.OptionalPositive]
+    max_skipped_steps: Changes[kinds.CountOrZero]
     # how long
     max_epoch: Changes[kinds.OptionalCount]
     max_steps: Changes[kinds.OptionalCount]

@@ -77,7 +77,7 @@ def _finish(figure: Figure, axes: Axes, metric: str, path: Path) -> Path:
     axes.set_ylabel(metric)
     axes.grid(alpha=0.3)
     axes.legend()
-    with whole_file(path) as temporary:
+    with whole_file(path, durable=False) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
     return path
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from renaissance.whole_files import write_csv
+from renaissance.whole_files import naming_full_disk, to_disk, write_csv
 
 LESS_IS_BETTER = frozenset(("loss", "perplexity"))  # of every other metric (accuracy, BLEU, CIDEr, ROUGE) more is
 HEADER = ("step", "epoch", "name", "value")
@@ -34,35 +35,50 @@ def more_is_better(metric: str) -> bool:
 
 
 def best_point(metric: str, series: Sequence[Point]) -> Point:
-    """The best point of a metric's curve, the first of equals."""
-    return (max if more_is_better(metric) else min)(series, key=lambda point: point.value)
+    """The best point of a metric's curve, the first of equals; one that is no number is the worst."""
+    sign = 1 if more_is_better(metric) else -1
+    return max(series, key=lambda point: -math.inf if math.isnan(point.value) else sign * point.value)
 
 
 class MetricsFile:
     """A run's metrics on disk; also in memory, by name, for curves and the summary.
 
     Args:
-        path: the file. One that is there already, from a run that is being resumed, is kept up to `resumed_step`:
-            what the interrupted run wrote after its checkpoint will be written again.
+        path: the file. Of one that is there already, from a run that is being resumed, is kept what the interrupted
+            run wrote before its checkpoint; what it wrote afterwards will be written again, and so will its test.
         resumed_step: the step that training goes on from; 0 for a new run.
+        validated_step: the step of the newest validation that the checkpoint counts.
     """
 
-    def __init__(self, path: Path, resumed_step: int = 0) -> None:
+    def __init__(self, path: Path, resumed_step: int = 0, validated_step: int = 0) -> None:
         self._path = path
         self.points: dict[str, list[Point]] = defaultdict(list)
-        kept = [row for row in read_rows(path) if row[1].step <= resumed_step] if path.is_file() else []
+        until = {"train": resumed_step, "val": validated_step, "test": -1}
+        rows = read_rows(path) if path.is_file() else []
+        kept = [row for row in rows if row[1].step <= until.get(_split(row[0]), resumed_step)]
         write_csv(path, HEADER, [_row(name, point) for name, point in kept])
         for name, point in kept:
             self.points[name].append(point)
 
     def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
-        """Append values by name."""
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            for name, value in values.items():
-                point = Point(step, epoch, float(value))
-                writer.writerow(_row(name, point))
-                self.points[name].append(point)
+        """Append values by name.
+
+        Raises:
+            DiskFull: there is no room for them. What of them was written is left out when the run is resumed.
+        """
+        points = {name: Point(step, epoch, float(value)) for name, value in values.items()}
+        with naming_full_disk(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(_row(name, point) for name, point in points.items())
+        if any(_split(name) == "val" for name in points):
+            to_disk(self._path)  # before the checkpoint that counts this validation
+        for name, point in points.items():
+            self.points[name].append(point)
+
+
+def _split(name: str) -> str:
+    """The split of a metric `<task>/<split>/<metric>`; empty where the name is another."""
+    parts = name.split("/")
+    return parts[1] if len(parts) == 3 else ""
 
 
 def _row(name: str, point: Point) -> tuple[int, str, str, str]:

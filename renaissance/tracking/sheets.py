@@ -41,7 +41,7 @@ def write_sheet(samples: Sequence[Sample], path: Path, title: str) -> None:
         axes[row][2 * column + 1].text(
             0, 1, _words(sample), va="top", fontsize=8, parse_math=False, transform=axes[row][2 * column + 1].transAxes
         )
-    with whole_file(path.with_name(path.name + ".png")) as temporary:
+    with whole_file(path.with_name(path.name + ".png"), durable=False) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
 
 

@@ -8,22 +8,42 @@ file from a stranger can run no code.
 
 from __future__ import annotations
 
-import pickle
+import math
 import shutil
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from renaissance.errors import UserError
+from renaissance.training.opening import check_plain, check_weights, load_safely
 from renaissance.whole_files import whole_file
 
 ENTRY = "renaissance"
-ZIP_START = b"PK\x03\x04"
+MOST_FAULTS = 10  # that a message names
+
+
+def _statistics(value: dict[str, Any]) -> dict[str, Any]:
+    """Check image statistics as `ImageStatistics` takes them."""
+    mean, std = value.get("mean"), value.get("std")
+    for numbers in (mean, std):
+        if not isinstance(numbers, list | tuple) or len(numbers) != 3:
+            raise ValueError("mean and std must be three numbers each")
+        if not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
+            raise ValueError("mean and std must be finite numbers")
+    if min(std or ()) <= 0:
+        raise ValueError("std must be above 0")
+    if value.get("resample") not in range(6):
+        raise ValueError("resample must be one of Pillow's numbers, 0 to 5")
+    return value
+
+
+Step = Annotated[int, Field(ge=0)]
+Score = tuple[Annotated[float, Field(ge=-math.inf)], Step]  # not "not a number", which no later one is better than
 
 
 @dataclass
@@ -39,11 +59,13 @@ class ModelDescription:
         beginnings: where the weights of each part came from when its run began, in words.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     settings: dict[str, Any]
-    encoder_configs: dict[str, Any]
+    encoder_configs: dict[str, dict[str, Any]]
     text: dict[str, Any] | None = None
     label_names: dict[str, list[str]] = field(default_factory=dict)
-    image_statistics: dict[str, Any] | None = None
+    image_statistics: Annotated[dict[str, Any], AfterValidator(_statistics)] | None = None
     beginnings: dict[str, str] = field(default_factory=dict)
 
 
@@ -99,6 +121,21 @@ class Checkpoint:
         return self.global_step, self.global_step * self.plan.get("accumulate", 1) / batches if batches else 0.0
 
 
+class _Entries(BaseModel):
+    """The entries of a checkpoint that are read, but for the weights. Lightning adds others as it likes."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    renaissance: ModelDescription
+    global_step: Step = 0
+    validated_step: Step = 0
+    plan: dict[str, int] = {}
+    best: Score | None = None
+    stopping: Score | None = None
+    monitor: str = ""
+    spent: Spent = Spent()
+
+
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint for its weights and its description.
 
@@ -107,47 +144,33 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     content = load_safely(path)
-    entry = content.get(ENTRY)
-    if not isinstance(entry, dict) or "state_dict" not in content:
+    if not isinstance(content.get(ENTRY), dict) or "state_dict" not in content:
         raise UserError(
             f"{path}: not a checkpoint of this project (it lacks the entry {ENTRY!r}). "
             "Give a file that a run wrote under checkpoints/, such as best.ckpt or last.ckpt."
         )
-    return Checkpoint(
-        path,
-        content["state_dict"],
-        ModelDescription(**entry),
-        global_step=int(content.get("global_step", 0)),
-        validated_step=int(content.get("validated_step", 0)),
-        plan=content.get("plan", {}),
-        best=content.get("best"),
-        stopping=content.get("stopping"),
-        monitor=str(content.get("monitor", "")),
-        spent=Spent(**content.get("spent", {})),
-    )
-
-
-def load_safely(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint file, opened so that it can run no code; tensors stay mapped to the file.
-
-    Raises:
-        UserError: if the file is missing, damaged, or holds anything but tensors and plain values.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint file. Runs keep theirs in result/<exp_name>/<n>/checkpoints/.")
-    if not zipfile.is_zipfile(path):  # torch's message would be of its own arguments
-        with path.open("rb") as file:
-            begun = file.read(len(ZIP_START)) == ZIP_START
-        kind = "a checkpoint file that was cut off; copy it again" if begun else "no checkpoint file"
-        raise UserError(f"{path}: not a checkpoint that can be opened: it is {kind}.")
+    read = {name: content[name] for name in _Entries.model_fields if name in content}
+    for name, value in read.items():
+        check_plain(value, name, path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: not a checkpoint that can be opened safely ({reason})") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not a checkpoint; it holds a {type(content).__name__}")
-    return content
+        entries = _Entries(**read)
+    except ValidationError as error:
+        raise UserError(_misread(path, error)) from error
+    others = {name: value for name, value in entries if name != ENTRY}
+    return Checkpoint(path, check_weights(content["state_dict"], path), entries.renaissance, **others)
+
+
+def _misread(path: Path, error: ValidationError) -> str:
+    """What of a checkpoint's entries is not as this version writes it, a line each, the first of them."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:MOST_FAULTS]]
+    return "\n".join(
+        [
+            f"{path}: what it says of its run and its model cannot be read:",
+            *lines,
+            "Was it written by another version, or changed since? Take one that a run of this version wrote.",
+        ]
+    )
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
@@ -158,9 +181,12 @@ class SafeCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write the file, whole or not at all."""
-        with whole_file(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+        """Write the file, whole or not at all.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
+        write_checkpoint(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read for resuming."""
@@ -169,9 +195,43 @@ class SafeCheckpointIO(TorchCheckpointIO):
         return content
 
 
+def write_checkpoint(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint file, whole or not at all.
+
+    Raises:
+        DiskFull: there is no room for it.
+    """
+    with whole_file(path, size=_bytes_of(content)) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # PyTorch's own of its place in the file, with the system's behind it
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
+
+
+def _bytes_of(value: Any) -> int:
+    """The bytes of the tensors in nested dictionaries and lists; those that share their memory count once."""
+    storages: dict[int, int] = {}
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor):
+            storages[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+    return sum(storages.values())
+
+
 def copy_checkpoint(source: Path, target: Path) -> None:
-    """Copy a checkpoint file; the target is whole or not there."""
-    with whole_file(target) as temporary:
+    """Copy a checkpoint file; the target is whole or not there.
+
+    Raises:
+        DiskFull: there is no room for it.
+    """
+    with whole_file(target, size=source.stat().st_size) as temporary:
         shutil.copyfile(source, temporary)
 
 

@@ -1,4 +1,9 @@
-"""Which checkpoints a run keeps: the last and the best."""
+"""Which checkpoints a run keeps: the last and the best.
+
+`last.ckpt` names the score and the step of the best, and is written before `best.ckpt`, which is a copy of it. So
+whenever the process ends, the two go together, or `last.ckpt` is itself the best that it names: a resumed run copies
+it then (`restored_best`).
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,66 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from renaissance.errors import UserError
 from renaissance.tracking.run_folder import RunFolder
-from renaissance.training.checkpoints import Checkpoint, copy_checkpoint
+from renaissance.training.checkpoints import Checkpoint, copy_checkpoint, write_checkpoint
 from renaissance.training.module import TrainingModule
+from renaissance.training.opening import load_safely
+
+
+def restored_best(folder: RunFolder, resumed: Checkpoint) -> tuple[float, int] | None:
+    """The score and the step of `best.ckpt` of a run that goes on, which is then of the step that `last.ckpt` names.
+
+    Args:
+        folder: where the run goes on. The best of another folder stays there, and such a run has none as yet.
+        resumed: the checkpoint that it goes on from.
+
+    Raises:
+        UserError: `best.ckpt` is of another step, and the right one is nowhere.
+    """
+    best = resumed.best
+    if best is None or folder.last_checkpoint.resolve() != resumed.path.resolve():
+        return None
+    kept, step = folder.best_checkpoint, best[1]
+    found = _step_of(folder) if kept.is_file() else None
+    if found == step:
+        return best
+    if resumed.global_step == step:
+        print(f"{kept}: written again from last.ckpt, which is the best so far; the run ended before it was")
+        copy_checkpoint(resumed.path, kept)
+        return best
+    if not kept.is_file():
+        print(f"{kept}: is no longer there; the best is chosen anew from here on")
+        return None
+    raise UserError(
+        f"{kept}: should be the checkpoint of step {step:,}, which last.ckpt names as the best so far, and is "
+        f"{'damaged' if found is None else f'of step {found:,}'}. Put the right one there, or remove it: then the best "
+        "is chosen anew from here on."
+    )
+
+
+def _step_of(folder: RunFolder) -> int | None:
+    """The step of `best.ckpt`; None where it cannot be read."""
+    try:
+        return int(load_safely(folder.best_checkpoint)["global_step"])
+    except (UserError, KeyError, TypeError, ValueError):
+        return None
 
 
 class KeepCheckpoints(pl.Callback):
-    """Writes `last.ckpt` at every validation and at the end, and `best.ckpt` when the score is the best so far."""
+    """Writes `last.ckpt` at every validation and at the end, and `best.ckpt` when the score is the best so far.
 
-    def __init__(self, folder: RunFolder, resumed: Checkpoint | None) -> None:
+    Args:
+        folder: the run's folder.
+        resumed: the checkpoint that training goes on from; None at the start.
+        best: the score and the step of `best.ckpt`; None where there is none.
+    """
+
+    def __init__(self, folder: RunFolder, resumed: Checkpoint | None, best: tuple[float, int] | None) -> None:
         self._folder = folder
         self._resumed = resumed
-        self.best_score: float | None = None
-        self.best_step: int | None = None
-        # The best of another folder stays there: a run that resumes in a new one has no best of its own yet.
-        if resumed is not None and resumed.best is not None and folder.best_checkpoint.is_file():
-            self.best_score, self.best_step = resumed.best
+        self.best_score: float | None = best[0] if best else None
+        self.best_step: int | None = best[1] if best else None
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -34,16 +83,21 @@ class KeepCheckpoints(pl.Callback):
         is_best = score is not None and (self.best_score is None or score > self.best_score)
         if is_best:
             self.best_score, self.best_step = score, pl_module.steps_done
-        validated = self._folder.last_checkpoint
         if trainer.state.fn == "fit":
-            trainer.save_checkpoint(validated)
-        elif self._resumed is not None:  # a validation that the interrupted run still owed
-            validated = self._resumed.path
+            trainer.save_checkpoint(self._folder.last_checkpoint)
+        elif self._resumed is not None and trainer.is_global_zero:
+            self._write_validated(trainer, pl_module, self._resumed)
         if is_best and trainer.is_global_zero:
-            copy_checkpoint(validated, self._folder.best_checkpoint)
+            copy_checkpoint(self._folder.last_checkpoint, self._folder.best_checkpoint)
+
+    def _write_validated(self, trainer: pl.Trainer, module: TrainingModule, resumed: Checkpoint) -> None:
+        """Write `last.ckpt` with a validation that the interrupted run still owed, the rest of it as it was."""
+        content = load_safely(resumed.path)
+        content["validated_step"] = module.validated_step
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_save_checkpoint(trainer, module, content)
+        write_checkpoint(content, self._folder.last_checkpoint)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.val_dataloaders:  # nothing to validate on: the last state is the best that is known
+        if not trainer.val_dataloaders:
             trainer.save_checkpoint(self._folder.last_checkpoint)
-            if trainer.is_global_zero:
-                copy_checkpoint(self._folder.last_checkpoint, self._folder.best_checkpoint)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 from renaissance.data.batch import Batch
 from renaissance.data.streams import stream
+from renaissance.errors import RunError
 from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.models.mixing import Mixing
 from renaissance.models.modality_dropout import ModalityDropout
@@ -22,6 +25,7 @@ from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
 from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
+from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
 from renaissance.training.pixels import Pixels
@@ -75,6 +79,7 @@ class TrainingModule(pl.LightningModule):
         self.images = images
         self.recorder = Recorder()
         self.monitor = monitor
+        self.watch = LossWatch(settings.max_skipped_steps)
         self.batch_number = 0  # of the next training batch of this process, counted over the whole training
         self.steps_done = 0  # optimiser steps
         self.evaluated: tuple[int, float] | None = None  # the step and epoch that the weights are of, if not the newest
@@ -102,10 +107,12 @@ class TrainingModule(pl.LightningModule):
         total = torch.zeros((), device=self.device)
         for name, task in self.tasks.items():
             outcome = task(step)
-            self.recorder.add(name, split, outcome.values)
             loss = outcome.loss
+            if split != "train" or not self.watch.allowed or loss.isfinite():
+                self.recorder.add(name, split, outcome.values)
             if split == "train":
                 assert self.plan is not None
+                self.watch.note(name, loss, step=self.steps_done + 1, batch=self.batch_number + 1, index=batch.index)
                 loss = outcome.share_of_step(batch.step_items[name]) * self.plan.step_batches
             total = total + self.settings.loss_names[name] * loss
         return total
@@ -139,6 +146,8 @@ class TrainingModule(pl.LightningModule):
         self.batch_number += 1
         if self.batch_number % self.plan.accumulate:
             return
+        if self._is_time_to_look():
+            self._check_losses()
         self.steps_done = self.global_step
         is_last = self.steps_done >= self.plan.total_steps
         if is_last or self.steps_done % self.settings.log_interval == 0:
@@ -147,11 +156,56 @@ class TrainingModule(pl.LightningModule):
             # Training always ends with a validation, also between two of the regular ones.
             self.trainer.val_check_batch = 1
 
+    def _is_time_to_look(self) -> bool:
+        """Whether to look at the losses: at every step where that costs nothing, else at points of the curves."""
+        if self.device.type == "cpu" and self.trainer.world_size == 1:
+            return True
+        return self.watch.is_full or self.global_step % self.settings.log_interval == 0
+
+    def _check_losses(self) -> None:
+        """Stop where a loss was not finite, on all devices together.
+
+        Raises:
+            RunError: naming task, step, batch and examples.
+        """
+        why = self.watch.look()
+        if self._agree(bool(why)):
+            raise RunError(refusal(why or "The loss of another process is not finite"))
+
+    def _agree(self, here: bool) -> bool:
+        """Whether something is so on any device."""
+        return bool(self.trainer.strategy.reduce_boolean_decision(here, all=False))
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Leave out a step whose loss or gradient is not finite, as far as `max_skipped_steps` goes.
+
+        Without gradients an optimiser changes neither weights nor its own state. Under 16-mixed infinite gradients are
+        the scaler's to leave out, as it does all the time, and only losses count.
+        """
+        if not self.watch.allowed:
+            return
+        scaled = self.settings.precision == "16-mixed"
+        why = self.watch.look()
+        if not why and not scaled and not gradients_finite([*self.parameters()]):
+            why = "the gradient is not finite"
+        if self._agree(bool(why)):
+            self.watch.leave_out(why or "the loss of another process is not finite", self.steps_done + 1)
+            if not scaled:
+                self.zero_grad(set_to_none=True)
+
+    def on_validation_start(self) -> None:
+        if self.trainer.state.fn == "fit":
+            self._check_losses()
+            check_weights_finite(self.named_parameters(), self.steps_done)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._run_tasks(batch, "val")
 
     def on_validation_epoch_end(self) -> None:
         values = self._emit("val")
+        strange = [name for name, value in values.items() if not math.isfinite(value)]
+        if strange and self.trainer.is_global_zero:
+            print(f"warning: not finite at step {self.steps_done:,}: {', '.join(strange)}", file=sys.stderr)
         self.score = self.monitor.score(values)
         self.validated_step = self.steps_done
 
@@ -214,11 +268,14 @@ class TrainingModule(pl.LightningModule):
     # Checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._check_losses()
+        check_weights_finite(self.named_parameters(), self.steps_done)
         checkpoint[ENTRY] = description_entry(self.description)
         checkpoint["epoch"] = int(self.plan.epoch_of(self.steps_done)) if self.plan else 0
         checkpoint["recorder"] = self.recorder.state()
         checkpoint["validated_step"] = self.validated_step
         checkpoint["monitor"] = self.monitor.name
+        checkpoint["skipped_steps"] = self.watch.skipped
         checkpoint["plan"] = asdict(self.plan) if self.plan else {}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -227,6 +284,7 @@ class TrainingModule(pl.LightningModule):
         step = int(checkpoint["global_step"])
         self.steps_done = step
         self.validated_step = int(checkpoint["validated_step"])
+        self.watch.skipped = int(checkpoint.get("skipped_steps", 0))
         self.batch_number = step * self.plan.accumulate
         self.recorder.load_state(checkpoint["recorder"])
         epoch_loop = self.trainer.fit_loop.epoch_loop

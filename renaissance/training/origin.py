@@ -21,6 +21,7 @@ from renaissance.settings import Settings, check_settings, check_settled
 from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 from renaissance.training.checkpoints import Checkpoint
+from renaissance.training.fitting import check_fits
 from renaissance.training.parts import (
     DECODER,
     DECODER_DIMENSIONS,
@@ -96,9 +97,11 @@ def find_origin(
 
     Raises:
         UserError: naming every setting that the user set and that contradicts the checkpoints, an unknown part, or
-            two checkpoints that contradict each other.
+            two checkpoints that contradict each other, or one whose description is of other weights than its own.
     """
     _check_sides(loans, settings, sides)
+    for loan in loans:
+        check_fits(loan.checkpoint)
     current = settings.model_dump()
     given: dict[str, Loan] = {}
     contradictions: list[str] = []

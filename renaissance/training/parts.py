@@ -54,7 +54,7 @@ def part_of_tensor(name: str) -> str:
 
     `model.<part>.…`, or `tasks.<task>.…`, whose part is its head, or the decoder where it has one.
     """
-    owner, first, second, *_ = [*name.split("."), ""]
+    owner, first, second, *_ = [*name.split("."), "", ""]
     if owner == "model":
         return first
     return DECODER if second == DECODER else first + HEAD_SUFFIX

@@ -161,6 +161,7 @@ class RunReport:
             "best_step": keeping.best_step if keeping else None,
             "stopped_early": session.stopped_early,
             "steps": session.module.steps_done,
+            "skipped_steps": session.module.watch.skipped,
             "wall_seconds": spent.wall_seconds if spent else time.time() - self._started,
             "examples_per_second": session.throughput.examples_per_second if session.throughput else None,
             "peak_memory_bytes": spent.peak_memory_bytes if spent else peak_memory_bytes(),

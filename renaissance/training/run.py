@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
-from renaissance.errors import Interrupted
+from renaissance.errors import Interrupted, RunError
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.stop_signals import STOP
@@ -23,6 +23,7 @@ from renaissance.training.memory import keep_freed_memory
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import Resumption, find_resumption
 from renaissance.training.session import LogScalar, Session
+from renaissance.whole_files import NO_ROOM, remove_leftovers
 
 FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
 
@@ -62,7 +63,9 @@ def run_experiment(
         # From here on there is a folder, so a signal waits for a point where that is left in order.
         with STOP.deferred("leaving this run in order"):
             folder = (resumption and resumption.folder) or _shared_new_folder(settings)
-            with nullcontext() if this_rank() else at_work_in(folder):
+            with nullcontext() if this_rank() else at_work_in(folder), _resumable(folder):
+                if not this_rank():
+                    remove_leftovers(folder.path)
                 resumed = resumption.checkpoint if resumption else None
                 session = Session(assembly, devices, folder, log_scalar, resumed, started)
                 return _worked_through(session, RunReport(folder, session, resumption, command_line, started))
@@ -93,6 +96,25 @@ def _worked_through(session: Session, report: RunReport) -> dict[str, float]:
         raise
     STOP.finish()
     return report.end("finished")
+
+
+@contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Say of a run that a full disk or a loss that is not finite ends what is kept of it.
+
+    Raises:
+        RunError: for either.
+    """
+    try:
+        yield
+    except (RunError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+            raise
+        kept = folder.last_checkpoint
+        state = f"{kept} is as it was before; resume_from=auto goes on from there." if kept.is_file() else (
+            f"{folder.path} has no checkpoint yet; start the run again."
+        )  # fmt: skip
+        raise RunError(f"{error}\n{state}") from error
 
 
 def _assembled(settings: Settings, chosen: Chosen, resumption: Resumption | None) -> Assembly:

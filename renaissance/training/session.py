@@ -13,19 +13,20 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy
 
-from renaissance.errors import Interrupted
+from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.assemble import Assembly
 from renaissance.training.captions import SampleSheets
-from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, copy_checkpoint, load_safely
+from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, copy_checkpoint
 from renaissance.training.devices import Devices, this_rank
-from renaissance.training.keeping import KeepCheckpoints
+from renaissance.training.keeping import KeepCheckpoints, restored_best
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.monitoring import Monitor
+from renaissance.training.opening import load_safely
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
 from renaissance.training.resuming import check_plan_resumable, kept_schedule, spent_before
@@ -100,7 +101,8 @@ class Session:
             if resumed is not None:
                 check_plan_resumable(resumed, self.plan, settings)
         self.throughput = Throughput(self.plan, started, spent_before(folder, resumed)) if self.plan else None
-        self.keeping = KeepCheckpoints(folder, resumed) if self.plan else None
+        best = restored_best(folder, resumed) if resumed and self.is_main else None
+        self.keeping = KeepCheckpoints(folder, resumed, best) if self.plan else None
         self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
         self.sheets: SampleSheets | None = None
@@ -109,7 +111,9 @@ class Session:
         callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
         sinks: list[MetricSink] = []
         if self.is_main:
-            self.metrics = MetricsFile(folder.metrics, resumed.global_step if resumed else 0)
+            self.metrics = MetricsFile(
+                folder.metrics, *((resumed.global_step, resumed.validated_step) if resumed else ())
+            )
             progress = Progress(self.plan, self.throughput)
             sinks = [self.metrics, progress, ObserverSink(log_scalar)]
             if settings.tensorboard:
@@ -170,12 +174,24 @@ class Session:
                 )
         if agreed_to_stop(self.trainer):  # the last validation has saved the state
             raise Interrupted(STOP.received or signal.SIGTERM)
+        self._take_best()
+
+    def _take_best(self) -> None:
+        """Give the model the weights of `best.ckpt`.
+
+        Raises:
+            UserError: the file was damaged, or exchanged, since it was written.
+        """
+        assert self.keeping is not None
+        assert self.plan is not None
         kept = self.folder.best_checkpoint
-        if not kept.is_file():  # resumed at its last step, in a new folder: nothing was trained that could be better
-            kept = self.resumed.path if self.resumed else self.folder.last_checkpoint
+        if self.is_main and not kept.is_file():  # nothing was validated: the last state is the best that is known
+            copy_checkpoint(self.folder.last_checkpoint, kept)
         best = load_safely(Path(self.trainer.strategy.broadcast(str(kept))))
+        step, expected = int(best["global_step"]), self.keeping.best_step
+        if self.is_main and expected is not None and step != expected:
+            raise UserError(f"{kept}: is of step {step:,}, but the best was that of step {expected:,}: nothing tested.")
         self.module.load_state_dict(best["state_dict"])
-        step = int(best["global_step"])
         self.module.evaluated = step, self.plan.epoch_of(step)
 
     @property
@@ -197,7 +213,7 @@ class Session:
         if due and not done and loader is not None:
             self.module.steps_done = step
             self.trainer.validate(self.module, loader, verbose=False)
-        if (at_the_end or self.stopped_early) and in_new_folder and self.is_main:
+        if (at_the_end or self.stopped_early) and self.is_main and not self.folder.last_checkpoint.is_file():
             copy_checkpoint(resumed.path, self.folder.last_checkpoint)
 
     def test(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import subprocess
@@ -135,6 +136,20 @@ def test_tables_that_changed_under_way_are_noticed(joined: list[Path], write_tab
     write_table(joined[2], {"image": [b"x"], "caption": pa.array([["1", "2"]], pa.list_(pa.string()))})
     with pytest.raises(UserError, match="changed while they were in use"):
         pickle.loads(pickled).text(0)
+
+
+def test_a_table_that_is_cut_off_under_way_is_named(joined: list[Path]) -> None:
+    """Reading it on would be a bus error, which ends the process without a word."""
+    source = ExampleSource(joined, CAPTIONS)
+    assert source.text(0) == "a"
+    size = joined[0].stat().st_size
+    os.truncate(joined[0], 8)
+    for read in (source.text, source.image_bytes, source.image_key):
+        with pytest.raises(
+            UserError, match=rf"0\.arrow was cut off while it was in use: it had {size:,} bytes and has 8"
+        ):
+            read(0)
+    assert source.text(3) == "d", "the others are still read"
 
 
 def test_labels_and_their_names(tmp_path: Path, write_table: WriteTable) -> None:

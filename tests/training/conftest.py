@@ -51,8 +51,11 @@ class Runner:
         if chosen is not None:
             users = Chosen({}, {name: given[name] for name in chosen})
         final = run_experiment(settings, users, log_scalar, command_line=["run.py", *named])
-        runs = sorted((self.log_dir / settings.exp_name).iterdir(), key=lambda path: int(path.name))
-        return RunFolder(runs[-1]), final
+        return self.folder(settings.exp_name), final
+
+    def folder(self, exp_name: str) -> RunFolder:
+        """The newest run of an experiment, however it ended."""
+        return RunFolder(max((self.log_dir / exp_name).iterdir(), key=lambda path: int(path.name)))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,83 @@
+"""`last.ckpt` and `best.ckpt` go together whatever the moment a run ends at, and a wrong one is never tested."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from renaissance.errors import UserError
+from renaissance.training import keeping
+from tests.training.interrupting import stop_at
+
+SETTINGS = {"max_steps": 4, "val_check_interval": 2, "warmup_steps": 0, "learning_rate": 1e-3, "num_scenes": 60,
+            "log_interval": 2}  # fmt: skip
+NAMED = ("task_mlm", "scenes", "tiny")
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of the run answers to it."""
+
+
+def kill(*arguments):
+    raise Killed
+
+
+def best_step(folder):
+    return torch.load(folder.best_checkpoint, weights_only=True)["global_step"]
+
+
+@pytest.fixture
+def broken(run, monkeypatch):
+    """A run that ended between `last.ckpt`, which names itself the best, and `best.ckpt`: its folder."""
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "copy_checkpoint", kill)
+        with pytest.raises(Killed):
+            run(*NAMED, **SETTINGS, exp_name="broken")
+    return run.folder("broken")
+
+
+def test_a_run_that_ended_between_the_two_writes_has_the_right_best(run, broken, capsys):
+    saved = torch.load(broken.last_checkpoint, weights_only=True)
+    assert saved["best"][1] == saved["global_step"] == 2
+    assert not broken.best_checkpoint.exists()
+    for name in (".best.ckpt.4711", ".last.ckpt.4711"):
+        broken.last_checkpoint.with_name(name).touch()
+    whole, final = run(*NAMED, **SETTINGS, exp_name="whole")
+    resumed, again = run(*NAMED, **SETTINGS, exp_name="broken", resume_from="auto")
+    assert "written again from last.ckpt" in capsys.readouterr().out
+    assert again == final
+    assert best_step(resumed) == best_step(whole) == json.loads(resumed.summary.read_text())["best_step"]
+    assert not list(resumed.path.rglob(".*")), "what the killed process left is gone"
+
+
+def test_a_best_of_another_step_is_written_again_or_refused(run, broken):
+    """The issue's case: an earlier best lies there, and `last.ckpt` names itself."""
+    content = torch.load(broken.last_checkpoint, weights_only=True)
+    torch.save({**content, "global_step": 1}, broken.best_checkpoint)
+    torch.save({**content, "best": (content["best"][0], 1), "global_step": 2}, broken.last_checkpoint)
+    shutil.copy(broken.last_checkpoint, broken.best_checkpoint)
+    with pytest.raises(UserError, match=r"best\.ckpt: should be the checkpoint of step 1.* is of step 2"):
+        run(*NAMED, **SETTINGS, exp_name="broken", resume_from="auto")
+    torch.save(content, broken.last_checkpoint)
+    torch.save({**content, "global_step": 1}, broken.best_checkpoint)
+    resumed, _ = run(*NAMED, **SETTINGS, exp_name="broken", resume_from="auto")
+    assert best_step(resumed) == json.loads(resumed.summary.read_text())["best_step"]
+
+
+def test_a_validation_that_was_owed_is_counted_in_last_ckpt_before_best_is_written(run, monkeypatch):
+    """Killed once in the validation, and again between the two writes that follow its repetition."""
+    settings = {**SETTINGS, "val_check_interval": 4}
+    whole, final = run(*NAMED, **settings, exp_name="whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(*NAMED, **settings, exp_name="owed", log_scalar=stop_at(4, "mlm/train/loss"))
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "copy_checkpoint", kill)
+        with pytest.raises(Killed):
+            run(*NAMED, **settings, exp_name="owed", resume_from="auto")
+    resumed, again = run(*NAMED, **settings, exp_name="owed", resume_from="auto")
+    assert again == final
+    assert resumed.metrics.read_text() == whole.metrics.read_text(), "no validation is written twice"
+    assert best_step(resumed) == 4
