@@ -14,11 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from renaissance.data.find import has_split, tables_lie_there
 from renaissance.data.images import ImageStatistics
-from renaissance.data.kinds import DataNeeds, Split
-from renaissance.data.prepared import remarks_on_tables
-from renaissance.data.source import ExampleSource, open_split
+from renaissance.data.kinds import DataNeeds
+from renaissance.data.source import ExampleSource
 from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
@@ -30,8 +28,9 @@ from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
 from renaissance.training.beginnings import check_frozen, find_beginnings, pretrained_parts
 from renaissance.training.checkpoints import Checkpoint, ModelDescription
 from renaissance.training.classes import heads_of_other_classes, settle_classes
-from renaissance.training.devices import resolve_devices, this_rank
+from renaissance.training.devices import resolve_devices, say
 from renaissance.training.footprint import check_fits
+from renaissance.training.inputs import joined_needs, open_sources, text_processor
 from renaissance.training.memory import memory_of
 from renaissance.training.origin import Loan, Origin, find_origin
 from renaissance.training.parts import part_of_tensor
@@ -93,24 +92,18 @@ def assemble(
         UserError: if data are missing, tasks read different data, or the checkpoint does not fit.
     """
     kinds = {name: load_task(name) for name in settings.active_tasks()}
-    needs = _joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
+    needs = joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
     if settings.test_only and checkpoint is not None:
         _check_has_heads(checkpoint, list(kinds))
     loans = [Loan(checkpoint)] if checkpoint is not None else []
     loans += [Loan(source, part) for part, source in modules.items()]
     origin = find_origin(settings, chosen, loans, strict=strict, sides=joined_sides(settings))
     if origin.settings.datasets != settings.datasets:
-        names = ", ".join(origin.settings.datasets)
-        print(f"testing on the checkpoint's data: {names}; others with datasets='[…]'")
+        say(f"testing on the checkpoint's data: {', '.join(origin.settings.datasets)}; others with datasets='[…]'")
     settings = origin.settings
     sides = joined_sides(settings)  # a decoder that a checkpoint brings may read texts, or not
-    sources = _open_sources(settings, needs)
-    if not this_rank():
-        tables = [path for source in sources.values() for path in source.paths]
-        for remark in remarks_on_tables(tables, settings, chosen):
-            print(remark)
-
-    text = _text_processor(settings, needs, sources, origin)
+    sources = open_sources(settings, needs, chosen)
+    text = text_processor(settings, needs, sources, origin.text)
     label_names = settle_classes(sources, list(kinds), loans, bound=settings.test_only or resumed)
     plans = _Plans(kinds, sides, text, _with_vocabulary(origin, text), label_names)
     memory = memory_of(resolve_devices(settings).accelerator)
@@ -203,55 +196,6 @@ def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
             f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it has heads for "
             f"{', '.join(known)}. Fine-tune it first, without test_only."
         )
-
-
-def _joined_needs(needs: dict[str, DataNeeds], settings: Settings) -> DataNeeds:
-    kinds = sorted({need.kind for need in needs.values()})
-    if len(kinds) > 1:
-        raise UserError(
-            f"loss_names: the tasks {', '.join(needs)} read different data ({', '.join(kinds)}) "
-            "and cannot share a batch; train them one after the other with load_path."
-        )
-    image = any(need.image for need in needs.values())
-    text = any(need.text for need in needs.values()) and not settings.image_only
-    return DataNeeds(kind=kinds[0], image=image, text=text)
-
-
-def _open_sources(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource]:
-    """The splits that a run uses and that are there; a training set is needed, the others are optional."""
-    if settings.test_only:
-        if _describes_own_images_alone(settings, needs):
-            print(f"no tables of {', '.join(settings.datasets)} under {settings.data_root}: only your own images")
-            return {"test": ExampleSource([], needs)}
-        if has_split(settings, needs.kind, "test"):
-            return {"test": open_split(settings, needs, "test")}
-        print(f"no test table for {', '.join(settings.datasets)}: testing on the validation data")
-        return {"test": open_split(settings, needs, "val")}
-    sources = {"train": open_split(settings, needs, "train")}
-    splits: tuple[Split, ...] = ("val", "test")
-    for split in splits:
-        if has_split(settings, needs.kind, split):
-            sources[split] = open_split(settings, needs, split)
-    return sources
-
-
-def _describes_own_images_alone(settings: Settings, needs: DataNeeds) -> bool:
-    """Whether a test has `manual_inputs` to describe and no tables; then it needs none, and none is drawn for it."""
-    splits: tuple[Split, ...] = ("test", "val")
-    return bool(settings.manual_inputs) and not any(tables_lie_there(settings, needs.kind, split) for split in splits)
-
-
-def _text_processor(
-    settings: Settings, needs: DataNeeds, sources: dict[str, ExampleSource], origin: Origin
-) -> TextProcessor | None:
-    if not needs.text:
-        return None
-    if origin.text is not None:
-        text = TextProcessor.from_state(origin.text, settings.max_text_len, settings.long_text)
-        if settings.whole_word_masking:
-            text.check_knows_words("checkpoint's vocabulary")
-        return text
-    return TextProcessor.from_settings(settings, lambda: sources["train"].texts())
 
 
 def _with_vocabulary(origin: Origin, text: TextProcessor | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which processors a run uses: `num_gpus` against what the machine has."""
+"""Which processors a run uses: `num_gpus` against what the machine has; and which of them writes and prints."""
 
 from __future__ import annotations
 
@@ -54,3 +54,9 @@ def resolve_devices(settings: Settings) -> Devices:
 def this_rank() -> int:
     """This process's number among those of a run on several devices; 0 is the one that writes."""
     return int(getattr(rank_zero_only, "rank", 0) or 0)
+
+
+def say(line: str) -> None:
+    """Print a line, in the main process of a run alone."""
+    if this_rank() == 0:
+        print(line)

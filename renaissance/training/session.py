@@ -15,6 +15,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
+from renaissance.tasks.common.split import SplitImages
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
@@ -92,14 +93,7 @@ class Session:
             resumed = replace(resumed, best=None, stopping=None)
         self.resumed = resumed
         self.is_main = this_rank() == 0
-        self.plan: Plan | None = None
-        if not settings.test_only:
-            examples, kept = len(assembly.sources["train"]), kept_schedule(settings, resumed)
-            self.plan, remarks = make_plan(settings, examples, devices.world_size, kept)
-            self.remarks += remarks
-            self.monitor.check_split("val" in assembly.sources, settings.datasets)
-            if resumed is not None:
-                check_plan_resumable(resumed, self.plan, settings)
+        self.plan = None if settings.test_only else self._laid_out(resumed)
         self.throughput = Throughput(self.plan, started, spent_before(folder, resumed)) if self.plan else None
         best = restored_best(folder, resumed) if resumed and self.is_main else None
         self.keeping = KeepCheckpoints(folder, resumed, best) if self.plan else None
@@ -108,22 +102,11 @@ class Session:
         self.sheets: SampleSheets | None = None
         self.loaders = Loaders(assembly, devices)
         images = self.loaders.images()
-        callbacks: list[pl.Callback] = [self.throughput] if self.throughput else []
         sinks: list[MetricSink] = []
+        shown: list[pl.Callback] = []
         if self.is_main:
-            self.metrics = MetricsFile(
-                folder.metrics, *((resumed.global_step, resumed.validated_step) if resumed else ())
-            )
-            progress = Progress(self.plan, self.throughput)
-            sinks = [self.metrics, progress, ObserverSink(log_scalar)]
-            if settings.tensorboard:
-                from renaissance.tracking.tensorboard import TensorBoardSink
-
-                sinks.append(TensorBoardSink(folder.tensorboard))
-            self.sheets = SampleSheets(settings, folder, images)
-            callbacks += [progress, CurvesCallback(self.metrics, folder), self.sheets]
-        own = (self.stopping, self.keeping, StopOnSignal(folder, self.plan))
-        callbacks += [callback for callback in own if callback is not None]
+            sinks, shown = self._recorders(log_scalar, images)
+        own = (self.throughput, *shown, self.stopping, self.keeping, StopOnSignal(folder, self.plan))
         self.module = TrainingModule(
             assembly.model,
             assembly.tasks,
@@ -136,8 +119,35 @@ class Session:
             {split: images[split] for split in ("val", "test") if split in images},  # not "train": that is only shown
         )
         self.module.evaluated = assembly.tested
-        self.trainer = self._trainer(callbacks)
+        self.trainer = self._trainer([callback for callback in own if callback is not None])
         leave_signals_alone(self.trainer)
+
+    def _laid_out(self, resumed: Checkpoint | None) -> Plan:
+        """The plan of a training, which a resumed one has to share."""
+        settings, sources = self.assembly.settings, self.assembly.sources
+        kept = kept_schedule(settings, resumed)
+        plan, remarks = make_plan(settings, len(sources["train"]), self.devices.world_size, kept)
+        self.remarks += remarks
+        self.monitor.check_split("val" in sources, settings.datasets)
+        if resumed is not None:
+            check_plan_resumable(resumed, plan, settings)
+        return plan
+
+    def _recorders(
+        self, log_scalar: LogScalar, images: Mapping[str, SplitImages]
+    ) -> tuple[list[MetricSink], list[pl.Callback]]:
+        """What takes in the metrics, and what draws and shows: in the main process alone."""
+        settings, folder, resumed = self.assembly.settings, self.folder, self.resumed
+        kept = (resumed.global_step, resumed.validated_step) if resumed else ()
+        self.metrics = MetricsFile(folder.metrics, *kept)
+        self.sheets = SampleSheets(settings, folder, images)
+        progress = Progress(self.plan, self.throughput)
+        sinks: list[MetricSink] = [self.metrics, progress, ObserverSink(log_scalar)]
+        if settings.tensorboard:
+            from renaissance.tracking.tensorboard import TensorBoardSink
+
+            sinks.append(TensorBoardSink(folder.tensorboard))
+        return sinks, [progress, CurvesCallback(self.metrics, folder), self.sheets]
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
