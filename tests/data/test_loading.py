@@ -97,7 +97,10 @@ def assert_equal(one: Sequence[Batch], other: Sequence[Batch]) -> None:
 
 
 def test_a_batch_holds_its_examples(source: ExampleSource, text: TextProcessor) -> None:
-    """Against the source, Pillow and the tokenizer, example by example."""
+    """Against the source, Pillow and the tokenizer, example by example.
+
+    Images of 48 × 36 become 21 × 16, in whole pixels, of which the middle 16 are taken, as transformers has it.
+    """
     transform = ImageTransform(["imagenet"], SIZE, STATISTICS)
     for batch in train(source, text, image_transform=transform, draws={}):
         assert batch.pixels is not None
@@ -109,7 +112,7 @@ def test_a_batch_holds_its_examples(source: ExampleSource, text: TextProcessor) 
         for row, index in enumerate(batch.index.tolist()):
             assert batch.image_key[row] == source.image_key(index)
             picture = Image.open(io.BytesIO(source.image_bytes(index))).resize(
-                (SIZE, SIZE), Image.Resampling.BICUBIC, box=(6, 0, 42, 36)
+                (SIZE, SIZE), Image.Resampling.BICUBIC, box=(2 * 48 / 21, 0, 18 * 48 / 21, 36)
             )
             assert torch.equal(batch.pixels[row], torch.from_numpy(np.array(picture)).permute(2, 0, 1))
             ids, words = text.encode([source.text(index)])[0]

@@ -49,8 +49,8 @@ TRAINING: dict[str, tuple[str, Any]] = {
     "decay_power": ("itm", 3),
     "end_lr": ("itm", 5e-4),
     "warmup_steps": ("itm", 5),
-    "lr_mult_head": ("itm", 1),
-    "lr_mult_cross_modal": ("itm", 1),
+    "lr_mult_head": ("itm", 5),
+    "lr_mult_cross_modal": ("itm", 5),
     "gradient_clip_val": ("itm", 1e-3),
     "max_steps": ("itm", 4),
     "max_epoch": ("itm", 1),
@@ -59,11 +59,13 @@ TRAINING: dict[str, tuple[str, Any]] = {
 EVALUATION = {"eval_batch_size", "caption_metric_images", "generation_strategy", "num_beams", "top_k", "top_p",
               "temperature", "repetition_penalty", "max_generated_tokens", "val_check_interval",
               "early_stopping_patience", "early_stopping_min_delta"}  # fmt: skip
+ELSEWHERE = {"resume_schedule", "max_skipped_steps"}  # below, and in test_finite.py
 OTHER_VALUES: dict[str, Any] = {
     "datasets": ["coco"], "loss_names": {"mlm": 2}, "load_path": "other.ckpt", "load_modules": {"fuser": "other.ckpt"},
     "original_image_size": 32, "patch_size": 8, "vocab_size": 10, "max_text_len": 50, "text_encoder_window_size": 4,
     "tokenizer": "bert-base-uncased", "vocab_file": "vocabulary.json", "text_encoder_config": {"num_hidden_layers": 1},
     "decoder": "gpt2", "top_k": 5, "max_generated_tokens": 9, "gradient_clip_val": 1.0, "early_stopping_patience": 3,
+    "monitor": "itm/val/accuracy",
     "max_epoch": 100, "sample_interval": 7, "manual_inputs": [], "adam_betas": [0.5, 0.9], "num_gpus": 1,
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
@@ -168,7 +170,7 @@ def test_every_setting_says_what_becomes_of_it_on_resume() -> None:
     for name, field in Settings.model_fields.items():
         kinds = [mark for mark in field.metadata if isinstance(mark, OnResume)]
         assert len(kinds) == 1, f"{name}: write its type as Fixed[...], Changes[...], ... (settings/on_resume.py)"
-    assert set(of_kind(OnResume.CHANGES)) == {*TRAINING, *EVALUATION, "resume_schedule"}, "each has its test below"
+    assert set(of_kind(OnResume.CHANGES)) == {*TRAINING, *EVALUATION, *ELSEWHERE}, "each has its test"
 
 
 @pytest.mark.parametrize("name", of_kind(OnResume.FIXED))
