@@ -95,6 +95,7 @@ class Settings(BaseModel):
     original_image_size: kinds.OptionalCount
     patch_size: kinds.OptionalCount
     image_only: kinds.Switch
+    image_pooling: Annotated[Literal["cls", "mean", "max"], kinds.choice_words("cls", "mean", "max")]
     freeze_image_encoder: kinds.Switch
     freeze_image_encoder_layers: kinds.CountOrZero
     # the two-tower model's text encoder

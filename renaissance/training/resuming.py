@@ -23,7 +23,7 @@ SAME = ("seed", "datasets", "loss_names", "optim_type", "freeze_encoder", "freez
         "randaugment_magnitude", "mixing_alpha", "text_modality_dropout", "image_modality_dropout")  # fmt: skip
 # Where the user says nothing, the checkpoint's hold.
 SAME_IF_CHOSEN = ("image_size", "max_text_len", "long_text", "text_encoder_window_size",
-                  "text_pooling", "random_init_decoder", "drop_rate", "image_encoder_drop_rate",
+                  "text_pooling", "image_pooling", "random_init_decoder", "drop_rate", "image_encoder_drop_rate",
                   "text_encoder_drop_rate", "cross_layer_drop_rate", "decoder_drop_rate")  # fmt: skip
 POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
             "epoch_batches": "datasets"}  # fmt: skip
