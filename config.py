@@ -375,7 +375,7 @@ def task_foundation_captioning() -> None:
     # Images
     image_size = 48
     patch_size = 16
-    image_pooling = "mean"  # for transfer: the decoder reads the patches, and hardly trains the class position
+    image_pooling = "mean"  # for transfer: the decoder reads the class position as one among many
     random_init_vision_encoder = True
     image_encoder_manual_configuration = True
     image_encoder_hidden_size = 96
