@@ -120,6 +120,7 @@ def defaults() -> None:
     original_image_size = None  # image_size that the weights were trained with; None: what the checkpoint says
     patch_size = None  # height and width of a patch, in pixels; None: the encoder's own
     image_only = False  # leave out captions and the text side, for image tasks
+    image_pooling = "cls"  # how an image alone becomes one vector: cls: its class position; mean or max: of its patches
     freeze_image_encoder = False  # keep the image encoder's weights as they are
     freeze_image_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
@@ -379,6 +380,7 @@ def task_foundation_captioning() -> None:
     # Images
     image_size = 48
     patch_size = 16
+    image_pooling = "mean"  # for transfer: the decoder reads the class position as one among many
     random_init_vision_encoder = True
     image_encoder_manual_configuration = True
     image_encoder_hidden_size = 96

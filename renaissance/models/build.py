@@ -72,10 +72,21 @@ def build_model(
     }
     model: VisionLanguageEncoder = architectures[settings.model_type](sides)
     model.pool_text = POOLINGS[settings.text_pooling]
+    model.image_pooling = settings.image_pooling
     _freeze_lowest_layers(model, settings)
-    model.notes = builder.notes
+    model.notes = builder.notes + _image_pooling_notes(model, settings)
     model.image_statistics = builder.image_statistics
     return model
+
+
+def _image_pooling_notes(model: VisionLanguageEncoder, settings: Settings) -> list[str]:
+    """What the user should know of an encoder that has no class position, where images alone become one vector."""
+    positions = model.image_positions
+    with_texts = model.text_size and settings.model_type != "late-fusion"
+    if positions is None or positions.has_class or settings.image_pooling != "cls" or with_texts:
+        return []
+    name = settings.encoder if settings.model_type == "one-tower" else settings.image_encoder
+    return [f"image_pooling: {name} has no class position, so the mean of its positions stands for an image"]
 
 
 def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from renaissance.data.batch import Tokens
 from renaissance.data.images import ImageStatistics
 from renaissance.models.heads import mean_over
+from renaissance.models.image_positions import ImagePooling, ImagePositions
 
 Output = Literal["text", "image", "pooled"]
 Role = Literal["tower", "cross_modal", "head"]
@@ -97,6 +98,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
         image_statistics: what the pretrained image encoder's processor expects; None where there is none, so that
             the transform key decides, and where the model comes from a checkpoint, which keeps them itself.
         pool_text: one vector a text (B, D) of its features (B, L, D) and their mask (B, L), for texts alone.
+        image_positions: what the positions of an image stand for; None without an image side.
+        image_pooling: how an image alone becomes one vector.
         notes: what building did that the user should know, such as resized position embeddings; one line each.
     """
 
@@ -105,10 +108,13 @@ class VisionLanguageEncoder(nn.Module, ABC):
     text_size: int
     image_size: int
     image_statistics: ImageStatistics | None
+    image_positions: ImagePositions | None
 
     def __init__(self) -> None:
         super().__init__()
         self.image_statistics = None
+        self.image_positions = None
+        self.image_pooling: ImagePooling = "cls"
         self.pool_text: Callable[[Tensor, Tensor], Tensor] = mean_over
         self.notes: list[str] = []
         self._frozen: frozenset[str] = frozenset()
@@ -127,9 +133,13 @@ class VisionLanguageEncoder(nn.Module, ABC):
         """Let the modalities see each other; only `outputs` are computed.
 
         With one modality None this is the uni-modal encoder: a two-tower returns its tower's features
-        (for a text `pool_text` of them as `pooled`; for an image the class position, or the mean where there is
-        none), a one-tower runs its transformer over that modality alone.
+        (`pool_text` or `pool_image` of them as `pooled`), a one-tower runs its transformer over that modality alone.
         """
+
+    def pool_image(self, hidden: Tensor) -> Tensor:
+        """One vector an image (B, D) of its positions (B, P, D), as `image_pooling` says, for images alone."""
+        assert self.image_positions is not None
+        return self.image_positions.pool(hidden, self.image_pooling)
 
     @abstractmethod
     def parts(self) -> list[Part]:

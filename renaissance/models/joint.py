@@ -21,9 +21,10 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from renaissance.data.batch import Tokens
 from renaissance.errors import UserError
+from renaissance.models.image_positions import find_image_positions
 from renaissance.models.sources import EncoderRequest
 from renaissance.models.text import position_embeddings, position_numbers
-from renaissance.models.vision import has_class_position, sequence_norm
+from renaissance.models.vision import sequence_norm
 from renaissance.models.weights import first_position
 
 ATTENTION = "renaissance_joint"
@@ -111,7 +112,7 @@ class JointTransformer(nn.Module):
         self.hidden_size: int = encoder.config.hidden_size
         self.sees_images = encoder.main_input_name == "pixel_values"
         self.first_position = first_position(position_embeddings(encoder))
-        self.has_class_position = has_class_position(encoder)
+        self.image_positions = find_image_positions(encoder)
 
     def embed_text(self, tokens: Tokens) -> Tensor:
         """The encoder's own word embeddings (B, L, D)."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from renaissance.data.batch import Tokens
+from renaissance.models.image_positions import ImagePositions
 from renaissance.models.initialise import initialise
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, Sides, VisionLanguageEncoder
 from renaissance.models.joint import JointTransformer
@@ -58,6 +59,8 @@ class PatchEmbeddings(nn.Module):
         size: D.
         drop_rate: dropout.
     """
+
+    positions = ImagePositions(has_class=True, before=1)
 
     def __init__(self, image_size: int, patch_size: int, size: int, drop_rate: float) -> None:
         super().__init__()
@@ -104,6 +107,8 @@ class OneTower(VisionLanguageEncoder):
         self.encoder = encoder
         self.text_embeddings = text_embeddings
         self.image_embeddings = image_embeddings
+        if sides.image:
+            self.image_positions = encoder.image_positions if image_embeddings is None else image_embeddings.positions
         self.type_embeddings = nn.Embedding(2, size)
         initialise(self.type_embeddings)
         self.pools_both = pooler_type == "double"
@@ -142,21 +147,18 @@ class OneTower(VisionLanguageEncoder):
         )
 
     def _pool(self, text: Tensor | None, image: Tensor | None, mask: Tensor | None) -> Tensor:
-        """(B, `pooled_size`) of a pair; of one modality (B, D), a text's pooling or an image's class position."""
+        """(B, `pooled_size`) of a pair, by the class positions; of one modality (B, D), by its pooling."""
         if image is None:
             assert text is not None
             assert mask is not None
             return self.pool_text(text, mask)
-        image_class = image[:, 0] if self._has_class_position else image.mean(dim=1)
         if text is None:
-            return image_class
+            return self.pool_image(image)
         assert self.pooler is not None
+        assert self.image_positions is not None
+        image_class = self.image_positions.pool(image, "cls")
         pooled = torch.cat((text[:, 0], image_class), dim=-1) if self.pools_both else text[:, 0]
         return self.pooler(pooled).tanh()
-
-    @property
-    def _has_class_position(self) -> bool:
-        return self.image_embeddings is not None or self.encoder.has_class_position
 
     def parts(self) -> list[Part]:
         return self.list_parts(

@@ -70,6 +70,7 @@ class TwoTower(VisionLanguageEncoder):
         for name, tower in text_encoders.items():
             setattr(self, name, tower)
         self.image_encoder = image_encoder
+        self.image_positions = image_encoder.positions if image_encoder else None
         self.text_projection: Projection | None = None
         self.image_projection: Projection | None = None
         self.fuser = fuser
@@ -114,9 +115,8 @@ class TwoTower(VisionLanguageEncoder):
             fused.text = text.hidden if "text" in outputs else None
             fused.pooled = self.pool_text(text.hidden, text.mask) if "pooled" in outputs else None
         elif image is not None:
-            assert self.image_encoder is not None
             fused.image = image.hidden if "image" in outputs else None
-            fused.pooled = self.image_encoder.summary(image) if "pooled" in outputs else None
+            fused.pooled = self.pool_image(image.hidden) if "pooled" in outputs else None
         return fused
 
     def parts(self) -> list[Part]:

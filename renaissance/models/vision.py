@@ -16,12 +16,11 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from renaissance.errors import UserError
 from renaissance.models.dimensions import with_dimensions
+from renaissance.models.image_positions import ImagePositions, find_image_positions
 from renaissance.models.initialise import initialise_linear_maps
 from renaissance.models.interface import Features
 from renaissance.models.sources import EncoderRequest, create_model, find_config, load_pretrained, sees_images
 from renaissance.models.weights import load_weights
-
-CLASS_POSITIONS = ("cls_token", "class_embedding", "class_token")
 
 
 class VisionEncoder(nn.Module):
@@ -33,14 +32,14 @@ class VisionEncoder(nn.Module):
 
     Attributes:
         hidden_size: D.
-        has_class_position: whether position 0 stands for the whole image.
+        positions: what its P positions stand for.
     """
 
     def __init__(self, encoder: PreTrainedModel, image_size: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.has_class_position = has_class_position(encoder)
-        self.hidden_size = self._measure(image_size)
+        self.hidden_size, makes_map = self._measure(image_size)
+        self.positions = ImagePositions() if makes_map else find_image_positions(encoder)
 
     def forward(self, pixels: Tensor) -> Features:
         """B images to features (B, P, D)."""
@@ -52,19 +51,16 @@ class VisionEncoder(nn.Module):
             hidden = norm(hidden)
         return Features(hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device))
 
-    def summary(self, features: Features) -> Tensor:
-        """One vector an image (B, D): the class position, or the mean where there is none."""
-        return features.hidden[:, 0] if self.has_class_position else features.hidden.mean(dim=1)
-
     @torch.no_grad()
-    def _measure(self, image_size: int) -> int:
-        """D, seen on one black image: configurations name it in too many ways."""
+    def _measure(self, image_size: int) -> tuple[int, bool]:
+        """D, and whether a feature map comes out; seen on one black image, as configurations name it in many ways."""
         weight = next(self.encoder.parameters())
         training = self.encoder.training
         self.encoder.eval()
         pixels = torch.zeros(1, 3, image_size, image_size, dtype=weight.dtype, device=weight.device)
         try:
-            return self(pixels).hidden.shape[-1]
+            hidden = self.encoder(pixel_values=pixels).last_hidden_state
+            return (hidden.shape[1], True) if hidden.dim() == 4 else (hidden.shape[-1], False)
         except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"A {self.encoder.config.model_type} model cannot take images of {image_size} x {image_size} pixels: "
@@ -72,11 +68,6 @@ class VisionEncoder(nn.Module):
             ) from error
         finally:
             self.encoder.train(training)
-
-
-def has_class_position(encoder: PreTrainedModel) -> bool:
-    """Whether the encoder puts a learnt position for the whole image in front of the patches."""
-    return any(name.endswith(CLASS_POSITIONS) for name, _ in encoder.named_parameters())
 
 
 def sequence_norm(encoder: PreTrainedModel) -> nn.Module | None:

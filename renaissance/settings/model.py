@@ -102,6 +102,7 @@ class Settings(BaseModel):
     original_image_size: Fixed[kinds.OptionalCount]
     patch_size: Fixed[kinds.OptionalCount]
     image_only: Fixed[kinds.Switch]
+    image_pooling: Fixed[Annotated[Literal["cls", "mean", "max"], kinds.choice_words("cls", "mean", "max")]]
     freeze_image_encoder: Fixed[kinds.Switch]
     freeze_image_encoder_layers: Fixed[kinds.CountOrZero]
     # the two-tower model's text encoder

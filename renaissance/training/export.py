@@ -68,7 +68,7 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     except OSError as error:
         raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
     print(text_table(["part", "kind", "parameters", "folder"], rows))
-    for remark in _left_out(checkpoint, encoders):
+    for remark in _left_out(checkpoint, encoders, resolved):
         print(remark)
     return {name: target / name for name in encoders}
 
@@ -169,7 +169,7 @@ def _image_processor(statistics: ImageStatistics, size: int) -> dict[str, object
     }
 
 
-def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel]) -> list[str]:
+def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], settings: Settings) -> list[str]:
     """What of the checkpoint the folders do not hold."""
     parts = sorted({part_of_tensor(name) for name in checkpoint.state_dict} - encoders.keys())
     remarks = []
@@ -182,6 +182,10 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel]) -
             remarks.append(
                 f"{name}: Renaissance opens this folder, and a program that imports renaissance.models.transformer; "
                 "transformers alone does not know our architecture"
+            )
+        if encoder.main_input_name == "pixel_values" and settings.image_pooling != "cls":
+            remarks.append(
+                f"{name}: image_pooling={settings.image_pooling} is not in the folder: give it again where it is used"
             )
         if isinstance(getattr(encoder, "embeddings", None), nn.Identity):
             remarks.append(f"{name}: its own embeddings were not trained and are not in the folder; its layers are")

@@ -109,5 +109,5 @@ SETTLED = {
         DECODER_SETTINGS | VOCABULARY,
         frozenset(("max_text_len", "long_text", "random_init_decoder", "decoder_drop_rate")),
     ),
-    "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size",))),
+    "image_embeddings": Settled(frozenset(("patch_size",)), frozenset(("image_size", "image_pooling"))),
 }

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
+from renaissance.models.image_positions import ImagePositions
 from renaissance.models.two_tower import TwoTower
 from renaissance.models.vision import VisionEncoder
 from renaissance.settings import Settings
@@ -65,7 +66,7 @@ def test_feature_maps_are_flattened(model_type: str, values: dict[str, Any], pix
     if model_type == "convnext":  # transformers norms the average over positions, we norm the positions
         expected = model.layernorm(expected)
     torch.testing.assert_close(hidden[:, (rows - 1) * columns], expected, rtol=1e-4, atol=1e-5)
-    assert not encoder.has_class_position
+    assert encoder.positions == ImagePositions()
 
 
 @torch.no_grad()
