@@ -102,6 +102,8 @@ class Checkpoint:
             None where nothing was counted.
         monitor: what these scores are of, as `Monitor.name` calls it.
         spent: what its run had taken when it was written.
+        tables: the size in bytes of every table that its run reads, by split and name.
+        skipped_steps: optimiser steps that were left out.
     """
 
     path: Path
@@ -114,6 +116,8 @@ class Checkpoint:
     stopping: tuple[float, int] | None = None
     monitor: str = ""
     spent: Spent = Spent()
+    tables: dict[str, int] = field(default_factory=dict)
+    skipped_steps: int = 0
 
     def position(self) -> tuple[int, float]:
         """How far its weights were trained: optimiser steps, and times that the data were seen (0 if it is unsaid)."""
@@ -134,6 +138,8 @@ class _Entries(BaseModel):
     stopping: Score | None = None
     monitor: str = ""
     spent: Spent = Spent()
+    tables: dict[str, int] = {}
+    skipped_steps: Step = 0
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

@@ -7,6 +7,7 @@ it then (`restored_best`).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -22,17 +23,19 @@ def restored_best(folder: RunFolder, resumed: Checkpoint) -> tuple[float, int] |
     """The score and the step of `best.ckpt` of a run that goes on, which is then of the step that `last.ckpt` names.
 
     Args:
-        folder: where the run goes on. The best of another folder stays there, and such a run has none as yet.
+        folder: where the run goes on. Into another folder than the checkpoint's the best is copied from beside it.
         resumed: the checkpoint that it goes on from.
 
     Raises:
         UserError: `best.ckpt` is of another step, and the right one is nowhere.
     """
     best = resumed.best
-    if best is None or folder.last_checkpoint.resolve() != resumed.path.resolve():
+    if best is None:
         return None
+    if folder.last_checkpoint.resolve() != resumed.path.resolve():
+        return _carried_best(folder, resumed, best)
     kept, step = folder.best_checkpoint, best[1]
-    found = _step_of(folder) if kept.is_file() else None
+    found = _step_of(kept)
     if found == step:
         return best
     if resumed.global_step == step:
@@ -49,10 +52,21 @@ def restored_best(folder: RunFolder, resumed: Checkpoint) -> tuple[float, int] |
     )
 
 
-def _step_of(folder: RunFolder) -> int | None:
-    """The step of `best.ckpt`; None where it cannot be read."""
+def _carried_best(folder: RunFolder, resumed: Checkpoint, best: tuple[float, int]) -> tuple[float, int] | None:
+    """The best of a run that goes on in a new folder, copied there; None, and said, where it is nowhere."""
+    beside = resumed.path.with_name(folder.best_checkpoint.name)
+    for source in (beside, resumed.path):
+        if _step_of(source) == best[1]:
+            copy_checkpoint(source, folder.best_checkpoint)
+            return best
+    print(f"{beside}: is not the best so far, of step {best[1]:,}; the best is chosen anew from here on")
+    return None
+
+
+def _step_of(path: Path) -> int | None:
+    """The step of a checkpoint; None where there is none, or none that can be read."""
     try:
-        return int(load_safely(folder.best_checkpoint)["global_step"])
+        return int(load_safely(path)["global_step"])
     except (UserError, KeyError, TypeError, ValueError):
         return None
 

@@ -85,6 +85,7 @@ class TrainingModule(pl.LightningModule):
         self.evaluated: tuple[int, float] | None = None  # the step and epoch that the weights are of, if not the newest
         self.score: float | None = None  # of the newest validation; more is better
         self.validated_step = 0  # the step of the newest validation
+        self.tables: dict[str, int] = {}  # the sizes of the tables that a run reads, for its checkpoints
         check_parts(self, self.parts())
 
     def parts(self) -> list[Part]:
@@ -204,6 +205,9 @@ class TrainingModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         values = self._emit("val")
         strange = [name for name, value in values.items() if not math.isfinite(value)]
+        if any(name.endswith("/loss") for name in strange) and self.trainer.state.fn == "fit":
+            # Before `last.ckpt` is written: weights can be ruined and finite.
+            raise RunError(refusal(f"{', '.join(strange)} is not finite at step {self.steps_done:,}"))
         if strange and self.trainer.is_global_zero:
             print(f"warning: not finite at step {self.steps_done:,}: {', '.join(strange)}", file=sys.stderr)
         self.score = self.monitor.score(values)
@@ -276,6 +280,7 @@ class TrainingModule(pl.LightningModule):
         checkpoint["validated_step"] = self.validated_step
         checkpoint["monitor"] = self.monitor.name
         checkpoint["skipped_steps"] = self.watch.skipped
+        checkpoint["tables"] = self.tables
         checkpoint["plan"] = asdict(self.plan) if self.plan else {}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from renaissance.training.parts import (
     DECODER_DIMENSIONS,
     DECODER_SETTINGS,
     ENCODERS,
+    QUESTIONS,
     VOCABULARY,
     WINDOW,
     Settled,
@@ -110,7 +111,7 @@ def find_origin(
         saved = loan.checkpoint.description.settings
         settled = _settled(loan)
         if settings.test_only:
-            settled |= Settled(follows=frozenset(("datasets",)))
+            settled |= Settled(follows=QUESTIONS)
         for name in sorted(settled.fixed & saved.keys()):
             if name in given and current[name] != saved[name]:
                 raise UserError(

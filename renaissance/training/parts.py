@@ -28,6 +28,12 @@ FLAGS = {"text_encoder": ("text_encoder_config",)}  # settings of an encoder's o
 DECODER_DIMENSIONS = frozenset(  # of our own one
     ("decoder_hidden_size", "decoder_num_layers", "decoder_num_heads", "decoder_mlp_ratio")
 )
+# What a test asks and how its captions are written: of a tested checkpoint's run, unless the user says otherwise.
+QUESTIONS = frozenset(
+    ("datasets", "eval_seed", "mlm_prob", "whole_word_masking", "draw_false_image", "draw_false_text",
+     "val_transform_keys", "generation_strategy", "num_beams", "top_k", "top_p", "temperature", "repetition_penalty",
+     "max_generated_tokens")
+)  # fmt: skip
 DECODER_SETTINGS = DECODER_DIMENSIONS | {"decoder", "caption_prefix_encoder"}
 VOCABULARY = frozenset(("tokenizer", "vocab_file", "tokenizer_type", "min_frequency", "vocab_size"))
 

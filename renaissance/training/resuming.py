@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from renaissance.data.source import ExampleSource
 from renaissance.errors import UserError
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
@@ -145,6 +146,37 @@ def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: Settings)
             f"would be learnt in the steps from {end:,} to {plan.total_steps:,}. Give a rate that holds after the "
             "schedule, such as end_lr=1e-6, or resume_schedule=new for a schedule of the new length."
         )
+
+
+def table_sizes(sources: Mapping[str, ExampleSource]) -> dict[str, int]:
+    """The size in bytes of every table of a run, by split and file name, whatever folder they lie in."""
+    return {f"{split}/{path.name}": path.stat().st_size for split, source in sources.items() for path in source.paths}
+
+
+def check_tables_resumable(checkpoint: Checkpoint, sizes: Mapping[str, int]) -> None:
+    """Check that a run goes on over the tables that it began with.
+
+    Raises:
+        UserError: naming every table that differs.
+    """
+    if not checkpoint.tables:  # of a version that did not note them
+        return
+    names = sorted({*checkpoint.tables, *sizes})
+    differences = [
+        f"  {name}: {_bytes(sizes.get(name))}, the run has {_bytes(checkpoint.tables.get(name))}"
+        for name in names
+        if sizes.get(name) != checkpoint.tables.get(name)
+    ]
+    if differences:
+        raise UserError(
+            f"{checkpoint.path}: this run cannot be resumed over other tables:\n"
+            + "\n".join(differences)
+            + "\nPrepare them as they were, or start a new run from its weights with load_path."
+        )
+
+
+def _bytes(size: int | None) -> str:
+    return "no such table" if size is None else f"{size:,} bytes"
 
 
 def _refuse(checkpoint: Checkpoint, differences: list[str]) -> None:

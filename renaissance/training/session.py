@@ -30,7 +30,13 @@ from renaissance.training.monitoring import Monitor
 from renaissance.training.opening import load_safely
 from renaissance.training.plan import Plan, make_plan
 from renaissance.training.progress import Progress, Throughput
-from renaissance.training.resuming import check_plan_resumable, kept_schedule, spent_before
+from renaissance.training.resuming import (
+    check_plan_resumable,
+    check_tables_resumable,
+    kept_schedule,
+    spent_before,
+    table_sizes,
+)
 from renaissance.training.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
 from renaissance.training.stopping import early_stopping
 
@@ -119,6 +125,7 @@ class Session:
             {split: images[split] for split in ("val", "test") if split in images},  # not "train": that is only shown
         )
         self.module.evaluated = assembly.tested
+        self.module.tables = table_sizes(assembly.sources)
         self.trainer = self._trainer([callback for callback in own if callback is not None])
         leave_signals_alone(self.trainer)
 
@@ -130,6 +137,7 @@ class Session:
         self.remarks += remarks
         self.monitor.check_split("val" in sources, settings.datasets)
         if resumed is not None:
+            check_tables_resumable(resumed, table_sizes(sources))
             check_plan_resumable(resumed, plan, settings)
         return plan
 
@@ -213,6 +221,7 @@ class Session:
         """Do the validation that an interrupted run still owed, and say so where nothing is left to train."""
         assert self.plan is not None
         step = resumed.global_step
+        self.module.steps_done, self.module.watch.skipped = step, resumed.skipped_steps
         at_the_end = step >= self.plan.total_steps or self.stopped_early
         in_new_folder = self.folder.last_checkpoint.resolve() != resumed.path.resolve()
         if at_the_end and self.is_main:
@@ -221,7 +230,6 @@ class Session:
         done = resumed.validated_step == step and not (at_the_end and in_new_folder)
         loader = self.loaders.evaluation("val")
         if due and not done and loader is not None:
-            self.module.steps_done = step
             self.trainer.validate(self.module, loader, verbose=False)
         if (at_the_end or self.stopped_early) and self.is_main and not self.folder.last_checkpoint.is_file():
             copy_checkpoint(resumed.path, self.folder.last_checkpoint)

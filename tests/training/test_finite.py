@@ -92,19 +92,36 @@ def test_under_accumulation_the_whole_step_is_left_out_and_resuming_is_exact(run
     assert [saved["skipped_steps"] for saved in weights] == [1, 1]
 
 
-def test_a_metric_that_is_no_number_is_null_in_the_summary(run, monkeypatch, capsys):
-    forward = Mlm.forward
+def spoil_evaluation(monkeypatch, metric, from_call=1):
+    """Make a value of mlm no number in evaluations, from the batch of that number on."""
+    forward, calls = Mlm.forward, []
 
     def strange(task, step):
         outcome = forward(task, step)
-        return outcome if task.training else type(outcome)({"loss": outcome.values["loss"] * torch.nan})
+        if task.training:
+            return outcome
+        calls.append(step)
+        spoilt = {**outcome.values, metric: outcome.values[metric] * torch.nan}
+        return type(outcome)(spoilt) if len(calls) >= from_call else outcome
 
     monkeypatch.setattr(Mlm, "forward", strange)
-    folder, _ = run("task_mlm", "scenes", "tiny", **{**SETTINGS, "max_steps": 2})
-    assert "not finite at step 2: mlm/val/loss" in capsys.readouterr().err
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_run_before_its_weights_are_kept(run, monkeypatch):
+    """Weights can be ruined and finite."""
+    spoil_evaluation(monkeypatch, "loss", from_call=2)
+    with pytest.raises(RunError, match="mlm/val/loss is not finite at step 4"):
+        run("task_mlm", "scenes", "tiny", **SETTINGS)
+    assert torch.load(run.folder("mlm").last_checkpoint, weights_only=True)["global_step"] == 2
+
+
+def test_a_metric_that_is_no_number_is_null_in_the_summary(run, monkeypatch, capsys):
+    spoil_evaluation(monkeypatch, "accuracy")
+    folder, _ = run("task_mlm", "scenes", "tiny", **{**SETTINGS, "max_steps": 2, "monitor": "mlm/val/loss"})
+    assert "not finite at step 2: mlm/val/accuracy" in capsys.readouterr().err
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
 
     summary = json.loads(folder.summary.read_text(), parse_constant=refuse)
-    assert summary["final"]["mlm/val/loss"] is None
+    assert summary["final"]["mlm/val/accuracy"] is None

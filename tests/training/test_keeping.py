@@ -81,3 +81,32 @@ def test_a_validation_that_was_owed_is_counted_in_last_ckpt_before_best_is_writt
     assert again == final
     assert resumed.metrics.read_text() == whole.metrics.read_text(), "no validation is written twice"
     assert best_step(resumed) == 4
+
+
+def test_a_run_trained_longer_in_a_new_folder_keeps_its_best(run):
+    begun, before = run(*NAMED, **SETTINGS, monitor="mlm/val/loss")
+    content = torch.load(begun.last_checkpoint, weights_only=True)
+    torch.save({**content, "best": (1e9, content["best"][1])}, begun.last_checkpoint)  # nothing later will be better
+    longer, final = run(exp_name="mlm", resume_from=str(begun.last_checkpoint), max_steps=6)
+    summary = json.loads(longer.summary.read_text())
+    assert longer.path != begun.path
+    assert summary["best_step"] == best_step(longer) == best_step(begun)
+    assert final["mlm/test/loss"] == pytest.approx(before["mlm/test/loss"])
+
+
+def test_a_best_that_is_nowhere_is_said(run, tmp_path, capsys):
+    begun, _ = run(*NAMED, **SETTINGS, monitor="mlm/val/loss")
+    content = torch.load(begun.last_checkpoint, weights_only=True)
+    torch.save({**content, "best": (content["best"][0], 1)}, tmp_path / "copy.ckpt")
+    run(exp_name="mlm", resume_from=str(tmp_path / "copy.ckpt"), max_steps=6)
+    assert "is not the best so far, of step 1; the best is chosen anew" in capsys.readouterr().out
+
+
+def test_a_run_that_stopped_early_and_is_resumed_at_its_end_knows_its_steps(run):
+    stopped, _ = run(*NAMED, **{**SETTINGS, "max_steps": 20, "learning_rate": 1e-9}, early_stopping_patience=1,
+                     early_stopping_min_delta=1.0, exp_name="early")  # fmt: skip
+    steps = json.loads(stopped.summary.read_text())["steps"]
+    assert 0 < steps < 20
+    stopped.summary.unlink()  # as if it had been killed in its test
+    again, _ = run(exp_name="early", resume_from="auto")
+    assert json.loads(again.summary.read_text())["steps"] == steps

@@ -271,3 +271,10 @@ def test_a_named_configuration_is_compared_where_no_command_of_the_run_had_it(st
     with pytest.raises(UserError, match=r"batch_size: 16 \(of tiny\), the run has 8"):
         resumption(alone, *named)
     assert resumption(alone).settings.batch_size == 8
+
+
+def test_other_tables_than_the_runs_are_refused(stopped, tmp_path):
+    checkpoint = copy_of(stopped("itm"), tmp_path)
+    run = Runner(tmp_path / "arrow", tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"train/scenes_train\.arrow: [0-9,]+ bytes, the run has [0-9,]+ bytes"):
+        run(exp_name="stopped", resume_from=str(checkpoint), num_scenes=66)

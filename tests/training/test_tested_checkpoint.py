@@ -67,3 +67,13 @@ def test_a_test_stands_at_the_step_that_its_checkpoint_was_trained_to(run, capti
     points = [point for _, point in read_rows(folder.metrics)]
     assert {point.step for point in points} == {3}
     assert all(0 < point.epoch < 1 for point in points)
+
+
+def test_the_questions_are_the_checkpoints_unless_told_otherwise(run):
+    questions = {"eval_seed": 7, "mlm_prob": 0.5, "draw_false_image": 2}
+    folder, final = run("task_mlm_itm", "scenes", "tiny", max_steps=2, **questions)
+    tested = {"test_only": True, "load_path": str(folder.best_checkpoint)}
+    _, again = run("task_mlm_itm", "scenes", chosen=set(), **tested)
+    assert again == {name: value for name, value in final.items() if "/test/" in name}
+    _, other = run("task_mlm_itm", "scenes", chosen={"mlm_prob"}, mlm_prob=0.15, **tested)
+    assert other["mlm/test/loss"] != again["mlm/test/loss"]
