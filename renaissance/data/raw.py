@@ -73,6 +73,11 @@ def layout_message(root: Path | None, data_set: str, layout: str) -> str:
     )
 
 
+def one_spelling(name: str) -> PurePosixPath:
+    r"""The path `name` from an annotation file: `a/b`, `a\b`, `./a/b` and `a//b` are the same. It may lead anywhere."""
+    return PurePosixPath(name.replace("\\", "/"))
+
+
 def inside(folder: Path, name: str) -> Path:
     """The path `name` (from an annotation file) within `folder`.
 
@@ -81,7 +86,7 @@ def inside(folder: Path, name: str) -> Path:
     Raises:
         Rejected: it leads out of the folder, or is no name.
     """
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = one_spelling(name)
     if not path.parts or "\0" in name:
         raise Rejected("its path is no file's name")
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:  # the last for Windows

@@ -270,6 +270,35 @@ def test_folder_whose_images_lie_anywhere_below(tmp_path: Path):
     assert "c.jpg" in (tmp_path / "arrow" / "mine_train.rejected.csv").read_text()
 
 
+@pytest.mark.parametrize("name", ["captions.csv", "metadata.jsonl"])
+def test_a_picture_is_one_row_however_its_path_is_spelled(tmp_path: Path, name: str):
+    """Otherwise the seeded validation split could hold a picture that training sees."""
+    spellings = ("img/{}.png", "img\\{}.png", "./img/{}.png", "img//{}.png", ".\\img\\.\\{}.png")
+    pairs = [(spelling.format(number), spelling) for spelling in spellings for number in range(4)]
+    in_csv = "image,caption\n" + "".join(f"{image},{caption}\n" for image, caption in pairs)
+    in_json = "".join(json.dumps({"image": image, "caption": caption}) + "\n" for image, caption in pairs)
+    write(tmp_path / "raw" / name, in_csv if name == "captions.csv" else in_json)
+    pictures = {
+        f"{number}.png": write(tmp_path / "raw" / "img" / f"{number}.png", picture(number)) for number in range(4)
+    }
+    reports = prepare("folder", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine", val_fraction=0.5)
+    assert {table: report.rows for table, report in reports.items()} == {"mine_train": 2, "mine_val": 2}
+    train, val = (read(tmp_path / "arrow" / f"mine_{split}.arrow") for split in ("train", "val"))
+    assert _images(train) | _images(val) == pictures
+    assert _captions(train) | _captions(val) == {image: list(spellings) for image in pictures}
+
+
+@pytest.mark.parametrize("spelling", ["test\\{}.jpg", "./test/{}.jpg", "test//{}.jpg"])
+def test_the_split_that_a_path_names_does_not_depend_on_its_spelling(tmp_path: Path, spelling: str):
+    names = ["train/a.jpg", "train/b.jpg", "test/c.jpg", spelling.format("c"), spelling.format("d")]
+    write(tmp_path / "raw" / "captions.csv", "image,caption\n" + "".join(f"{name},{name}\n" for name in names))
+    for number, name in enumerate(("train/a.jpg", "train/b.jpg", "test/c.jpg", "test/d.jpg")):
+        write(tmp_path / "raw" / name, picture(number))
+    reports = prepare("folder", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine")
+    assert {table: report.rows for table, report in reports.items()} == {"mine_train": 1, "mine_val": 1, "mine_test": 2}
+    assert _captions(read(tmp_path / "arrow" / "mine_test.arrow")) == {"c.jpg": names[2:4], "d.jpg": names[4:]}
+
+
 def test_real_folder(tmp_path: Path, real_data: Path):
     reports = prepare("folder", real_data, tmp_path, dataset_name="flickr8k")  # the folder that holds it
     assert [(report.rows, report.texts) for report in reports.values()] == [(675, 3375), (75, 375)]

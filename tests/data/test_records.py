@@ -65,6 +65,8 @@ CSV_FAULTS = {
     "a long quoted caption": ('0.jpg,"' + "x" * 131_073 + '"', "a field has more than 131,072 characters"),
     "another encoding": (b"0.jpg,caf\xe9 noir", "it should be UTF-8 text, and holds the byte 0xe9"),
     "a NUL": (b"0.jpg,a\0b", "NUL"),
+    "an empty caption": ("0.jpg,", "it has no caption"),
+    "a blank caption": ('0.jpg,"   "', "it has no caption"),
 }
 JSON_FAULTS = {
     "half an object": ('{"file_name": "0.jpg", "text": "a ', "it is no JSON"),
@@ -76,6 +78,10 @@ JSON_FAULTS = {
     "a long caption": (json.dumps({"file_name": "0.jpg", "text": "x" * 131_073}), "more than 131,072 characters"),
     "another encoding": (b'{"file_name": "0.jpg", "text": "caf\xe9"}', "it should be UTF-8 text"),
     "a NUL": (b'{"file_name": "0.jpg", "text": "a\0b"}', "NUL"),
+    "an empty caption": ('{"file_name": "0.jpg", "text": ""}', "it has no caption"),
+    "no captions": ('{"file_name": "0.jpg", "text": []}', "it has no caption"),
+    "blank captions": ('{"file_name": "0.jpg", "text": ["", " "]}', "it has no caption"),
+    "a blank one among captions": ('{"file_name": "0.jpg", "text": ["a", " "]}', "one of its captions is blank"),
     "too deep": ("[" * 100_000, "it is no JSON"),
     "an unknown split": ('{"file_name": "0.jpg", "text": "a", "split": "practice"}', "the split 'practice' is none of"),
 }
@@ -95,7 +101,7 @@ def test_a_bad_line_costs_one_caption_and_is_listed(tmp_path: Path, name: str, l
     assert reason in why
 
 
-@pytest.mark.parametrize(("name", "line", "reason"), FAULTS[:4] + FAULTS[10:12])
+@pytest.mark.parametrize(("name", "line", "reason"), FAULTS[:4] + FAULTS[10:14])
 def test_too_many_bad_lines_refuse_the_file(tmp_path: Path, name: str, line: str, reason: str) -> None:
     lines = lines_of_csv() if name == "captions.csv" else lines_of_json()
     for number in (20, 30, 40):

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from renaissance.data.captioned import CaptionRow, caption_plan, group_captions
 from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root, hold_out_validation, inside
+from renaissance.data.raw import find_root, hold_out_validation, inside, one_spelling
 from renaissance.data.records import RecordFile
 from renaissance.data.rejected import Listed, Rejected
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
@@ -42,7 +42,7 @@ _ORDER: tuple[Split, ...] = ("train", "val", "test")
 
 _MOST_CHARACTERS = 131_072  # of a caption
 
-Line = tuple[str, str, Split | None]  # image, caption, split
+Line = tuple[str, str, Split | None]  # image, its path spelled one way; caption; split
 
 
 @dataclass
@@ -148,7 +148,7 @@ class ImagesBelow:
                     return candidate
             except (Rejected, OSError):  # it is listed as rejected when the row is made
                 return name
-        found = self._all.get(PurePosixPath(name.replace("\\", "/")).name, [])
+        found = self._all.get(one_spelling(name).name, [])
         return found[0] if len(found) == 1 else name
 
     @cached_property
@@ -181,7 +181,12 @@ def _captions_of(record: Mapping[str, Any]) -> list[Line]:
         )
     if any(len(caption) > _MOST_CHARACTERS for caption in captions):
         raise Rejected(f"its caption has more than {_MOST_CHARACTERS:,} characters")
+    if not any(caption.strip() for caption in captions):
+        raise Rejected("it has no caption")
+    if not all(caption.strip() for caption in captions):
+        raise Rejected("one of its captions is blank")
     split = _split(record.get("split"))
+    image = str(one_spelling(image))  # before images are grouped and divided, or one could be in several splits
     return [(image, caption, split) for caption in captions]
 
 
