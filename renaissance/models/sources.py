@@ -159,10 +159,13 @@ def create_model(config: PreTrainedConfig, kind: type[Any] = AutoModel) -> PreTr
     """A model of `config`, of transformers' Auto class, with random weights, without a pooler, on fused attention."""
     model_class = _model_class(config, kind)
     options = _model_options(model_class, config)
-    attention = options.pop("attn_implementation", None)
-    if attention is not None:
-        config._attn_implementation = attention
+    config._attn_implementation = options.pop("attn_implementation")
     return model_class(config, **options)
+
+
+def attention_of(model_class: type[PreTrainedModel]) -> str:
+    """The name of the attention that a class of transformers' runs on: fused where it has it (Longformer has not)."""
+    return "sdpa" if model_class._supports_sdpa else "eager"
 
 
 def config_from_dict(values: dict[str, Any]) -> PreTrainedConfig:
@@ -224,12 +227,10 @@ def _model_options(model_class: type[PreTrainedModel], config: PreTrainedConfig)
 
     A BEiT that pools by mean keeps its pooler, because its last norm is in there (see `vision.sequence_norm`).
     """
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"attn_implementation": attention_of(model_class)}
     norm_in_pooler = config.model_type == "beit" and config.use_mean_pooling
     if not norm_in_pooler and "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
         options["add_pooling_layer"] = False
-    if model_class._supports_sdpa:
-        options["attn_implementation"] = "sdpa"
     return options
 
 

@@ -59,7 +59,10 @@ class VisionEncoder(nn.Module):
         self.encoder.eval()
         pixels = torch.zeros(1, 3, image_size, image_size, dtype=weight.dtype, device=weight.device)
         try:
-            hidden = self.encoder(pixel_values=pixels).last_hidden_state
+            # transformers keeps a BEiT's table of relative positions for models to come: it must have values, even
+            # where this model is on the meta device.
+            with torch.device("cpu"):
+                hidden = self.encoder(pixel_values=pixels).last_hidden_state
             return (hidden.shape[1], True) if hidden.dim() == 4 else (hidden.shape[-1], False)
         except (RuntimeError, ValueError) as error:
             raise UserError(

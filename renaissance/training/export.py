@@ -20,7 +20,7 @@ from renaissance.data.text import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
-from renaissance.models.sources import config_from_dict, create_model, quiet_transformers
+from renaissance.models.sources import attention_of, config_from_dict, create_model, quiet_transformers
 from renaissance.models.transformer import MODEL_TYPE
 from renaissance.models.weights import load_weights
 from renaissance.settings import Settings, check_settings
@@ -117,7 +117,7 @@ def _hugging_face_decoder(checkpoint: Checkpoint) -> dict[str, PreTrainedModel]:
 
 def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
     """Weights and configuration, and what turns texts or images into the encoder's input."""
-    encoder.config._attn_implementation = "sdpa"  # a one-tower's own attention is known to us alone
+    encoder.config._attn_implementation = attention_of(type(encoder))  # a one-tower's own is known to us alone
     lines = [f"# {folder.name}", "", f"Out of {checkpoint.path}, step {checkpoint.global_step:,}, by Renaissance."]
     pooled = add_first_token_pooler(encoder)
     if pooled:

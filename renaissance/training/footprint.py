@@ -2,7 +2,8 @@
 
 Comes in: the settings, and a function that builds model and tasks from settings. Goes out: nothing, or an error with
 the figures. The model is built on PyTorch's meta device first, where tensors have shapes and no memory, so parameters
-are counted and not guessed. Very deep parts are built with one and with two layers, and the rest is their difference.
+are counted and not guessed. Very deep parts are built with one and with two layers, and the rest is their difference,
+of the layers that are frozen by number and of those that are trained.
 
 What is counted is a lower bound, so that nothing is refused that could run: weights, gradients and optimiser state,
 the images of a micro-batch, and what the linear maps of the image encoder's trained layers hand on to the backward
@@ -72,14 +73,46 @@ class Size:
     trained: int
     kept: int = 0
 
-    def deeper(self, two_layers: Size, layers: int) -> Size:
-        """The size with so many layers, where this is the size with one."""
-        return Size(
-            *(
-                one + (layers - 1) * (two - one)
-                for one, two in zip(vars(self).values(), vars(two_layers).values(), strict=True)
-            )
-        )
+    def deeper(self, more_frozen: Size, more_trained: Size, depth: Depth) -> Size:
+        """The size at a depth, where this is the size with one layer.
+
+        Args:
+            more_frozen: the size with one more layer that is frozen by number.
+            more_trained: the size with one more layer that is not.
+            depth: the depth.
+        """
+        frozen = max(depth.frozen - 1, 0)
+        trained = depth.layers - 1 - frozen
+        sizes = zip(vars(self).values(), vars(more_frozen).values(), vars(more_trained).values(), strict=True)
+        return Size(*(one + frozen * (lower - one) + trained * (upper - one) for one, lower, upper in sizes))
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How deep a part is.
+
+    Attributes:
+        layers: its layers.
+        frozen: the lowest of them that are frozen by number.
+    """
+
+    layers: int
+    frozen: int = 0
+
+    @property
+    def one(self) -> Depth:
+        """One layer, frozen where any is: what lies below the layers is frozen with the lowest of them."""
+        return Depth(1, min(self.frozen, 1))
+
+    @property
+    def more_frozen(self) -> Depth:
+        """One more layer, frozen; the same where none is."""
+        return Depth(2, 2) if self.frozen else self.one
+
+    @property
+    def more_trained(self) -> Depth:
+        """One more layer, not frozen by number."""
+        return Depth(2, self.one.frozen)
 
 
 def check_fits(settings: Settings, examples: int, memory: Memory, build: Build) -> None:
@@ -121,17 +154,25 @@ def part_sizes(settings: Settings, build: Build) -> dict[str, Size]:
     Raises:
         UserError: a size is beyond what can be counted.
     """
-    depths = {name: count for name, count in _depths(settings).items() if count > MOST_LAYERS}
+    depths = {name: depth for name, depth in _depths(settings).items() if depth.layers > MOST_LAYERS}
+
+    def sketched(change: Callable[[Depth], Depth]) -> dict[str, Size]:
+        return _sketched(_with_depths(settings, {name: change(depth) for name, depth in depths.items()}), build)
+
     try:
-        one = _sketched(_with_depth(settings, depths, 1) if depths else settings, build)
-        two = _sketched(_with_depth(settings, depths, 2), build) if depths else one
+        one = sketched(lambda depth: depth.one)
+        trained = sketched(lambda depth: depth.more_trained) if depths else one
+        frozen = sketched(lambda depth: depth.more_frozen) if any(depth.frozen for depth in depths.values()) else one
     except (RuntimeError, TypeError, OverflowError) as error:
         if re.search("overflow|too large|too big", str(error), re.IGNORECASE):
             raise UserError(f"This model is larger than any machine can count: {_first_line(error)}.") from error
         return {}  # another's model code that needs real tensors
     except Exception:  # whatever is wrong, building for real says it
         return {}
-    return {name: size.deeper(two[name], depths[name]) if name in depths else size for name, size in one.items()}
+    return {
+        name: size.deeper(frozen[name], trained[name], depths[name]) if name in depths else size
+        for name, size in one.items()
+    }
 
 
 def _sketched(settings: Settings, build: Build) -> dict[str, Size]:
@@ -174,28 +215,39 @@ def _bytes(size: Size, settings: Settings, images: int) -> int:
     return NUMBER * size.weights + NUMBER * (1 + state) * size.trained + kept * images * size.kept
 
 
-def _depths(settings: Settings) -> dict[str, int]:
-    """How many layers the settings give each part."""
-    depths = {part: getattr(settings, name) for part, name in DEPTHS.items() if part != "text_encoder"}
+def _depths(settings: Settings) -> dict[str, Depth]:
+    """How many layers the settings give each part, and how many of them they freeze."""
+    depths = {}
+    for part, name in DEPTHS.items():
+        if part != "text_encoder":
+            depths[part] = _depth(getattr(settings, name), getattr(settings, f"freeze_{part}_layers", 0))
     for encoder in text_encoders(settings):
         flags = [encoder.own_flags[flag] for flag in DEPTH_FLAGS if isinstance(encoder.own_flags.get(flag), int)]
-        depths[encoder.part] = max([encoder.given.num_layers, *flags])
+        depths[encoder.part] = _depth(max([encoder.given.num_layers, *flags]), encoder.frozen_layers)
     return depths
 
 
-def _with_depth(settings: Settings, deep: dict[str, int], layers: int) -> Settings:
-    """The settings with so many layers in the deep parts, none of them frozen by number."""
+def _depth(layers: int, frozen: int) -> Depth:
+    return Depth(layers, min(frozen, layers))  # more than there are is refused where the model is built
+
+
+def _with_depths(settings: Settings, depths: dict[str, Depth]) -> Settings:
+    """The settings with other depths of some parts."""
     update: dict[str, Any] = {}
-    for part in deep:
-        encoder = encoder_of(part) or part
-        update[DEPTHS[encoder]] = layers
-        if hasattr(settings, f"freeze_{encoder}_layers"):
-            update[f"freeze_{encoder}_layers"] = 0
-        if encoder == "text_encoder":
-            flags = settings.text_encoder_config
-            update["text_encoder_config"] = (
-                [_shallow(one, layers) for one in flags] if isinstance(flags, list) else _shallow(flags, layers)
-            )
+    for part, depth in depths.items():
+        if part in DEPTHS and part != "text_encoder":
+            update[DEPTHS[part]] = depth.layers
+            if hasattr(settings, f"freeze_{part}_layers"):
+                update[f"freeze_{part}_layers"] = depth.frozen
+    encoders = text_encoders(settings)
+    if any(encoder.part in depths for encoder in encoders):
+        own = [depths.get(each.part, Depth(each.given.num_layers, each.frozen_layers)) for each in encoders]
+        update[DEPTHS["text_encoder"]] = [depth.layers for depth in own]
+        update["freeze_text_encoder_layers"] = [depth.frozen for depth in own]
+        update["text_encoder_config"] = [
+            _shallow(each.own_flags, depths[each.part].layers) if each.part in depths else each.own_flags
+            for each in encoders
+        ]
     return settings.model_copy(update=update)
 
 

@@ -157,6 +157,23 @@ def test_embeddings_that_a_run_had_no_use_for_are_said(run, tmp_path, capsys):
     assert "encoder: its own embeddings were not trained" in capsys.readouterr().out
 
 
+def test_an_encoder_without_fused_attention_goes_out_too(run, tmp_path):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    folder, _ = run(
+        "task_mlm_itm", "scenes", "tiny", **QUICK, text_encoder="longformer",
+        text_encoder_manual_configuration=False, text_encoder_config={**sizes, "attention_window": 8},
+    )  # fmt: skip
+    exported = export_encoders(exporting(folder.last_checkpoint, tmp_path / "exported"))["text_encoder"]
+    opened, loading = AutoModel.from_pretrained(exported, output_loading_info=True)
+    assert opened.config.model_type == "longformer"
+    assert not loading["missing_keys"]
+    state = read_checkpoint(folder.last_checkpoint).state_dict
+    prefix = "model.text_encoder.encoder."
+    kept = {name: tensor for name, tensor in opened.state_dict().items() if prefix + name in state}
+    assert len(kept) > 10
+    assert all(torch.equal(state[prefix + name], tensor) for name, tensor in kept.items())
+
+
 def test_nothing_is_overwritten_and_nothing_half_is_left(pretrained, tmp_path, monkeypatch):
     target = tmp_path / "exported"
     target.mkdir()

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import torch
+from transformers.models.beit.modeling_beit import BeitRelativePositionBias
 
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
@@ -14,6 +15,7 @@ from renaissance.training import assemble as assembling
 from renaissance.training.footprint import check_fits, part_sizes
 from renaissance.training.memory import Memory, _container_limits, memory_of
 
+BEIT = "microsoft/beit-base-patch16-224"
 SMALL = {"fast_dev_run": True, "batch_size": 8, "per_gpu_batchsize": 8}
 MODELS = {
     "two-tower": {},
@@ -75,6 +77,24 @@ def test_deep_parts_are_counted_exactly_too(tiny, monkeypatch):
         }
 
 
+@pytest.mark.parametrize("frozen", [0, 1, 2, 4, 5])
+def test_of_deep_parts_the_frozen_layers_are_not_counted_as_trained(tiny, monkeypatch, frozen):
+    deep = {"image_encoder_num_layers": 5, "freeze_image_encoder_layers": frozen}
+    deep |= {"text_encoder": ["electra", "bert"], "text_encoder_num_layers": [4, 2]}
+    deep |= {"freeze_text_encoder_layers": [min(frozen, 4), 1]}
+    one_tower = {"model_type": "one-tower", "num_layers": 5, "freeze_encoder_layers": frozen}
+    for overrides in (deep, one_tower):
+        settings = tiny(**overrides)
+        exact = part_sizes(settings, build)
+        with monkeypatch.context() as patch:
+            patch.setattr("renaissance.training.footprint.MOST_LAYERS", 2)
+            assert part_sizes(settings, build) == exact
+        assert {part: (size.weights, size.trained) for part, size in exact.items()} == {
+            **counted(settings),
+            "images": (0, 0),
+        }
+
+
 def test_the_figures_by_hand(tiny):
     """AdamW: 16 bytes a trained number, 4 a frozen one; an image: its pixels, and 8 D a layer of 17 positions."""
     settings = tiny(freeze_text_encoder=True, momentum=0.5)
@@ -124,6 +144,19 @@ def test_counting_changes_no_weight_that_is_drawn(tiny):
     torch.manual_seed(3)
     found = build(settings)[0].state_dict()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.parametrize(
+    "kind", [{"image_encoder": BEIT}, {"model_type": "one-tower", "encoder": BEIT}], ids=["two-tower", "one-tower"]
+)
+def test_counting_leaves_no_tensor_without_values_to_the_model(tiny, kind):
+    """Transformers keeps a BEiT's table of relative positions for the next model, by the sides of the grid."""
+    side = 5 + len(kind)  # of a grid that no other test has
+    settings = tiny(image_size=8 * side, **kind)
+    assert part_sizes(settings, build)
+    assert BeitRelativePositionBias.generate_relative_position_index((side, side)).device.type == "cpu"
+    with torch.no_grad():
+        assert build(settings)[0].eval().encode_image(torch.randn(1, 3, 8 * side, 8 * side)).hidden.isfinite().all()
 
 
 def test_the_memory_is_the_least_of_machine_container_and_shell(tmp_path, monkeypatch):
