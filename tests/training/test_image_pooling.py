@@ -70,7 +70,7 @@ def test_a_checkpoint_from_before_the_setting_pools_as_it_did(run, transferred, 
 def test_resuming_with_another_pooling_is_refused(run, transferred):
     path, _ = transferred
     given = {**QUICK, "max_steps": 2, "resume_from": str(path)}
-    with pytest.raises(UserError, match="image_pooling: 'cls', the checkpoint's run has 'mean'"):
+    with pytest.raises(UserError, match="image_pooling: 'cls', the run has 'mean'"):
         run("task_finetune_cifar10", "scenes", **given, image_pooling="cls")
     folder, _ = run("task_finetune_cifar10", "scenes", **given)
     assert pooling_of(folder.last_checkpoint) == "mean"
