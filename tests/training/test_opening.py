@@ -26,7 +26,7 @@ def answer(path):
     return "read"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def answers(pretrained, tmp_path_factory):
     """By what is strange in a file, what became of it and the seconds that took."""
     found, folder, original = {}, tmp_path_factory.mktemp("hostile"), pretrained()
