@@ -14,6 +14,7 @@ import io
 import re
 import tokenize
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from renaissance.settings.check import allowed_words
@@ -56,25 +57,24 @@ def read_defaults(source: str) -> list[Row]:
     function = next(
         node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "defaults"
     )
+    lines = source.splitlines()
     comments = {
         token.start[0]: token.string
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.COMMENT
     }
-    rows = []
-    for statement in function.body:
+    headings = {line: found[1] for line, comment in comments.items() if (found := HEADING.fullmatch(comment))}
+    rows, group = [], ""
+    for above, statement in pairwise([function, *function.body]):
+        group = next((headings[line] for line in range(above.lineno, statement.lineno) if line in headings), group)
         if not isinstance(statement, ast.Assign):
             continue
-        target = statement.targets[0]
+        target, value = statement.targets[0], statement.value
         assert isinstance(target, ast.Name)
-        headings = [
-            found[1]
-            for line, comment in sorted(comments.items())
-            if function.lineno < line < statement.lineno and (found := HEADING.fullmatch(comment))
-        ]
-        default = ast.get_source_segment(source, statement.value) or ""
+        assert value.lineno == value.end_lineno, f"{target.id}: its default must stand on one line"
+        default = lines[value.lineno - 1].encode()[value.col_offset : value.end_col_offset].decode()
         meaning = comments.get(statement.lineno, "").removeprefix("#").strip()
-        rows.append(Row(headings[-1] if headings else "", target.id, default, meaning))
+        rows.append(Row(group, target.id, default, meaning))
     return rows
 
 
