@@ -20,7 +20,7 @@ from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.history import read_history, run_of
 from renaissance.tracking.run_folder import RunFolder, newest_unfinished, unfinished_run_of
 from renaissance.training.checkpoints import Checkpoint, Spent, read_checkpoint
-from renaissance.training.devices import this_rank
+from renaissance.training.devices import say, this_rank
 from renaissance.training.plan import Plan
 from renaissance.training.schedule import LearningRateFactor
 
@@ -67,10 +67,9 @@ def find_resumption(settings: Settings, chosen: Chosen) -> Resumption | None:
         checkpoint = read_checkpoint(settings.resume_from)
         return _resumption(unfinished_run_of(checkpoint.path), checkpoint, settings, chosen)
     folder = newest_unfinished(settings.log_dir, settings.exp_name, alive_too=this_rank() > 0)
-    if this_rank() == 0:
-        parent = Path(settings.log_dir) / settings.exp_name
-        found = f"no unfinished run in {parent}; a new run" if folder is None else f"going on with {folder.path}"
-        print(f"resume_from=auto: {found}")
+    parent = Path(settings.log_dir) / settings.exp_name
+    found = f"no unfinished run in {parent}; a new run" if folder is None else f"going on with {folder.path}"
+    say(f"resume_from=auto: {found}")
     if folder is None:
         return None
     return _resumption(folder, read_checkpoint(folder.last_checkpoint), settings, chosen)
