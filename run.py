@@ -92,7 +92,7 @@ def main(_config: Mapping[str, Any], _run: Run) -> None:
 @ex.command(unobserved=True)
 def prepare(_config: Mapping[str, Any]) -> None:
     """Write a data set's Arrow tables from its raw files: with dataset=<name> raw_root=<folder>."""
-    from renaissance.data.prepare import prepare as write_tables
+    from renaissance.data.preparing.prepare import prepare as write_tables
 
     STOP.begin()
     write_tables(check_settings(_config, "prepare"))
@@ -110,7 +110,7 @@ def compare(_config: Mapping[str, Any]) -> None:
 @ex.command(unobserved=True)
 def export(_config: Mapping[str, Any]) -> None:
     """Write a checkpoint's encoders as Hugging Face folders: with load_path=<checkpoint> export_dir=<folder>."""
-    from renaissance.training.export import export_encoders
+    from renaissance.inference.export import export_encoders
 
     STOP.begin()
     export_encoders(check_settings(_config, "export"))

@@ -17,7 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.timing import machine, measured_device, summarise
-from renaissance.models.transformer import TransformerConfig, TransformerEncoder
+from renaissance.models.towers.transformer import TransformerConfig, TransformerEncoder
 
 LENGTHS = (512, 1024, 2048)
 LIMIT = 4.6  # seconds at the last length over seconds at the first

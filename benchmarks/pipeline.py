@@ -28,14 +28,14 @@ import torch
 from PIL import Image
 
 from benchmarks.timing import machine, summarise
-from renaissance.data.captioned import CAPTION_SCHEMA
-from renaissance.data.images import ImageStatistics, ImageTransform
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.loading import make_train_loader
-from renaissance.data.source import ExampleSource
-from renaissance.data.table_writer import TableWriter
-from renaissance.data.text import TextProcessor
-from renaissance.data.vocabulary_building import build_vocabulary
+from renaissance.data.batches.loader import make_train_loader
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource
+from renaissance.data.images.transform import ImageStatistics, ImageTransform
+from renaissance.data.preparing.captions import CAPTION_SCHEMA
+from renaissance.data.tables.writer import TableWriter
+from renaissance.data.text.processor import TextProcessor
+from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.tasks.mlm import MlmDraw
 
 SIZE = (640, 480)

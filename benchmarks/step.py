@@ -25,11 +25,12 @@ from transformers import DeiTConfig, DeiTModel
 
 from benchmarks.timing import machine, measured_device, summarise
 from config import ex
-from renaissance.data.batch import Batch, Tokens
-from renaissance.data.images import ImageStatistics
-from renaissance.data.loading import ExtraDrawer
-from renaissance.data.text import TextProcessor
-from renaissance.data.vocabulary import Vocabulary
+from renaissance.data.batches.batch import Batch, Tokens
+from renaissance.data.batches.loader import ExtraDrawer
+from renaissance.data.images.pixels import Pixels
+from renaissance.data.images.transform import ImageStatistics
+from renaissance.data.text.processor import TextProcessor
+from renaissance.data.text.vocabulary import Vocabulary
 from renaissance.models.build import build_model
 from renaissance.models.interface import Part
 from renaissance.settings import Settings, check_settings
@@ -38,7 +39,6 @@ from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
 from renaissance.tracking.summary import peak_memory_bytes
 from renaissance.training.optimizer import build_optimizer, parameter_groups
-from renaissance.training.pixels import Pixels
 
 LONGEST_CAPTION, VOCABULARY_SIZE = 20, 30522
 

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from renaissance import locks
-from renaissance.data.prepare import prepare
+from renaissance.data.preparing.prepare import prepare
 from renaissance.locks import AlreadyHeld, held, is_held
 from renaissance.tracking.run_folder import at_work_in, is_alive, new_run_folder
 from tests.command_line import ROOT

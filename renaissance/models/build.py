@@ -10,20 +10,20 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from renaissance.data.images import ImageStatistics
+from renaissance.data.images.transform import ImageStatistics
 from renaissance.errors import UserError
-from renaissance.models.dimensions import dropout_of
 from renaissance.models.freezing import lowest_modules
-from renaissance.models.fuser import CrossModalEncoder
-from renaissance.models.heads import POOLINGS
+from renaissance.models.fusion.fuser import CrossModalEncoder
 from renaissance.models.interface import Sides, VisionLanguageEncoder
-from renaissance.models.joint import JointTransformer
 from renaissance.models.late_fusion import LateFusion
+from renaissance.models.layers.heads import POOLINGS
 from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddings
-from renaissance.models.sources import EncoderRequest, find_config, find_image_statistics, sees_images
-from renaissance.models.text import TextEncoder, build_text_encoder
+from renaissance.models.pretrained.dimensions import dropout_of
+from renaissance.models.pretrained.sources import EncoderRequest, find_config, find_image_statistics, sees_images
+from renaissance.models.towers.image import VisionEncoder, build_vision_encoder, check_patches
+from renaissance.models.towers.joint import JointTransformer
+from renaissance.models.towers.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
-from renaissance.models.vision import VisionEncoder, build_vision_encoder, check_patches
 from renaissance.settings import Settings
 from renaissance.settings.text_encoders import TextEncoderSettings, text_encoders
 

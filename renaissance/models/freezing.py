@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from renaissance.errors import UserError
-from renaissance.models.joint import find_layers
+from renaissance.models.towers.joint import find_layers
 
 SHARED = "shared_position_bias"  # what all layers of a BEiT read
 

@@ -14,10 +14,10 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from renaissance.data.batch import Tokens
-from renaissance.data.images import ImageStatistics
-from renaissance.models.heads import mean_over
+from renaissance.data.batches.batch import Tokens
+from renaissance.data.images.transform import ImageStatistics
 from renaissance.models.image_positions import ImagePooling, ImagePositions
+from renaissance.models.layers.heads import mean_over
 
 Output = Literal["text", "image", "pooled"]
 Role = Literal["tower", "cross_modal", "head"]

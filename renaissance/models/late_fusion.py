@@ -16,11 +16,11 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from renaissance.models.initialise import initialise
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part
-from renaissance.models.text import TextEncoder
+from renaissance.models.layers.initialise import initialise
+from renaissance.models.towers.image import VisionEncoder
+from renaissance.models.towers.text import TextEncoder
 from renaissance.models.two_tower import TwoTower
-from renaissance.models.vision import VisionEncoder
 
 
 class LateFusion(TwoTower):

@@ -15,12 +15,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from renaissance.data.batch import Tokens
+from renaissance.data.batches.batch import Tokens
 from renaissance.models.image_positions import ImagePositions
-from renaissance.models.initialise import initialise
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, Sides, VisionLanguageEncoder
-from renaissance.models.joint import JointTransformer
-from renaissance.models.sources import config_to_dict
+from renaissance.models.layers.initialise import initialise
+from renaissance.models.pretrained.sources import config_to_dict
+from renaissance.models.towers.joint import JointTransformer
 
 TEXT, IMAGE = 0, 1  # rows of the modality type embeddings
 

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from renaissance.data.batch import Tokens
-from renaissance.models.fuser import CrossModalEncoder
-from renaissance.models.initialise import STANDARD_DEVIATION, initialise
+from renaissance.data.batches.batch import Tokens
+from renaissance.models.fusion.fuser import CrossModalEncoder
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, VisionLanguageEncoder
-from renaissance.models.sources import config_to_dict
-from renaissance.models.text import TextEncoder
-from renaissance.models.vision import VisionEncoder
+from renaissance.models.layers.initialise import STANDARD_DEVIATION, initialise
+from renaissance.models.pretrained.sources import config_to_dict
+from renaissance.models.towers.image import VisionEncoder
+from renaissance.models.towers.text import TextEncoder
 
 
 class Projection(nn.Module):

@@ -3,8 +3,8 @@
 The defaults, and what each setting means, are in `config.py`. No PyTorch here: the command line answers at once.
 """
 
-from renaissance.settings.check import check_settings, check_settled
-from renaissance.settings.model import EncoderDimensions, Settings
-from renaissance.settings.together import Command
+from renaissance.settings.check import check_inherited, check_settings
+from renaissance.settings.rules.together import Command
+from renaissance.settings.schema import EncoderDimensions, Settings
 
-__all__ = ["Command", "EncoderDimensions", "Settings", "check_settings", "check_settled"]
+__all__ = ["Command", "EncoderDimensions", "Settings", "check_inherited", "check_settings"]

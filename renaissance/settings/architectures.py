@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-BUILT_IN = "transformer"  # our own: models/transformer.py
+BUILT_IN = "transformer"  # our own: models/towers/transformer.py
 _SOURCES = ("models/auto/auto_mappings.py", "models/auto/configuration_auto.py")
 _ENTRY = re.compile(r'"((?!CONFIG_)[\w.-]+)"[,:] "\w+Config"')
 

@@ -12,10 +12,10 @@ from pydantic.fields import FieldInfo
 
 from renaissance.errors import UserError
 from renaissance.settings.discovery import suggestion
-from renaissance.settings.for_texts import faults_of_settled
-from renaissance.settings.kinds import MOST, Allowed
-from renaissance.settings.model import Settings
-from renaissance.settings.together import Command, faults_together
+from renaissance.settings.rules.texts import faults_of_inherited
+from renaissance.settings.rules.together import Command, faults_together
+from renaissance.settings.schema import Settings
+from renaissance.settings.value_types import MOST, Allowed
 
 LONGEST_VALUE = 60  # characters of a wrong value that a message shows
 
@@ -45,7 +45,7 @@ def check_settings(config: Mapping[str, Any], command: Command | None = None) ->
     return settings
 
 
-def check_settled(settings: Settings, brought: Collection[str]) -> None:
+def check_inherited(settings: Settings, brought: Collection[str]) -> None:
     """Check what `check_settings` had to leave open where a checkpoint might bring the text encoders.
 
     Args:
@@ -55,7 +55,7 @@ def check_settled(settings: Settings, brought: Collection[str]) -> None:
     Raises:
         UserError: listing all faults, a line each.
     """
-    _refuse("The configuration, with what the checkpoint brings,", list(faults_of_settled(settings, brought)))
+    _refuse("The configuration, with what the checkpoint brings,", list(faults_of_inherited(settings, brought)))
 
 
 def _refuse(what: str, faults: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from renaissance.settings.discovery import task_attribute, task_reads
-from renaissance.settings.model import Settings
+from renaissance.settings.schema import Settings
 from renaissance.settings.text_encoders import text_encoders
 
 

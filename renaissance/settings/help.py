@@ -13,7 +13,7 @@ from typing import Any
 from renaissance.errors import UserError
 from renaissance.settings.check import allowed_words
 from renaissance.settings.discovery import suggestion
-from renaissance.settings.model import Settings
+from renaissance.settings.schema import Settings
 from renaissance.settings.table import CONFIG, Row, read_defaults
 
 NamedConfiguration = Callable[[], Mapping[str, Any]]

@@ -1,4 +1,4 @@
-"""What becomes of a setting when a run is resumed: declared beside its type in `Settings`, such as `Fixed[kinds.Seed]`.
+"""What becomes of a setting when a run is resumed: declared beside its type in `Settings`, `Fixed[…]`.
 
 A resumed run's settings are its own. What a command line adds to them (a setting given as name=value, or a named
 configuration that none of the run's commands had) is taken as the setting's kind says.

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from renaissance.atomic_files import whole_file
 from renaissance.settings.check import allowed_words
-from renaissance.settings.model import Settings
 from renaissance.settings.on_resume import on_resume
-from renaissance.whole_files import whole_file
+from renaissance.settings.schema import Settings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.py"
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"

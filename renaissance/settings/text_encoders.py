@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from renaissance.settings.architectures import BUILT_IN, is_architecture
-from renaissance.settings.model import EncoderDimensions, Settings
+from renaissance.settings.schema import EncoderDimensions, Settings
 
 PREFIX = "text_encoder_"
 # The settings that may have a value for each text encoder.

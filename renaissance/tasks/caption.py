@@ -23,22 +23,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from renaissance.data.batch import Batch, Tokens
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.loading import Draw, ExtraDrawer
-from renaissance.data.text import TextProcessor
+from renaissance.data.batches.batch import Batch, Tokens
+from renaissance.data.batches.loader import Draw, ExtraDrawer
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.build_decoder import build_decoder
-from renaissance.models.decoding import DecoderState
-from renaissance.models.generation import Choice, generate
+from renaissance.models.decoders.build import build_decoder
+from renaissance.models.decoders.generation import Choice, generate
+from renaissance.models.decoders.interface import DecoderState
+from renaissance.models.decoders.pretrained import PretrainedDecoder
 from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
-from renaissance.models.pretrained_decoder import PretrainedDecoder
-from renaissance.models.sources import config_to_dict
+from renaissance.models.pretrained.sources import config_to_dict
 from renaissance.settings import Settings
-from renaissance.tasks.common.caption_metrics import caption_metrics
 from renaissance.tasks.common.split import Sample, SplitImages, read_manual_inputs, shown
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.metrics.captions import caption_metrics
 
 LARGEST_LOSS = 700.0  # natural units: e to the power of more is no float64
 EMPTY_SHARE = 0.25  # of the captions: their prefix is empty, as it is when a whole caption is to be written

@@ -3,7 +3,7 @@
 Data: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
-from renaissance.data.kinds import DataNeeds
+from renaissance.data.examples.schema import DataNeeds
 from renaissance.tasks.common.classification import ClassificationTask
 
 

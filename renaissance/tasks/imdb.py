@@ -3,7 +3,7 @@
 Data: Maas et al., 2011, https://ai.stanford.edu/~amaas/data/sentiment/
 """
 
-from renaissance.data.kinds import DataNeeds
+from renaissance.data.examples.schema import DataNeeds
 from renaissance.tasks.common.classification import ClassificationTask
 
 

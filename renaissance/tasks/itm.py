@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from renaissance.data.batch import Batch
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.loading import Draw, ExtraDrawer
-from renaissance.data.text import TextProcessor
-from renaissance.models.heads import PairHead
+from renaissance.data.batches.batch import Batch
+from renaissance.data.batches.loader import Draw, ExtraDrawer
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.text.processor import TextProcessor
+from renaissance.models.layers.heads import PairHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext

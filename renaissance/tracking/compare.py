@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from renaissance.atomic_files import write_csv
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.settings.discovery import task_attribute
@@ -22,7 +23,6 @@ from renaissance.tracking.curves import draw_comparison
 from renaissance.tracking.history import History, read_history
 from renaissance.tracking.metrics import Point, best_point, read_rows
 from renaissance.tracking.run_folder import RunFolder, new_numbered_folder
-from renaissance.whole_files import write_csv
 
 DEFAULT_FOLDER = "comparisons"  # under log_dir
 COLUMNS = ("run", "task", "metric", "best", "at step", "final", "test", "examples/s")

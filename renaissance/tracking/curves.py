@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from renaissance.atomic_files import whole_file
 from renaissance.tracking.metrics import Point
-from renaissance.whole_files import whole_file
 
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}

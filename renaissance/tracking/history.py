@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from renaissance.atomic_files import write_json
 from renaissance.tracking.run_folder import RunFolder
-from renaissance.whole_files import write_json
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from renaissance.whole_files import naming_full_disk, to_disk, write_csv
+from renaissance.atomic_files import naming_full_disk, to_disk, write_csv
 
 LESS_IS_BETTER = frozenset(("loss", "perplexity"))  # of every other metric (accuracy, BLEU, CIDEr, ROUGE) more is
 HEADER = ("step", "epoch", "name", "value")

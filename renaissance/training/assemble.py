@@ -1,7 +1,7 @@
 """From settings to the things a run works with: data, tokenizer, encoder, tasks.
 
 Comes in: the settings and the checkpoints of `load_path`, `load_modules` or `resume_from`, which bring architecture,
-vocabulary and label names (`origin.py`). Goes out: an `Assembly`, ready to train or test.
+vocabulary and label names (`checkpoints/inherit.py`). Goes out: an `Assembly`, ready to train or test.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from renaissance.data.images import ImageStatistics
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.source import ExampleSource
-from renaissance.data.text import TextProcessor
+from renaissance.checkpoints.checkpoint import Checkpoint, ModelDescription
+from renaissance.checkpoints.inherit import Donor, Inherited, inherit
+from renaissance.checkpoints.parts import part_of_tensor
+from renaissance.checkpoints.provenance import check_frozen, find_beginnings, pretrained_parts
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource
+from renaissance.data.images.pixels import Pixels
+from renaissance.data.images.transform import ImageStatistics
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.interface import Sides, VisionLanguageEncoder
@@ -25,16 +30,11 @@ from renaissance.models.weights import LoadReport, load_weights
 from renaissance.settings import Settings
 from renaissance.tasks import joined_sides, load_task
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
-from renaissance.training.beginnings import check_frozen, find_beginnings, pretrained_parts
-from renaissance.training.checkpoints import Checkpoint, ModelDescription
-from renaissance.training.classes import heads_of_other_classes, settle_classes
+from renaissance.training.classes import heads_of_other_classes, number_classes
 from renaissance.training.devices import resolve_devices, say
 from renaissance.training.footprint import check_fits
 from renaissance.training.inputs import joined_needs, open_sources, text_processor
 from renaissance.training.memory import memory_of
-from renaissance.training.origin import Loan, Origin, find_origin
-from renaissance.training.parts import part_of_tensor
-from renaissance.training.pixels import Pixels
 
 
 @dataclass
@@ -95,25 +95,27 @@ def assemble(
     needs = joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
     if settings.test_only and checkpoint is not None:
         _check_has_heads(checkpoint, list(kinds))
-    loans = [Loan(checkpoint)] if checkpoint is not None else []
-    loans += [Loan(source, part) for part, source in modules.items()]
-    origin = find_origin(settings, chosen, loans, strict=strict, sides=joined_sides(settings))
-    if origin.settings.datasets != settings.datasets:
-        say(f"testing on the checkpoint's data: {', '.join(origin.settings.datasets)}; others with datasets='[…]'")
-    settings = origin.settings
+    donors = [Donor(checkpoint)] if checkpoint is not None else []
+    donors += [Donor(source, part) for part, source in modules.items()]
+    inherited = inherit(settings, chosen, donors, strict=strict, sides=joined_sides(settings))
+    if inherited.settings.datasets != settings.datasets:
+        say(f"testing on the checkpoint's data: {', '.join(inherited.settings.datasets)}; others with datasets='[…]'")
+    settings = inherited.settings
     sides = joined_sides(settings)  # a decoder that a checkpoint brings may read texts, or not
     sources = open_sources(settings, needs, chosen)
-    text = text_processor(settings, needs, sources, origin.text)
-    label_names = settle_classes(sources, list(kinds), loans, bound=settings.test_only or resumed)
-    plans = _Plans(kinds, sides, text, _with_vocabulary(origin, text), label_names)
+    text = text_processor(settings, needs, sources, inherited.text)
+    label_names = number_classes(sources, list(kinds), donors, bound=settings.test_only or resumed)
+    plans = _Plans(kinds, sides, text, _with_vocabulary(inherited, text), label_names)
     memory = memory_of(resolve_devices(settings).accelerator)
     check_fits(settings, max(len(source) for source in sources.values()), memory, plans.build)
     torch.manual_seed(settings.seed)
     model, tasks = plans.build(settings)
     if not settings.test_only:
         _check_something_learns([model, *tasks.values()])
-    statistics = _image_statistics(settings, model, needs, origin)
-    loaded = [_load(model, tasks, loan, strict, without=heads_of_other_classes(loan, label_names)) for loan in loans]
+    statistics = _image_statistics(settings, model, needs, inherited)
+    loaded = [
+        _load(model, tasks, donor, strict, without=heads_of_other_classes(donor, label_names)) for donor in donors
+    ]
     beginnings = find_beginnings(model, tasks, pretrained_parts(settings, plans.configs), loaded)
     check_frozen(settings, model, tasks, beginnings)
     words = {part: beginning.words for part, beginning in beginnings.items()}
@@ -198,14 +200,14 @@ def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
         )
 
 
-def _with_vocabulary(origin: Origin, text: TextProcessor | None) -> dict[str, Any]:
+def _with_vocabulary(inherited: Inherited, text: TextProcessor | None) -> dict[str, Any]:
     """The encoders' configurations from checkpoints; with this run's vocabulary where it is not the checkpoint's."""
-    if text is None or origin.text is not None:
-        return origin.encoder_configs
-    size = {"vocab_size": origin.settings.vocab_size or text.vocab_size, "pad_token_id": text.pad_id}
+    if text is None or inherited.text is not None:
+        return inherited.encoder_configs
+    size = {"vocab_size": inherited.settings.vocab_size or text.vocab_size, "pad_token_id": text.pad_id}
     return {
         name: {**config, **size} if "vocab_size" in config else config
-        for name, config in origin.encoder_configs.items()
+        for name, config in inherited.encoder_configs.items()
     }
 
 
@@ -218,35 +220,41 @@ def _encoder_configs(model: VisionLanguageEncoder, tasks: Mapping[str, Task]) ->
 
 
 def _image_statistics(
-    settings: Settings, model: VisionLanguageEncoder, needs: DataNeeds, origin: Origin
+    settings: Settings, model: VisionLanguageEncoder, needs: DataNeeds, inherited: Inherited
 ) -> ImageStatistics | None:
     """What the image encoder expects: as its checkpoint says, as its processor says, or as the transform key says."""
     if not needs.image:
         return None
-    kept = origin.image_statistics
+    kept = inherited.image_statistics
     if kept is not None:
         return ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), kept["resample"])
     return model.image_statistics or ImageStatistics.of_key(settings.val_transform_keys[0])
 
 
 def _load(
-    model: VisionLanguageEncoder, tasks: dict[str, Task], loan: Loan, strict: bool, without: Collection[str]
+    model: VisionLanguageEncoder,
+    tasks: dict[str, Task],
+    donor: Donor,
+    strict: bool,
+    without: Collection[str],
 ) -> LoadReport:
-    """Load a loan's weights, all but the parts in `without`, which begin anew."""
+    """Load a donor's weights, all but the parts in `without`, which begin anew."""
     whole = nn.ModuleDict({"model": model, "tasks": nn.ModuleDict(tasks)})
-    state = {name: tensor for name, tensor in loan.checkpoint.state_dict.items() if part_of_tensor(name) not in without}
+    state = {
+        name: tensor for name, tensor in donor.checkpoint.state_dict.items() if part_of_tensor(name) not in without
+    }
     own = {part_of_tensor(name) for name in whole.state_dict()}
-    if loan.part is not None and loan.part not in own:
+    if donor.part is not None and donor.part not in own:
         raise UserError(
-            f"load_modules: this run's model has no part {loan.part!r}; its parts are {', '.join(sorted(own))}. "
+            f"load_modules: this run's model has no part {donor.part!r}; its parts are {', '.join(sorted(own))}. "
             "Only the sides that the tasks use are built."
         )
     return load_weights(
         whole,
         state,
-        source=str(loan.checkpoint.path),
+        source=str(donor.checkpoint.path),
         strict=strict,
-        only=None if loan.part is None else {loan.part},
-        optional={part for part in own if part.endswith(HEAD_SUFFIX) and part != loan.part},
+        only=None if donor.part is None else {donor.part},
+        optional={part for part in own if part.endswith(HEAD_SUFFIX) and part != donor.part},
         part_of=part_of_tensor,
     )

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from renaissance.data.source import ExampleSource
+from renaissance.checkpoints.inherit import Donor
+from renaissance.data.examples.source import ExampleSource
 from renaissance.errors import UserError
 from renaissance.tasks.common.task import HEAD_SUFFIX
-from renaissance.training.origin import Loan
 
 
-def settle_classes(
-    sources: Mapping[str, ExampleSource], tasks: Sequence[str], loans: Sequence[Loan], *, bound: bool
+def number_classes(
+    sources: Mapping[str, ExampleSource], tasks: Sequence[str], donors: Sequence[Donor], *, bound: bool
 ) -> dict[str, list[str]]:
     """Number the classes of every split alike: as the checkpoint has them, or else as the training data.
 
     Args:
         sources: the splits, the training one first.
         tasks: the active ones.
-        loans: the weights to load.
+        donors: the weights to load.
         bound: the model keeps the checkpoint's heads, for it is tested or its training goes on. Otherwise they are
             kept where the training data have the same classes.
 
@@ -36,7 +36,10 @@ def settle_classes(
     if not first.has_labels:
         return {}
     names, whose = first.label_names, f"the training data, {first.describe()}, have"
-    known = next((found for loan in loans for task in tasks if (found := _classes_of_head(loan, task))), None)
+    known = next(
+        (found for donor in donors for task in tasks if (found := _classes_of_head(donor, task))),
+        None,
+    )
     if known is not None and (bound or (names is not None and set(known) == set(names))):
         names, whose = known, "the checkpoint has"
     for source in sources.values():
@@ -44,25 +47,25 @@ def settle_classes(
     return {} if names is None else dict.fromkeys(tasks, names)
 
 
-def heads_of_other_classes(loan: Loan, label_names: Mapping[str, list[str]]) -> set[str]:
-    """The heads of a loan that tell other classes apart than the run's, so their weights mean nothing here.
+def heads_of_other_classes(donor: Donor, label_names: Mapping[str, list[str]]) -> set[str]:
+    """The heads of a donor that tell other classes apart than the run's, so their weights mean nothing here.
 
     Raises:
         UserError: such a head was asked for by its name.
     """
     other = set()
     for task, names in label_names.items():
-        known = _classes_of_head(loan, task)
+        known = _classes_of_head(donor, task)
         if known is not None and known != names:
-            if loan.part is not None:
+            if donor.part is not None:
                 raise UserError(
-                    f"load_modules: {loan.part} of {loan.checkpoint.path} has the classes {known}, the data have "
+                    f"load_modules: {donor.part} of {donor.checkpoint.path} has the classes {known}, the data have "
                     f"{names}. Leave it out, and the head begins anew."
                 )
             other.add(task + HEAD_SUFFIX)
     return other
 
 
-def _classes_of_head(loan: Loan, task: str) -> list[str] | None:
-    """The classes of a task's head, where a loan brings that head and knows them."""
-    return loan.checkpoint.description.label_names.get(task) if loan.part in (None, task + HEAD_SUFFIX) else None
+def _classes_of_head(donor: Donor, task: str) -> list[str] | None:
+    """The classes of a task's head, where a donor brings that head and knows them."""
+    return donor.checkpoint.description.label_names.get(task) if donor.part in (None, task + HEAD_SUFFIX) else None

@@ -20,15 +20,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from renaissance.checkpoints.parts import encoder_of
 from renaissance.errors import UserError
 from renaissance.models.interface import Part, VisionLanguageEncoder
-from renaissance.models.joint import find_layers
+from renaissance.models.towers.joint import find_layers
 from renaissance.settings import Settings
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.common.task import Task
 from renaissance.text_table import text_table
 from renaissance.training.memory import Memory
-from renaissance.training.parts import encoder_of
 
 Build = Callable[[Settings], tuple[VisionLanguageEncoder, dict[str, Task]]]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from renaissance.data.find import has_split, tables_lie_there
-from renaissance.data.kinds import DataNeeds, Split
-from renaissance.data.prepared import remarks_on_tables
-from renaissance.data.source import ExampleSource, open_split
-from renaissance.data.text import TextProcessor
+from renaissance.data.examples.schema import DataNeeds, Split
+from renaissance.data.examples.source import ExampleSource, open_split
+from renaissance.data.tables.find import has_split, tables_lie_there
+from renaissance.data.tables.parameters import remarks_on_tables
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.training.devices import say

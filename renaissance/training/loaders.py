@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from renaissance.data.images import ImageTransform
-from renaissance.data.loading import BatchLoader, Draw, make_eval_loader, make_train_loader
+from renaissance.data.batches.loader import BatchLoader, Draw, make_eval_loader, make_train_loader
+from renaissance.data.images.transform import ImageTransform
 from renaissance.tasks.common.split import SplitImages
 from renaissance.training.assemble import Assembly
 from renaissance.training.devices import Devices, this_rank

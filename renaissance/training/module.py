@@ -14,21 +14,21 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from renaissance.data.batch import Batch
+from renaissance.checkpoints.checkpoint import ENTRY, ModelDescription, description_entry
+from renaissance.data.batches.batch import Batch
+from renaissance.data.images.pixels import Pixels
 from renaissance.data.streams import stream
 from renaissance.errors import RunError
+from renaissance.models.fusion.mixing import Mixing
+from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import Part, VisionLanguageEncoder
-from renaissance.models.mixing import Mixing
-from renaissance.models.modality_dropout import ModalityDropout
 from renaissance.settings import Settings
 from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
-from renaissance.training.checkpoints import ENTRY, ModelDescription, description_entry
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
-from renaissance.training.pixels import Pixels
 from renaissance.training.plan import Plan
 from renaissance.training.recorder import Recorder
 from renaissance.training.schedule import LearningRateFactor, Schedule

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from renaissance.data.loading import batches_per_epoch
+from renaissance.data.batches.loader import batches_per_epoch
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 

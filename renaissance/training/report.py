@@ -14,6 +14,7 @@ import torch
 import transformers
 
 from renaissance import __version__
+from renaissance.atomic_files import write_csv, write_json
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.history import add_resume, read_history, write_start
 from renaissance.tracking.run_folder import RunFolder
@@ -29,7 +30,6 @@ from renaissance.training.optimizer import learning_rate_of
 from renaissance.training.plan import Plan
 from renaissance.training.resuming import Resumption, new_learning_rate
 from renaissance.training.session import Session
-from renaissance.whole_files import write_csv, write_json
 
 
 class RunReport:

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from renaissance.data.source import ExampleSource
+from renaissance.checkpoints.checkpoint import Checkpoint, Spent, read_checkpoint
+from renaissance.data.examples.source import ExampleSource
 from renaissance.errors import UserError
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.history import read_history, run_of
 from renaissance.tracking.run_folder import RunFolder, newest_unfinished, unfinished_run_of
-from renaissance.training.checkpoints import Checkpoint, Spent, read_checkpoint
 from renaissance.training.devices import say, this_rank
 from renaissance.training.plan import Plan
 from renaissance.training.schedule import LearningRateFactor

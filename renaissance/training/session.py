@@ -13,6 +13,8 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy
 
+from renaissance.checkpoints.checkpoint import Checkpoint, SafeCheckpointIO, copy_checkpoint
+from renaissance.checkpoints.opening import load_safely
 from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
 from renaissance.tasks.common.split import SplitImages
@@ -20,16 +22,16 @@ from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.assemble import Assembly
-from renaissance.training.captions import SampleSheets
-from renaissance.training.checkpoints import Checkpoint, SafeCheckpointIO, copy_checkpoint
+from renaissance.training.callbacks.checkpointing import KeepCheckpoints, restored_best
+from renaissance.training.callbacks.early_stopping import early_stopping
+from renaissance.training.callbacks.progress import Progress, Throughput
+from renaissance.training.callbacks.sheets import SampleSheets
+from renaissance.training.callbacks.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
 from renaissance.training.devices import Devices, this_rank
-from renaissance.training.keeping import KeepCheckpoints, restored_best
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.monitoring import Monitor
-from renaissance.training.opening import load_safely
 from renaissance.training.plan import Plan, make_plan
-from renaissance.training.progress import Progress, Throughput
 from renaissance.training.resuming import (
     check_plan_resumable,
     check_tables_resumable,
@@ -37,8 +39,6 @@ from renaissance.training.resuming import (
     spent_before,
     table_sizes,
 )
-from renaissance.training.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
-from renaissance.training.stopping import early_stopping
 
 LogScalar = Callable[[str, float, int], None]
 

@@ -14,8 +14,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from renaissance.data.batch import Batch
-from renaissance.data.loading import BatchLoader
+from renaissance.data.batches.batch import Batch
+from renaissance.data.batches.loader import BatchLoader
 from renaissance.tasks.common.task import Task
 
 

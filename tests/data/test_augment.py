@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
-from renaissance.data.augment import OPERATIONS, RandAugment, RandAugmentDraw
+from renaissance.data.images.augment import OPERATIONS, RandAugment, RandAugmentDraw
 from renaissance.data.streams import stream
 
 MAGNITUDE = 15

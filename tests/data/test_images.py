@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from renaissance.data.augment import RandAugmentDraw
-from renaissance.data.decoding import MAX_PIXELS, BadImage, check_image, open_image
-from renaissance.data.images import ImageStatistics, ImageTransform, Normalise
+from renaissance.data.images.augment import RandAugmentDraw
+from renaissance.data.images.decode import MAX_PIXELS, BadImage, check_image, open_image
+from renaissance.data.images.transform import ImageStatistics, ImageTransform, Normalise
 from renaissance.data.streams import stream
 from renaissance.settings import Settings
 

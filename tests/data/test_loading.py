@@ -16,14 +16,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from renaissance.data.augment import RANDAUGMENT, RandAugmentDraw
-from renaissance.data.batch import Batch
-from renaissance.data.images import ImageStatistics, ImageTransform
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.loading import BatchLoader, ExtraDrawer, make_eval_loader, make_train_loader
-from renaissance.data.source import ExampleSource
-from renaissance.data.text import SPECIAL_WORD, TextProcessor
-from renaissance.data.vocabulary_building import build_vocabulary
+from renaissance.data.batches.batch import Batch
+from renaissance.data.batches.loader import BatchLoader, ExtraDrawer, make_eval_loader, make_train_loader
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource
+from renaissance.data.images.augment import RANDAUGMENT, RandAugmentDraw
+from renaissance.data.images.transform import ImageStatistics, ImageTransform
+from renaissance.data.text.processor import SPECIAL_WORD, TextProcessor
+from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 
 from .conftest import WriteTable

@@ -16,12 +16,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from renaissance.data.batch import Batch
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.loading import BatchLoader, ExtraDrawer, make_eval_loader
-from renaissance.data.source import ExampleSource
-from renaissance.data.text import TextProcessor
-from renaissance.data.vocabulary_building import build_vocabulary
+from renaissance.data.batches.batch import Batch
+from renaissance.data.batches.loader import BatchLoader, ExtraDrawer, make_eval_loader
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource
+from renaissance.data.text.processor import TextProcessor
+from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 
 from .conftest import WriteTable

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.loading import BatchLoader, make_eval_loader, make_train_loader
-from renaissance.data.long_texts import splits_at_spaces
-from renaissance.data.source import ExampleSource
+from renaissance.data.batches.loader import BatchLoader, make_eval_loader, make_train_loader
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource
 from renaissance.data.streams import stream
-from renaissance.data.text import SPECIAL_WORD, TextProcessor
-from renaissance.data.vocabulary import Vocabulary, load_vocabulary
-from renaissance.data.vocabulary_building import build_vocabulary
+from renaissance.data.text.long_texts import splits_at_spaces
+from renaissance.data.text.processor import SPECIAL_WORD, TextProcessor
+from renaissance.data.text.vocabulary import Vocabulary, load_vocabulary
+from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 
 from .conftest import WriteTable

@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageSequence
 
-from renaissance.data.decoding import BadImage, check_image, open_image
-from renaissance.data.images import ImageStatistics, ImageTransform
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.source import ExampleSource
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource
+from renaissance.data.images.decode import BadImage, check_image, open_image
+from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.streams import stream
 from renaissance.tasks.common.split import read_manual_inputs, shown
 from tests.data.raw_folders import prepare, read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from renaissance.data.order import BatchAddress, EvaluationOrder, TrainOrder, batches_per_epoch
+from renaissance.data.batches.order import BatchAddress, EvaluationOrder, TrainOrder, batches_per_epoch
 from renaissance.data.streams import stream
 from renaissance.errors import UserError
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from renaissance.data import raw
-from renaissance.data.raw import hold_out, inside, iterate_json_array, read_file
-from renaissance.data.rejected import Rejected
+from renaissance.data.preparing import raw_files
+from renaissance.data.preparing.raw_files import hold_out, inside, iterate_json_array, read_file
+from renaissance.data.preparing.rejected import Rejected
 from renaissance.data.sets.interface import PrepareOptions
 from renaissance.errors import UserError
 
@@ -62,7 +62,7 @@ def test_pipes_and_large_files_are_not_read(tmp_path: Path):
 @pytest.mark.parametrize("indent", [None, 2])
 def test_json_arrays_are_read_item_by_item(tmp_path: Path, monkeypatch, chunk: int, indent: int | None):
     """Wherever a chunk ends: within a number, a word, a string of several bytes a character."""
-    monkeypatch.setattr(raw, "_CHUNK", chunk)
+    monkeypatch.setattr(raw_files, "_CHUNK", chunk)
     path = tmp_path / "list.json"
     path.write_text(json.dumps(ITEMS, indent=indent, ensure_ascii=False), encoding="utf-8")
     assert list(iterate_json_array(path)) == ITEMS

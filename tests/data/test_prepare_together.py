@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from renaissance.data.prepare import prepare
+from renaissance.data.preparing.prepare import prepare
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 
@@ -80,7 +80,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, run: Prepare) 
 
 def test_no_torch_is_loaded() -> None:
     script = (
-        "import sys, renaissance.data.prepare, renaissance.data.sets as s; s.data_sets(); print('torch' in sys.modules)"
+        "import sys, renaissance.data.preparing.prepare, renaissance.data.sets as s; "
+        "s.data_sets(); print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
@@ -90,7 +91,7 @@ def test_two_at_once_write_once(tmp_path: Path, make_settings: MakeSettings) -> 
     """The second waits for the first and keeps its tables."""
     script = (
         "from config import ex\n"
-        "from renaissance.data.prepare import prepare\n"
+        "from renaissance.data.preparing.prepare import prepare\n"
         "from renaissance.settings import check_settings\n"
         f"chosen = {{'dataset': 'scenes', 'data_root': {str(tmp_path)!r}, 'num_scenes': 60}}\n"
         "prepare(check_settings({**ex.configurations[0](), **chosen}))"

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from renaissance.data import processes, writing
+from renaissance import processes
+from renaissance.data.preparing import writing
 from renaissance.data.sets import data_sets
-from renaissance.data.table_writer import TableWriter
+from renaissance.data.tables.writer import TableWriter
 from renaissance.errors import UserError
 from tests.data.raw_folders import official, picture, prepare, read, write
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from renaissance.data import records
-from renaissance.data.records import RecordFile
-from renaissance.data.rejected import Rejected
+from renaissance.data.preparing import records
+from renaissance.data.preparing.records import RecordFile
+from renaissance.data.preparing.rejected import Rejected
 from renaissance.errors import UserError
 from tests.data.raw_folders import picture, prepare, read, write
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from renaissance.data.find import has_split
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.prepare import prepare
-from renaissance.data.prepared import remarks_on_tables
-from renaissance.data.source import open_split
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import open_split
+from renaissance.data.preparing.prepare import prepare
+from renaissance.data.tables.find import has_split
+from renaissance.data.tables.parameters import remarks_on_tables
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from renaissance.data.find import has_split
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.source import ExampleSource, open_split
-from renaissance.data.tables import LABEL_NAMES_KEY
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource, open_split
+from renaissance.data.tables.find import has_split
+from renaissance.data.tables.table import LABEL_NAMES_KEY
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 
@@ -254,8 +254,8 @@ def test_an_empty_split_is_an_error(tmp_path: Path, write_table: WriteTable, mak
 MEASURE = """
 import sys, time
 from pathlib import Path
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.source import ExampleSource
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.source import ExampleSource
 import numpy as np, pyarrow
 
 def resident():

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from renaissance.data.table_writer import TableWriter, read_batches
-from renaissance.data.tables import LABEL_NAMES_KEY, Table, with_label_names
+from renaissance.data.tables.table import LABEL_NAMES_KEY, Table, with_label_names
+from renaissance.data.tables.writer import TableWriter, read_batches
 from renaissance.errors import UserError
 
 from .conftest import WriteTable
@@ -100,7 +100,7 @@ def test_a_damaged_file_gives_wrong_values_or_an_error_but_never_a_crash(caption
     script = f"""
 import numpy as np
 from pathlib import Path
-from renaissance.data.tables import Table
+from renaissance.data.tables.table import Table
 from renaissance.errors import UserError
 path, random = Path({str(caption_table)!r}), np.random.default_rng(0)
 whole = path.read_bytes()

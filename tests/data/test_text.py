@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
-from renaissance.data.text import SPECIAL_WORD, TextProcessor
-from renaissance.data.vocabulary import load_vocabulary
-from renaissance.data.vocabulary_building import build_vocabulary
+from renaissance.data.text.processor import SPECIAL_WORD, TextProcessor
+from renaissance.data.text.vocabulary import load_vocabulary
+from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 
@@ -128,7 +128,7 @@ def test_a_built_vocabulary_keeps_to_its_size() -> None:
 
 def test_the_same_texts_give_the_same_vocabulary_in_every_process() -> None:
     script = (
-        "from renaissance.data.vocabulary_building import build_vocabulary\n"
+        "from renaissance.data.text.vocabulary_building import build_vocabulary\n"
         "texts = ['the %dth dog of %d sheep and zebras, or kiwis' % (n * n, n) for n in range(300)]\n"
         "print(build_vocabulary(lambda: texts, 120).tokenizer.to_str())"
     )
@@ -211,7 +211,7 @@ def test_an_absent_hub_is_one_message_within_seconds() -> None:
     """In a process of its own with an address where nothing listens."""
     script = (
         "import sys\n"
-        "from renaissance.data.vocabulary import load_vocabulary\n"
+        "from renaissance.data.text.vocabulary import load_vocabulary\n"
         "from renaissance.errors import UserError\n"
         "import transformers, time\n"
         "start = time.time()\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from renaissance.data.unpickling import open_pickle
+from renaissance.data.preparing.unpickling import open_pickle
 from renaissance.errors import UserError
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from renaissance.data import vocabulary_file
-from renaissance.data.text import TextProcessor
-from renaissance.data.vocabulary import load_vocabulary
-from renaissance.data.vocabulary_building import build_vocabulary
-from renaissance.data.vocabulary_file import read_vocabulary
+from renaissance.data.text import vocabulary_file
+from renaissance.data.text.processor import TextProcessor
+from renaissance.data.text.vocabulary import load_vocabulary
+from renaissance.data.text.vocabulary_building import build_vocabulary
+from renaissance.data.text.vocabulary_file import read_vocabulary
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from renaissance.data.text import SPECIAL_WORD, TextProcessor
-from renaissance.data.vocabulary_building import build_vocabulary
+from renaissance.data.text.processor import SPECIAL_WORD, TextProcessor
+from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 
 CAPTIONS = ["A small red circle, and a Blue one.", "Two  small squares\n(blue) and a circle!"] * 2
@@ -81,7 +81,7 @@ def test_which_types_know_words() -> None:
 @pytest.mark.parametrize("tokenizer_type", ["word", "bpe", "character"])
 def test_every_process_builds_the_same(tokenizer_type: str) -> None:
     script = (
-        "from renaissance.data.vocabulary_building import build_vocabulary\n"
+        "from renaissance.data.text.vocabulary_building import build_vocabulary\n"
         "texts = ['the %dth dog of %d sheep and zebras, or kiwis' % (n * n, n) for n in range(300)]\n"
         f"print(build_vocabulary(lambda: texts, 300, {tokenizer_type!r}).tokenizer.to_str())"
     )

@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from renaissance.data.tokenizer_types import SPECIAL
+from renaissance.data.text.tokenizer_types import SPECIAL
 from tests.models.references import TEXT, randomise
 
 GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40, "bos_token_id": 0, "eos_token_id": 0}

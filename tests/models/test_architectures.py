@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, LongformerConfig, LongformerModel
 
-from renaissance.data.batch import Tokens
+from renaissance.data.batches.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.two_tower import TwoTower

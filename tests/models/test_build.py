@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from renaissance.data.batch import Tokens
-from renaissance.data.images import ImageStatistics
+from renaissance.data.batches.batch import Tokens
+from renaissance.data.images.transform import ImageStatistics
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.interface import Fused, VisionLanguageEncoder

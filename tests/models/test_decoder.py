@@ -15,9 +15,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from renaissance.models.decoder import DecoderLayer, LayerCache, TextDecoder
-from renaissance.models.decoding import DecoderState
-from renaissance.models.generation import Choice, generate, keep_top_k, keep_top_p, penalise_repetition
+from renaissance.models.decoders.generation import Choice, generate, keep_top_k, keep_top_p, penalise_repetition
+from renaissance.models.decoders.interface import DecoderState
+from renaissance.models.decoders.transformer import DecoderLayer, LayerCache, TextDecoder
 from renaissance.models.interface import Features
 from renaissance.settings import EncoderDimensions
 

@@ -9,7 +9,7 @@ from transformers import BeitConfig, BeitModel, CLIPVisionConfig, CLIPVisionMode
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.freezing import lowest_modules
-from renaissance.models.joint import find_layers
+from renaissance.models.towers.joint import find_layers
 from tests.models.conftest import VOCABULARY
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertXLayer
 
-from renaissance.models.fuser import Attention, CrossModalEncoder, CrossModalLayer, FeedForward
+from renaissance.models.fusion.fuser import Attention, CrossModalEncoder, CrossModalLayer, FeedForward
 from renaissance.models.interface import ALL_OUTPUTS, Output
 from tests.models.references import randomise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from renaissance.models.heads import POOLINGS, Classifier, MlmHead, PairHead, mean_over
+from renaissance.models.layers.heads import POOLINGS, Classifier, MlmHead, PairHead, mean_over
 
 
 def test_shapes() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from renaissance.data.batch import Tokens
+from renaissance.data.batches.batch import Tokens
 from renaissance.models.build import build_model
 from renaissance.models.image_positions import ImagePositions
 from renaissance.models.interface import VisionLanguageEncoder

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from renaissance.data.batch import Tokens
+from renaissance.data.batches.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.late_fusion import LateFusion

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from renaissance.data.batch import Batch, Tokens
+from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.streams import stream
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
-from renaissance.models.heads import mean_over
-from renaissance.models.mixing import Mixing
+from renaissance.models.fusion.mixing import Mixing
+from renaissance.models.layers.heads import mean_over
 from renaissance.tasks import load_task
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext

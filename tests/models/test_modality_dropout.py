@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renaissance.data.batch import Batch
+from renaissance.data.batches.batch import Batch
 from renaissance.data.streams import stream
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
+from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import Features
-from renaissance.models.modality_dropout import ModalityDropout
 from renaissance.tasks.common.step import Step
 from tests.models.conftest import VOCABULARY
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from renaissance.data.text import TextProcessor
-from renaissance.data.vocabulary import load_vocabulary
+from renaissance.data.text.processor import TextProcessor
+from renaissance.data.text.vocabulary import load_vocabulary
 from renaissance.errors import UserError
-from renaissance.models.build_decoder import build_decoder
-from renaissance.models.decoding import DecoderState
-from renaissance.models.generation import Choice, generate
+from renaissance.models.decoders.build import build_decoder
+from renaissance.models.decoders.generation import Choice, generate
+from renaissance.models.decoders.interface import DecoderState
 from renaissance.models.interface import Features
-from renaissance.models.sources import config_to_dict
+from renaissance.models.pretrained.sources import config_to_dict
 from tests.models.decoders import END, language_model, language_model_folder
 from tests.models.references import IMAGE, TEXT, randomise, reference
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renaissance.models.published import PUBLISHED
-from renaissance.models.sources import config_from_dict, create_model, sees_images
+from renaissance.models.pretrained.published import PUBLISHED
+from renaissance.models.pretrained.sources import config_from_dict, create_model, sees_images
 
 # Parameters of the published encoders without head and pooler: of transformers' documentation and timm's tables, less
 # a head of 1,000 classes ((D + 1) * 1,000) or a pooler ((D + 1) * D).

@@ -15,11 +15,11 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from renaissance.data import hub
-from renaissance.data.hub import hub_answers
+from renaissance import hub
 from renaissance.errors import UserError
+from renaissance.hub import hub_answers
 from renaissance.models.build import build_model
-from renaissance.models.sources import EncoderRequest, find_config, load_pretrained
+from renaissance.models.pretrained.sources import EncoderRequest, find_config, load_pretrained
 from renaissance.settings import Settings
 from tests.models.references import IMAGE, TEXT, reference
 

@@ -12,10 +12,10 @@ import torch
 from numpy import interp
 from transformers import AutoModel, PreTrainedModel
 
-from renaissance.data.batch import Tokens
+from renaissance.data.batches.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
-from renaissance.models.text import TextEncoder
+from renaissance.models.towers.text import TextEncoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.settings import Settings
 from tests.models.references import TEXT, reference

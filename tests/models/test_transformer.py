@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModel
 
-from renaissance.models.transformer import (
+from renaissance.models.towers.transformer import (
     TransformerConfig,
     TransformerEncoder,
     band_mask,

@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.image_positions import ImagePositions
+from renaissance.models.towers.image import VisionEncoder
 from renaissance.models.two_tower import TwoTower
-from renaissance.models.vision import VisionEncoder
 from renaissance.settings import Settings
 from tests.models.references import BEIT, CONVNEXT, IMAGE, RESNET, SWIN, TEXT, reference
 

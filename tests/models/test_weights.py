@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from renaissance.errors import UserError
-from renaissance.models.positions import grid_sides, resize_grid, resize_sequence
+from renaissance.models.layers.positions import grid_sides, resize_grid, resize_sequence
 from renaissance.models.weights import load_weights
 
 

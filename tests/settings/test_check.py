@@ -11,7 +11,7 @@ import pytest
 
 from config import ex
 from renaissance.errors import UserError
-from renaissance.settings import Command, EncoderDimensions, Settings, check_settings, check_settled
+from renaissance.settings import Command, EncoderDimensions, Settings, check_inherited, check_settings
 from renaissance.settings.discovery import task_reads
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.settings.wordpieces import lacks_word_pieces
@@ -294,12 +294,12 @@ def test_a_command_line_that_resumes_is_not_checked_against_defaults_that_the_ru
 
 def test_flags_wait_for_the_encoder_of_the_checkpoint(make_settings: MakeSettings) -> None:
     settings = make_settings(load_path="somewhere.ckpt", text_encoder_config={"num_hidden_layers": 4})
-    check_settled(settings, brought={"text_encoder"})
+    check_inherited(settings, brought={"text_encoder"})
     with pytest.raises(UserError, match="text_encoder_config needs random_init_text_encoder=True"):
-        check_settled(settings, brought={"image_encoder"})
+        check_inherited(settings, brought={"image_encoder"})
     lists = make_settings(load_path="somewhere.ckpt", freeze_text_encoder=[True, False])
     with pytest.raises(UserError, match=r"checkpoint brings, has a fault:\n.*a list of 2, and text_encoder names 1"):
-        check_settled(lists, brought={"text_encoder"})
+        check_inherited(lists, brought={"text_encoder"})
 
 
 def test_what_prepare_needs() -> None:

@@ -7,18 +7,18 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from renaissance.data.batch import Batch, Tokens
-from renaissance.data.images import ImageStatistics, ImageTransform
-from renaissance.data.loading import make_train_loader
-from renaissance.data.source import open_split
+from renaissance.data.batches.batch import Batch, Tokens
+from renaissance.data.batches.loader import make_train_loader
+from renaissance.data.examples.source import open_split
+from renaissance.data.images.pixels import Pixels
+from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.streams import stream
-from renaissance.data.text import TextProcessor
+from renaissance.data.text.processor import TextProcessor
 from renaissance.models.build import build_model
 from renaissance.tasks.caption import Caption, PrefixDraw, first_part, teacher_forcing
 from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
-from renaissance.training.pixels import Pixels
 from tests.models.decoders import language_model_folder
 from tests.tasks.conftest import EXAMPLES, TINY
 

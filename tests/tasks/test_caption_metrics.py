@@ -8,9 +8,9 @@ from math import exp, sqrt
 
 import pytest
 
-from renaissance.tasks.common.caption_metrics import caption_metrics
-from renaissance.tasks.common.cider import cider_d
-from renaissance.tasks.common.ptb import words_of
+from renaissance.tasks.metrics.captions import caption_metrics
+from renaissance.tasks.metrics.cider import cider_d
+from renaissance.tasks.metrics.ptb import words_of
 
 FAR = [["x", "y", "z", "u", "v"]]  # the references of another image, which shares no word
 

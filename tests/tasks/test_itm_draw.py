@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from renaissance.data.batch import Batch
+from renaissance.data.batches.batch import Batch
 from renaissance.tasks.itm import ItmDraw
 
 

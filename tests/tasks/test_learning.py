@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renaissance.data.images import ImageStatistics, ImageTransform
-from renaissance.data.loading import make_train_loader
-from renaissance.data.source import open_split
-from renaissance.data.text import TextProcessor
+from renaissance.data.batches.loader import make_train_loader
+from renaissance.data.examples.source import open_split
+from renaissance.data.images.pixels import Pixels
+from renaissance.data.images.transform import ImageStatistics, ImageTransform
+from renaissance.data.text.processor import TextProcessor
 from renaissance.models.build import build_model
 from renaissance.tasks import load_task
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
-from renaissance.training.pixels import Pixels
 from tests.tasks.conftest import EXAMPLES, TINY
 
 

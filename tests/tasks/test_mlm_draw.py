@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from renaissance.data.batch import Batch, Tokens
+from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.tasks.mlm import MlmDraw
 
 MASK, VOCABULARY = 4, np.arange(5, 1000)

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from renaissance.tasks.common.ptb import words_of
+from renaissance.tasks.metrics.ptb import words_of
 
 # What PTBTokenizer 3.4.1 gave with -preserveLines -lowerCase, COCO's punctuation left out.
 RECORDED = {

@@ -6,10 +6,10 @@ import csv
 
 import pytest
 
+from renaissance.atomic_files import write_json
 from renaissance.errors import UserError
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import at_work_in, new_run_folder, newest_unfinished, unfinished_run_of
-from renaissance.whole_files import write_json
 
 
 def finish(folder, status="finished"):

@@ -8,8 +8,8 @@ import pickle
 import pytest
 import torch
 
+from renaissance.checkpoints.checkpoint import SafeCheckpointIO, read_checkpoint
 from renaissance.errors import UserError
-from renaissance.training.checkpoints import SafeCheckpointIO, read_checkpoint
 
 
 class Hostile:

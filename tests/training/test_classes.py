@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from renaissance.data.tables import with_label_names
+from renaissance.data.tables.table import with_label_names
 from renaissance.errors import UserError
 from tests.training.conftest import Runner
 

@@ -13,14 +13,14 @@ from PIL import Image
 from transformers import CONFIG_MAPPING, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from config import ex
-from renaissance.data.images import ImageStatistics, ImageTransform, Normalise
-from renaissance.data.text import TextProcessor
+from renaissance.checkpoints.checkpoint import read_checkpoint
+from renaissance.data.images.transform import ImageStatistics, ImageTransform, Normalise
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.sources import create_model
+from renaissance.inference.export import export_encoders, rebuild
+from renaissance.inference.pooler import add_first_token_pooler
+from renaissance.models.pretrained.sources import create_model
 from renaissance.settings import check_settings
-from renaissance.training.checkpoints import read_checkpoint
-from renaissance.training.export import export_encoders, rebuild
-from renaissance.training.pooler import add_first_token_pooler
 
 TEXTS = ["a red square above a blue circle", "Two zebras!", ""]
 QUICK = {"max_steps": 1, "warmup_steps": 0, "batch_size": 8, "per_gpu_batchsize": 8}

@@ -11,10 +11,10 @@ import sys
 import pytest
 import torch
 
+from renaissance.atomic_files import whole_file, write_json
+from renaissance.checkpoints.checkpoint import write_checkpoint
 from renaissance.errors import DiskFull, RunError
 from renaissance.tracking.metrics import MetricsFile, read_rows
-from renaissance.training.checkpoints import write_checkpoint
-from renaissance.whole_files import whole_file, write_json
 from tests.command_line import ROOT
 
 SETTINGS = {"max_steps": 4, "val_check_interval": 2, "warmup_steps": 0, "learning_rate": 1e-3, "num_scenes": 60,
@@ -106,7 +106,7 @@ def test_the_command_line_answers_with_one_message_and_status_1(tmp_path):
         pytest.skip("mounting a file system of 1 MB takes rights that this process lacks")
     try:
         program = (
-            "import sys, run; from pathlib import Path; from renaissance.whole_files import whole_file\n"
+            "import sys, run; from pathlib import Path; from renaissance.atomic_files import whole_file\n"
             "def main(*_):\n"
             "    with whole_file(Path(sys.argv.pop()), size=2_000_000) as path: path.write_bytes(bytes(2_000_000))\n"
             "run._run = main\n"

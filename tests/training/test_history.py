@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from renaissance.checkpoints.checkpoint import Spent
 from renaissance.errors import Interrupted
 from renaissance.tracking.history import read_history
 from renaissance.tracking.run_folder import RunFolder
-from renaissance.training.checkpoints import Spent
 from renaissance.training.resuming import spent_before
 from tests.training.interrupting import stop_at
 

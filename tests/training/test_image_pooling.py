@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from config import ex
+from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
+from renaissance.inference.export import export_encoders, rebuild
 from renaissance.settings import check_settings
-from renaissance.training.checkpoints import read_checkpoint
-from renaissance.training.export import export_encoders, rebuild
 from tests.training.conftest import Runner
 
 QUICK: dict[str, Any] = {"max_steps": 1, "warmup_steps": 0, "batch_size": 8, "per_gpu_batchsize": 8}

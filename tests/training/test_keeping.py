@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from renaissance.errors import UserError
-from renaissance.training import keeping
+from renaissance.training.callbacks import checkpointing
 from tests.training.interrupting import stop_at
 
 SETTINGS = {"max_steps": 4, "val_check_interval": 2, "warmup_steps": 0, "learning_rate": 1e-3, "num_scenes": 60,
@@ -33,7 +33,7 @@ def best_step(folder):
 def broken(run, monkeypatch):
     """A run that ended between `last.ckpt`, which names itself the best, and `best.ckpt`: its folder."""
     with monkeypatch.context() as patched:
-        patched.setattr(keeping, "copy_checkpoint", kill)
+        patched.setattr(checkpointing, "copy_checkpoint", kill)
         with pytest.raises(Killed):
             run(*NAMED, **SETTINGS, exp_name="broken")
     return run.folder("broken")
@@ -74,7 +74,7 @@ def test_a_validation_that_was_owed_is_counted_in_last_ckpt_before_best_is_writt
     with pytest.raises(KeyboardInterrupt):
         run(*NAMED, **settings, exp_name="owed", log_scalar=stop_at(4, "mlm/train/loss"))
     with monkeypatch.context() as patched:
-        patched.setattr(keeping, "copy_checkpoint", kill)
+        patched.setattr(checkpointing, "copy_checkpoint", kill)
         with pytest.raises(Killed):
             run(*NAMED, **settings, exp_name="owed", resume_from="auto")
     resumed, again = run(*NAMED, **settings, exp_name="owed", resume_from="auto")

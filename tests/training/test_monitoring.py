@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from config import ex
+from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
 from renaissance.settings import check_settings
 from renaissance.tasks import load_task, task_names
 from renaissance.tracking.metrics import read_rows
-from renaissance.training.checkpoints import read_checkpoint
 from renaissance.training.monitoring import Monitor
 
 QUICK = {"max_steps": 6, "warmup_steps": 0, "val_check_interval": 2, "log_interval": 2}

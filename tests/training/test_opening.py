@@ -7,10 +7,10 @@ import time
 import pytest
 
 from config import ex
+from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
+from renaissance.inference.export import rebuild
 from renaissance.settings import check_settings
-from renaissance.training.checkpoints import read_checkpoint
-from renaissance.training.export import rebuild
 from tests.training.hostile_checkpoints import hostile_contents, hostile_files
 
 LONGEST = 5  # seconds of processor time

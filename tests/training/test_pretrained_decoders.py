@@ -10,11 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from config import ex
-from renaissance.data.text import TextProcessor
+from renaissance.checkpoints.checkpoint import read_checkpoint
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
+from renaissance.inference.export import export_encoders
 from renaissance.settings import check_settings
-from renaissance.training.checkpoints import read_checkpoint
-from renaissance.training.export import export_encoders
 from tests.models.decoders import language_model_folder
 from tests.training.interrupting import run_whole_and_broken, stop_at
 from tests.training.test_captioning import QUICK, files

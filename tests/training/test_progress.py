@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from renaissance.checkpoints.checkpoint import Spent
 from renaissance.tracking.summary import PartFigures, parts_table
-from renaissance.training import progress
-from renaissance.training.checkpoints import Spent
+from renaissance.training.callbacks import progress
+from renaissance.training.callbacks.progress import Progress, Throughput, duration
 from renaissance.training.plan import Plan
-from renaissance.training.progress import Progress, Throughput, duration
 from renaissance.training.report import plan_in_words
 
 PLAN = Plan(

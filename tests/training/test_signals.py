@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from renaissance.data.source import ExampleSource
+from renaissance.data.examples.source import ExampleSource
 from renaissance.errors import UserError
 from renaissance.tracking.run_folder import RunFolder
 from tests.training.sweeping import ROOT, ForkServer, equal, fault_of, fork_server, processor_seconds, words_of

@@ -11,8 +11,8 @@ import torch
 
 from renaissance.errors import Interrupted
 from renaissance.tracking.run_folder import RunFolder
+from renaissance.training.callbacks.early_stopping import StopEarly
 from renaissance.training.module import TrainingModule
-from renaissance.training.stopping import StopEarly
 from tests.training.interrupting import stop_at
 
 # Nothing is learnt at this rate, so no validation is better than the first.

@@ -17,14 +17,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from renaissance.data.decoding import open_image
-from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root, hold_out_validation, read_image, whole_text
-from renaissance.data.rejected import Rejected
+from renaissance.data.examples.schema import Split
+from renaissance.data.images.decode import open_image
+from renaissance.data.preparing.raw_files import find_root, hold_out_validation, read_image, whole_text
+from renaissance.data.preparing.rejected import Rejected
+from renaissance.data.preparing.unpickling import open_pickle
+from renaissance.data.preparing.writing import RawRow, TablePlan, write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.tables import with_label_names
-from renaissance.data.unpickling import open_pickle
-from renaissance.data.writing import RawRow, TablePlan, write_tables
+from renaissance.data.tables.table import with_label_names
 from renaissance.errors import UserError
 
 LAYOUT = """

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from renaissance.data.captioned import CaptionRow, caption_plan, karpathy_rows, official_rows
-from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root, hold_out_validation, layout_message
+from renaissance.data.examples.schema import Split
+from renaissance.data.preparing.captions import CaptionRow, caption_plan, karpathy_rows, official_rows
+from renaissance.data.preparing.raw_files import find_root, hold_out_validation, layout_message
+from renaissance.data.preparing.writing import write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.writing import write_tables
 from renaissance.errors import UserError
 
 LAYOUT = """

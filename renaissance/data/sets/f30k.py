@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from renaissance.data.captioned import caption_plan, karpathy_rows
-from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root
+from renaissance.data.examples.schema import Split
+from renaissance.data.preparing.captions import caption_plan, karpathy_rows
+from renaissance.data.preparing.raw_files import find_root
+from renaissance.data.preparing.writing import write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.writing import write_tables
 
 LAYOUT = """
 flickr30k-images/             the pictures

@@ -14,13 +14,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from renaissance.data.captioned import CaptionRow, caption_plan, group_captions
-from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root, hold_out_validation, inside, one_spelling
-from renaissance.data.records import RecordFile
-from renaissance.data.rejected import Listed, Rejected
+from renaissance.data.examples.schema import Split
+from renaissance.data.preparing.captions import CaptionRow, caption_plan, group_captions
+from renaissance.data.preparing.raw_files import find_root, hold_out_validation, inside, one_spelling
+from renaissance.data.preparing.records import RecordFile
+from renaissance.data.preparing.rejected import Listed, Rejected
+from renaissance.data.preparing.writing import write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.writing import write_tables
 from renaissance.errors import UserError
 
 LAYOUT = """

@@ -15,13 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root, hold_out_validation, read_file, whole_text
-from renaissance.data.records import RecordFile
-from renaissance.data.rejected import Listed, Rejected
+from renaissance.data.examples.schema import Split
+from renaissance.data.preparing.raw_files import find_root, hold_out_validation, read_file, whole_text
+from renaissance.data.preparing.records import RecordFile
+from renaissance.data.preparing.rejected import Listed, Rejected
+from renaissance.data.preparing.writing import RawRow, TablePlan, write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.tables import with_label_names
-from renaissance.data.writing import RawRow, TablePlan, write_tables
+from renaissance.data.tables.table import with_label_names
 
 LAYOUT = """
 aclImdb/train/{pos,neg}/*.txt and aclImdb/test/{pos,neg}/*.txt    as unpacked (or without aclImdb/), or

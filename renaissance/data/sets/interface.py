@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from renaissance.data.kinds import Split
+from renaissance.data.examples.schema import Split
 
 
 @dataclass(frozen=True)

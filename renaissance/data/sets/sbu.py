@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from renaissance.data.kinds import Split
-from renaissance.data.listed import shard_plans
-from renaissance.data.raw import find_root
+from renaissance.data.examples.schema import Split
+from renaissance.data.preparing.listed import shard_plans
+from renaissance.data.preparing.raw_files import find_root
+from renaissance.data.preparing.writing import write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.writing import write_tables
 
 LAYOUT = """
 annot.json    a JSON list of [path, caption] pairs, the paths from this folder (images_train/…)

@@ -15,14 +15,14 @@ from itertools import accumulate, pairwise
 import numpy as np
 import pyarrow as pa
 
-from renaissance.data.kinds import Split
+from renaissance.data.examples.schema import Split
+from renaissance.data.preparing.writing import TablePlan, write_tables
 from renaissance.data.scene.captions import captions
 from renaissance.data.scene.content import Group, Scene, Thing, draw_scenes
 from renaissance.data.scene.drawing import draw, draw_anywhere
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.data.streams import stream
-from renaissance.data.tables import with_label_names
-from renaissance.data.writing import TablePlan, write_tables
+from renaissance.data.tables.table import with_label_names
 from renaissance.errors import UserError
 
 SEED = 20240

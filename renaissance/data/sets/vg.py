@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from renaissance.data.kinds import Split
-from renaissance.data.raw import find_root, iterate_json_array, read_image, whole_text
+from renaissance.data.examples.schema import Split
+from renaissance.data.preparing.raw_files import find_root, iterate_json_array, read_image, whole_text
+from renaissance.data.preparing.writing import TablePlan, write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
-from renaissance.data.writing import TablePlan, write_tables
 from renaissance.errors import UserError
 
 LAYOUT = """

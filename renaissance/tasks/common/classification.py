@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from renaissance.errors import UserError
-from renaissance.models.heads import Classifier
+from renaissance.models.layers.heads import Classifier
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
 

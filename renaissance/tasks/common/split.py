@@ -17,10 +17,10 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from renaissance.data.batch import Batch
-from renaissance.data.decoding import BadImage, open_image
-from renaissance.data.images import ImageTransform
-from renaissance.data.source import ExampleSource
+from renaissance.data.batches.batch import Batch
+from renaissance.data.examples.source import ExampleSource
+from renaissance.data.images.decode import BadImage, open_image
+from renaissance.data.images.transform import ImageTransform
 from renaissance.data.streams import stream
 from renaissance.errors import UserError
 from renaissance.stop_signals import STOP

@@ -11,10 +11,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from renaissance.data.batch import Batch, Tokens
+from renaissance.data.batches.batch import Batch, Tokens
+from renaissance.models.fusion.mixing import Mixing
+from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, VisionLanguageEncoder
-from renaissance.models.mixing import Mixing
-from renaissance.models.modality_dropout import ModalityDropout
 
 
 class Step:

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from renaissance.data.batch import Batch
-from renaissance.data.kinds import DataNeeds
-from renaissance.data.loading import Draw
-from renaissance.data.text import TextProcessor
+from renaissance.data.batches.batch import Batch
+from renaissance.data.batches.loader import Draw
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.split import Sample, SplitImages
@@ -74,7 +74,7 @@ class Task(nn.Module, ABC):
         metrics: what it reports of a validation, by name.
         monitor: the one of these that tells the best checkpoint of a run on this task alone.
         writes: whether it has the text decoder.
-        mixable: whether its targets can be shares of two examples (see `models/mixing.py`).
+        mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
     """
 
     name: ClassVar[str]

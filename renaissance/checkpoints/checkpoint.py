@@ -1,0 +1,246 @@
+"""Checkpoints: how they are written and read.
+
+A checkpoint is a file in Lightning's format (`state_dict`, `optimizer_states`, `global_step`, ...) with one more
+entry, "renaissance", that holds all a model needs to be built again anywhere: settings, vocabulary, label names,
+the encoders' configurations. It is written to a temporary name and renamed, and opened with `weights_only`, so a
+file from a stranger can run no code.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
+
+from renaissance.atomic_files import whole_file
+from renaissance.checkpoints.opening import check_plain, check_weights, load_safely
+from renaissance.errors import UserError
+
+ENTRY = "renaissance"
+MOST_FAULTS = 10  # that a message names
+
+
+def _statistics(value: dict[str, Any]) -> dict[str, Any]:
+    """Check image statistics as `ImageStatistics` takes them."""
+    mean, std = value.get("mean"), value.get("std")
+    for numbers in (mean, std):
+        if not isinstance(numbers, list | tuple) or len(numbers) != 3:
+            raise ValueError("mean and std must be three numbers each")
+        if not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
+            raise ValueError("mean and std must be finite numbers")
+    if min(std or ()) <= 0:
+        raise ValueError("std must be above 0")
+    if value.get("resample") not in range(6):
+        raise ValueError("resample must be one of Pillow's numbers, 0 to 5")
+    return value
+
+
+Step = Annotated[int, Field(ge=0)]
+Score = tuple[Annotated[float, Field(ge=-math.inf)], Step]  # not "not a number", which no later one is better than
+
+
+@dataclass
+class ModelDescription:
+    """What a checkpoint says of its model beside the weights; plain values only.
+
+    Attributes:
+        settings: the run's settings by name.
+        encoder_configs: the Hugging Face configurations of its encoders.
+        text: the tokenizer's state; None for a model without text.
+        label_names: the classes of each classification task.
+        image_statistics: mean, std and interpolation of the image encoder's input; None without images.
+        beginnings: where the weights of each part came from when its run began, in words.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    settings: dict[str, Any]
+    encoder_configs: dict[str, dict[str, Any]]
+    text: dict[str, Any] | None = None
+    label_names: dict[str, list[str]] = field(default_factory=dict)
+    image_statistics: Annotated[dict[str, Any], AfterValidator(_statistics)] | None = None
+    beginnings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has taken so far, over all its legs: from its start, and from each resume, to the next stop.
+
+    Attributes:
+        wall_seconds: from a leg's start to its end.
+        training_seconds: in training batches alone, without validations and each leg's first batch.
+        batches: that a device trained on in these.
+        peak_memory_bytes: the most memory that the main process has held.
+    """
+
+    wall_seconds: float = 0.0
+    training_seconds: float = 0.0
+    batches: int = 0
+    peak_memory_bytes: int = 0
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint that has been read.
+
+    Attributes:
+        path: where it lay.
+        state_dict: its weights.
+        description: what it says of its model.
+        global_step: the optimiser steps it was trained for.
+        validated_step: the step of its newest validation.
+        plan: how its run was laid out, in whole numbers (see `plan.py`).
+        best: the score and the step of its run's best checkpoint; None where it has none as yet.
+        stopping: the score that early stopping measures by, and for how many validations there was no better one;
+            None where nothing was counted.
+        monitor: what these scores are of, as `Monitor.name` calls it.
+        spent: what its run had taken when it was written.
+        tables: the size in bytes of every table that its run reads, by split and name.
+        skipped_steps: optimiser steps that were left out.
+    """
+
+    path: Path
+    state_dict: dict[str, Tensor]
+    description: ModelDescription
+    global_step: int
+    validated_step: int = 0
+    plan: dict[str, int] = field(default_factory=dict)
+    best: tuple[float, int] | None = None
+    stopping: tuple[float, int] | None = None
+    monitor: str = ""
+    spent: Spent = Spent()
+    tables: dict[str, int] = field(default_factory=dict)
+    skipped_steps: int = 0
+
+    def position(self) -> tuple[int, float]:
+        """How far its weights were trained: optimiser steps, and times that the data were seen (0 if it is unsaid)."""
+        batches = self.plan.get("epoch_batches", 0)
+        return self.global_step, self.global_step * self.plan.get("accumulate", 1) / batches if batches else 0.0
+
+
+class _Entries(BaseModel):
+    """The entries of a checkpoint that are read, but for the weights. Lightning adds others as it likes."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    renaissance: ModelDescription
+    global_step: Step = 0
+    validated_step: Step = 0
+    plan: dict[str, int] = {}
+    best: Score | None = None
+    stopping: Score | None = None
+    monitor: str = ""
+    spent: Spent = Spent()
+    tables: dict[str, int] = {}
+    skipped_steps: Step = 0
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint for its weights and its description.
+
+    Raises:
+        UserError: if the file is missing, damaged, holds anything but tensors and plain values, or is not ours.
+    """
+    path = Path(path)
+    content = load_safely(path)
+    if not isinstance(content.get(ENTRY), dict) or "state_dict" not in content:
+        raise UserError(
+            f"{path}: not a checkpoint of this project (it lacks the entry {ENTRY!r}). "
+            "Give a file that a run wrote under checkpoints/, such as best.ckpt or last.ckpt."
+        )
+    read = {name: content[name] for name in _Entries.model_fields if name in content}
+    for name, value in read.items():
+        check_plain(value, name, path)
+    try:
+        entries = _Entries(**read)
+    except ValidationError as error:
+        raise UserError(_misread(path, error)) from error
+    others = {name: value for name, value in entries if name != ENTRY}
+    return Checkpoint(path, check_weights(content["state_dict"], path), entries.renaissance, **others)
+
+
+def _misread(path: Path, error: ValidationError) -> str:
+    """What of a checkpoint's entries is not as this version writes it, a line each, the first of them."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:MOST_FAULTS]]
+    return "\n".join(
+        [
+            f"{path}: what it says of its run and its model cannot be read:",
+            *lines,
+            "Was it written by another version, or changed since? Take one that a run of this version wrote.",
+        ]
+    )
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints whole or not at all, and opens them without running their code.
+
+    The trainer's loop counters are left out when reading: the position in the data follows from `global_step`
+    alone (see `plan.py`), which resumes the same on every version of Lightning.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
+        write_checkpoint(checkpoint, Path(path))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read for resuming."""
+        content = load_safely(Path(path))
+        content.pop("loops", None)
+        return content
+
+
+def write_checkpoint(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint file, whole or not at all.
+
+    Raises:
+        DiskFull: there is no room for it.
+    """
+    with whole_file(path, size=_bytes_of(content)) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # PyTorch's own of its place in the file, with the system's behind it
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
+
+
+def _bytes_of(value: Any) -> int:
+    """The bytes of the tensors in nested dictionaries and lists; those that share their memory count once."""
+    storages: dict[int, int] = {}
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor):
+            storages[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+    return sum(storages.values())
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Copy a checkpoint file; the target is whole or not there.
+
+    Raises:
+        DiskFull: there is no room for it.
+    """
+    with whole_file(target, size=source.stat().st_size) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def description_entry(description: ModelDescription) -> dict[str, Any]:
+    """The "renaissance" entry of a checkpoint."""
+    return asdict(description)

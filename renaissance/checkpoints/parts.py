@@ -1,0 +1,119 @@
+"""The parts of a training module by its tensors' names, and the settings that each part's weights settle.
+
+A part is what the run's table prints: a tower, the fuser, a projection, or a task's head.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from renaissance.models.towers.transformer import MODEL_TYPE
+from renaissance.tasks.common.task import HEAD_SUFFIX
+
+DECODER = "decoder"  # a task's part of that name is no head: it can be much of a model
+
+# The encoders of a model, with the prefix of their dimensions' settings and the setting that asks for random weights.
+ENCODERS = {
+    "encoder": ("", "random_init_encoder"),
+    "image_encoder": ("image_encoder_", "random_init_vision_encoder"),
+    "text_encoder": ("text_encoder_", "random_init_text_encoder"),
+}
+DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
+CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
+WINDOW = "text_encoder_window_size"
+FLAGS = {"text_encoder": ("text_encoder_config",)}  # settings of an encoder's own configuration
+DECODER_DIMENSIONS = frozenset(  # of our own one
+    ("decoder_hidden_size", "decoder_num_layers", "decoder_num_heads", "decoder_mlp_ratio")
+)
+# What a test asks and how its captions are written: of a tested checkpoint's run, unless the user says otherwise.
+QUESTIONS = frozenset(
+    ("datasets", "eval_seed", "mlm_prob", "whole_word_masking", "draw_false_image", "draw_false_text",
+     "val_transform_keys", "generation_strategy", "num_beams", "top_k", "top_p", "temperature", "repetition_penalty",
+     "max_generated_tokens")
+)  # fmt: skip
+DECODER_SETTINGS = DECODER_DIMENSIONS | {"decoder", "caption_prefix_encoder"}
+VOCABULARY = frozenset(("tokenizer", "vocab_file", "tokenizer_type", "min_frequency", "vocab_size"))
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """The settings that the weights of a part settle.
+
+    Attributes:
+        fixed: cannot differ from the weights.
+        follows: can, since position embeddings are resized and dropout has no weights; taken from the checkpoint where
+            the user says nothing.
+    """
+
+    fixed: frozenset[str] = frozenset()
+    follows: frozenset[str] = frozenset()
+
+    def __or__(self, other: Constraints) -> Constraints:
+        return Constraints(self.fixed | other.fixed, self.follows | other.follows)
+
+
+def part_of_tensor(name: str) -> str:
+    """The part of a training module's tensor.
+
+    `model.<part>.…`, or `tasks.<task>.…`, whose part is its head, or the decoder where it has one.
+    """
+    owner, first, second, *_ = [*name.split("."), "", ""]
+    if owner == "model":
+        return first
+    return DECODER if second == DECODER else first + HEAD_SUFFIX
+
+
+def encoder_of(part: str) -> str | None:
+    """The encoder's setting that a part belongs to; None where it is no encoder. Several text encoders have one."""
+    name = re.sub(r"^text_encoder_\d+$", "text_encoder", part)
+    return name if name in ENCODERS else None
+
+
+def dimension_settings(encoder: str) -> frozenset[str]:
+    """The settings of an encoder's manual dimensions, and the one that turns them on."""
+    prefix, _ = ENCODERS[encoder]
+    return frozenset(prefix + name for name in DIMENSIONS) | {f"{encoder}_manual_configuration"}
+
+
+def own_settings(encoder: str) -> frozenset[str]:
+    """The settings that say how an encoder is built: its dimensions and the flags of its configuration."""
+    return dimension_settings(encoder) | frozenset(FLAGS.get(encoder, ()))
+
+
+def constraints_of(part: str, encoder_configs: Mapping[str, Any]) -> Constraints:
+    """The settings that the weights of a part settle.
+
+    Args:
+        part: its name.
+        encoder_configs: the checkpoint's, by which a one-tower encoder shows whether it knows words or patches.
+    """
+    encoder = encoder_of(part)
+    if encoder is not None:
+        config = encoder_configs.get(part, {})
+        prefix, random = ENCODERS[encoder]
+        constraints = Constraints(own_settings(encoder) | {encoder}, frozenset({random, prefix + "drop_rate"}))
+        if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
+            constraints |= Constraints(follows=frozenset({WINDOW}))
+        if "vocab_size" in config:
+            constraints |= CONSTRAINTS["text_embeddings"]
+        if "num_channels" in config:
+            constraints |= CONSTRAINTS["image_embeddings"]
+        return constraints
+    return CONSTRAINTS.get(part, Constraints())
+
+
+CONSTRAINTS = {
+    "fuser": Constraints(frozenset(CROSS_LAYERS), frozenset(("cross_layer_drop_rate",))),
+    "text_projection": Constraints(frozenset(("cross_layer_hidden_size",))),
+    "image_projection": Constraints(frozenset(("cross_layer_hidden_size",))),
+    "pooler": Constraints(frozenset(("pooler_type",))),
+    "text_embeddings": Constraints(VOCABULARY, frozenset(("max_text_len", "long_text", "text_pooling"))),
+    DECODER: Constraints(
+        DECODER_SETTINGS | VOCABULARY,
+        frozenset(("max_text_len", "long_text", "random_init_decoder", "decoder_drop_rate")),
+    ),
+    "image_embeddings": Constraints(frozenset(("patch_size",)), frozenset(("image_size", "image_pooling"))),
+}

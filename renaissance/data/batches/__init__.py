@@ -1,0 +1,1 @@
+"""From examples to batches: their order, what is put together, and the loader's processes."""

@@ -1,0 +1,1 @@
+"""From raw files, as data sets distribute them, to Arrow tables."""

@@ -1,0 +1,192 @@
+"""The encoders and the decoder of a checkpoint as Hugging Face folders, which other programs open without us.
+
+Comes in: `load_path`. Goes out: `<export_dir>/<part>/` for each of them, with config.json, model.safetensors and the
+files of its tokenizer or its image processor. `AutoModel` (of a decoder `AutoModelForCausalLM`), `AutoTokenizer` and
+`AutoImageProcessor` open such a folder, and so do our settings `text_encoder`, `image_encoder`, `encoder` and
+`decoder`. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from renaissance.atomic_files import whole_folder, write_json
+from renaissance.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from renaissance.checkpoints.inherit import Donor, inherit
+from renaissance.checkpoints.parts import DECODER, part_of_tensor
+from renaissance.data.images.transform import ImageStatistics
+from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
+from renaissance.inference.pooler import add_first_token_pooler
+from renaissance.models.build import build_model
+from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.pretrained.sources import attention_of, config_from_dict, create_model, quiet_transformers
+from renaissance.models.towers.transformer import MODEL_TYPE
+from renaissance.models.weights import load_weights
+from renaissance.settings import Settings, check_settings
+from renaissance.tasks import joined_sides
+from renaissance.text_table import text_table
+
+PIXELS = """The image processor's pixels are those of training on transformers' Pillow backend, which it takes where
+torchvision is not installed: of 100 photographs at 64 and 224 pixels 99.8 % of the values and more were equal, the
+others differed by 4 levels of 256 at most. torchvision's backend rounds otherwise. Renaissance decodes JPEGs of at
+least twice the size that is needed at a fraction of it, which differs from a picture that was decoded whole."""
+
+
+def export_encoders(settings: Settings) -> dict[str, Path]:
+    """Write each Hugging Face model of `load_path` into a folder of its own under `export_dir`, all of them or none.
+
+    Args:
+        settings: checked for the command `export`.
+
+    Returns:
+        the folders by the name of the part.
+
+    Raises:
+        UserError: the checkpoint cannot be read or has no such encoder, or the folder cannot be written.
+    """
+    assert settings.export_dir is not None
+    checkpoint = read_checkpoint(settings.load_path)
+    model, resolved = rebuild(checkpoint, settings)
+    encoders = {**_hugging_face_encoders(model), **_hugging_face_decoder(checkpoint)}
+    if not encoders:
+        raise UserError(
+            f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
+        )
+    target = Path(settings.export_dir)
+    rows = [(name, encoder.config.model_type, encoder.num_parameters(), target / name)
+            for name, encoder in encoders.items()]  # fmt: skip
+    try:
+        with whole_folder(target.absolute()) as temporary:
+            for name, encoder in encoders.items():
+                _write_encoder(encoder, temporary / name, checkpoint, resolved)
+    except OSError as error:
+        raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
+    print(text_table(["part", "kind", "parameters", "folder"], rows))
+    for remark in _left_out(checkpoint, encoders, resolved):
+        print(remark)
+    return {name: target / name for name in encoders}
+
+
+def rebuild(checkpoint: Checkpoint, settings: Settings) -> tuple[VisionLanguageEncoder, Settings]:
+    """The model of a checkpoint with its weights, in evaluation mode; and the settings with its architecture."""
+    description = checkpoint.description
+    saved = {name: value for name, value in description.settings.items() if name in Settings.model_fields}
+    sides = joined_sides(check_settings({**settings.model_dump(), **saved}))
+    inherited = inherit(settings, (), [Donor(checkpoint)], strict=True, sides=sides)
+    processor = TextProcessor.from_state(description.text) if description.text is not None else None
+    model = build_model(
+        inherited.settings,
+        vocab_size=processor.vocab_size if processor else 0,
+        pad_id=processor.pad_id if processor else 0,
+        image=sides.image,
+        text=sides.text,
+        fused=sides.fused,
+        encoder_configs=inherited.encoder_configs,
+    )
+    state = {name: tensor for name, tensor in checkpoint.state_dict.items() if name.startswith("model.")}
+    load_weights(nn.ModuleDict({"model": model}), state, source=str(checkpoint.path), part_of=part_of_tensor)
+    return model.eval(), inherited.settings
+
+
+def _hugging_face_encoders(model: VisionLanguageEncoder) -> dict[str, PreTrainedModel]:
+    """The towers that are models of transformers, by the name of their part."""
+    towers = {part.name: getattr(part.module, "encoder", None) for part in model.parts() if part.role == "tower"}
+    return {name: encoder for name, encoder in towers.items() if isinstance(encoder, PreTrainedModel)}
+
+
+def _hugging_face_decoder(checkpoint: Checkpoint) -> dict[str, PreTrainedModel]:
+    """The decoder with its weights, by the name of its part; none where it is our own, or there is none."""
+    config = checkpoint.description.encoder_configs.get(DECODER)
+    if config is None:
+        return {}
+    state = {
+        name.partition(f".{DECODER}.model.")[2]: tensor
+        for name, tensor in checkpoint.state_dict.items()
+        if part_of_tensor(name) == DECODER and f".{DECODER}.model." in name
+    }
+    decoder = create_model(config_from_dict(config), AutoModelForCausalLM)
+    load_weights(decoder, state, source=str(checkpoint.path), part_of=lambda name: DECODER)
+    return {DECODER: decoder.eval()}
+
+
+def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
+    """Weights and configuration, and what turns texts or images into the encoder's input."""
+    encoder.config._attn_implementation = attention_of(type(encoder))  # a one-tower's own is known to us alone
+    lines = [f"# {folder.name}", "", f"Out of {checkpoint.path}, step {checkpoint.global_step:,}, by Renaissance."]
+    pooled = add_first_token_pooler(encoder)
+    if pooled:
+        lines += ["", f"`pooler_output` is {pooled}: nothing of it was trained. Renaissance reads `last_hidden_state`."]
+    with quiet_transformers():
+        encoder.save_pretrained(folder)
+    description = checkpoint.description
+    if encoder.main_input_name == "input_ids" and description.text is not None:
+        _tokenizer(description.text, settings.max_text_len).save_pretrained(folder)
+    elif encoder.main_input_name == "pixel_values" and description.image_statistics is not None:
+        kept = description.image_statistics
+        statistics = ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), int(kept["resample"]))
+        write_json(folder / "preprocessor_config.json", _image_processor(statistics, settings.image_size))
+        lines += ["", PIXELS]
+    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _tokenizer(state: Mapping[str, object], max_text_len: int) -> PreTrainedTokenizerFast:
+    """A text processor's state as a Hugging Face tokenizer that gives the same numbers."""
+    processor = TextProcessor.from_state(state, max_text_len=max_text_len)
+    written = processor.state()
+    tokenizer = Tokenizer.from_str(written["tokenizer"])
+    tokenizer.no_truncation()  # transformers cuts by model_max_length, when asked to
+    roles = {f"{role}_token": tokenizer.id_to_token(number) for role, number in written["special"].items()}
+    others = [tokenizer.id_to_token(number) for number in written["special_ids"]]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=max_text_len,
+        extra_special_tokens=[token for token in others if token not in roles.values()],
+        **roles,
+    )
+
+
+def _image_processor(statistics: ImageStatistics, size: int) -> dict[str, object]:
+    """What a Hugging Face image processor does like our `ImageTransform`: CLIP's cuts the middle square too."""
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"shortest_edge": size},
+        "resample": statistics.resample,
+        "do_center_crop": True,
+        "crop_size": {"height": size, "width": size},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(statistics.mean),
+        "image_std": list(statistics.std),
+    }
+
+
+def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], settings: Settings) -> list[str]:
+    """What of the checkpoint the folders do not hold."""
+    parts = sorted({part_of_tensor(name) for name in checkpoint.state_dict} - encoders.keys())
+    remarks = []
+    if parts:
+        remarks.append(f"not exported, for Hugging Face has no model of them: {', '.join(parts)}")
+    if DECODER in encoders:
+        remarks.append(f"{DECODER}: the maps of image and prefix to its width are not in the folder; the rest is")
+    for name, encoder in encoders.items():
+        if encoder.config.model_type == MODEL_TYPE:
+            remarks.append(
+                f"{name}: Renaissance opens this folder, and a program that imports "
+                "renaissance.models.towers.transformer; transformers alone does not know our architecture"
+            )
+        if encoder.main_input_name == "pixel_values" and settings.image_pooling != "cls":
+            remarks.append(
+                f"{name}: image_pooling={settings.image_pooling} is not in the folder: give it again where it is used"
+            )
+        if isinstance(getattr(encoder, "embeddings", None), nn.Identity):
+            remarks.append(f"{name}: its own embeddings were not trained and are not in the folder; its layers are")
+    return remarks

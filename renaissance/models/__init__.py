@@ -1,0 +1,1 @@
+"""Encoders, decoders and heads: what tasks compute with. Knows nothing of tasks and training."""

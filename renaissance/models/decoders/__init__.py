@@ -1,0 +1,1 @@
+"""Text decoders: our own, those of Hugging Face, and how they write."""

@@ -1,0 +1,55 @@
+"""From settings to a text decoder: our own, or a language model of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from renaissance.data.text.processor import TextProcessor
+from renaissance.models.decoders.interface import Decoder
+from renaissance.models.decoders.pretrained import build_pretrained_decoder
+from renaissance.models.decoders.transformer import TextDecoder
+from renaissance.models.pretrained.sources import EncoderRequest
+from renaissance.settings import Settings
+
+
+def build_decoder(
+    settings: Settings,
+    text: TextProcessor,
+    context_sizes: Mapping[str, int],
+    config: dict[str, Any] | None,
+    notes: list[str],
+) -> Decoder:
+    """The decoder that the settings describe.
+
+    Args:
+        settings: a checked configuration.
+        text: the run's tokenizer.
+        context_sizes: the width of each kind of features that it attends to, by name.
+        config: the Hugging Face configuration that a checkpoint brought along. Nothing is fetched then, and the weights
+            are random until the checkpoint's are loaded.
+        notes: what the user should know is added here.
+
+    Raises:
+        UserError: it cannot be had, or cannot be a decoder, or knows other tokens than this run's.
+    """
+    if settings.decoder is None:
+        return TextDecoder(settings.decoder_dimensions(), text.vocab_size, settings.max_text_len, context_sizes)
+    request = EncoderRequest(
+        name=settings.decoder,
+        setting="decoder",
+        random_setting="random_init_decoder",
+        random=settings.random_init_decoder,
+        config=config,
+        frozen=settings.freeze_decoder and not settings.freeze_random,
+    )
+    if config is None and not request.random:
+        text.check_same(request.name, request.setting)
+    return build_pretrained_decoder(
+        request,
+        context_sizes,
+        vocab_size=text.vocab_size,
+        pad_id=text.pad_id,
+        max_text_len=settings.max_text_len,
+        notes=notes,
+    )

@@ -1,0 +1,1 @@
+"""What all models are made of: heads, positions, dropout, and how weights begin."""

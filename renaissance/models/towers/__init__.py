@@ -1,0 +1,1 @@
+"""Encoders of one modality, and the transformer that reads two."""

@@ -1,0 +1,1 @@
+"""Settings that cannot go together, and what each command needs of them."""

@@ -1,0 +1,139 @@
+"""What a command needs of the settings: files that are there, something to train, a place to export to.
+
+Each check is a function of the settings that yields faults, a line each (see `together.py`, which runs them).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from renaissance.settings.discovery import suggestion
+from renaissance.settings.schema import Settings
+from renaissance.settings.text_encoders import text_encoder_names
+
+Check = Callable[[Settings], Iterator[str]]
+
+
+def loads_a_checkpoint(settings: Settings) -> bool:
+    """Whether a checkpoint is loaded, which may bring encoders, a decoder and the vocabulary along."""
+    return bool(settings.load_path or settings.load_modules or settings.resume_from)
+
+
+def _files(settings: Settings) -> Iterator[str]:
+    """`load_path`, `resume_from` and those of `load_modules` are checkpoint files that are there."""
+    files = {"load_path": settings.load_path, "resume_from": settings.resume_from}
+    files |= {f"load_modules.{part}": path for part, path in settings.load_modules.items()}
+    for name, given in files.items():
+        if not given or (name == "resume_from" and given == "auto"):
+            continue
+        path = Path(given)
+        if path.is_dir():
+            found = sorted(str(file) for file in [*path.glob("*.ckpt"), *path.glob("checkpoints/*.ckpt")])
+            yield f"{name}={given!r} is a folder; give the checkpoint file" + (
+                f": {' or '.join(found)}" if found else ", which a run writes under checkpoints/"
+            )
+        elif not path.is_file():
+            yield f"{name}={given!r}: there is no such file"
+
+
+def _folders(settings: Settings) -> Iterator[str]:
+    """Where an encoder, a tokenizer or a vocabulary is given as a path, it is there."""
+    if settings.vocab_file is not None and not loads_a_checkpoint(settings) and not Path(settings.vocab_file).is_file():
+        yield f"vocab_file={settings.vocab_file!r}: there is no such file"
+    for name in ("encoder", "image_encoder", "text_encoder", "decoder", "tokenizer"):
+        for given in text_encoder_names(getattr(settings, name) or []):
+            if re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
+                yield f"{name}={given!r}: there is no such folder"
+
+
+def _manual_inputs(settings: Settings) -> Iterator[str]:
+    for given in settings.manual_inputs:
+        if not Path(given["image"]).is_file():
+            yield f"manual_inputs: there is no file {given['image']!r}"
+
+
+def _something_to_train(settings: Settings) -> Iterator[str]:
+    if not settings.active_tasks():
+        yield (
+            "loss_names: no task is on; take a named configuration, such as `python run.py with quickstart` "
+            "(`python run.py print_named_configs` lists them), or give a task a weight, such as "
+            f"loss_names.mlm=1 (tasks: {', '.join(settings.loss_names)})"
+        )
+
+
+def _test_needs_weights(settings: Settings) -> Iterator[str]:
+    if settings.test_only and not settings.load_path:
+        yield "test_only=True needs load_path, the checkpoint to be tested"
+    if settings.test_only and settings.resume_from is not None:
+        yield "test_only=True and resume_from cannot both be given: a test goes on with no run; name its load_path"
+
+
+def _one_start(settings: Settings) -> Iterator[str]:
+    if settings.load_path and settings.resume_from not in (None, "auto"):
+        yield (
+            "load_path and resume_from cannot both be given: load_path starts a new run from a checkpoint's weights, "
+            "resume_from continues a run that was stopped"
+        )
+    if settings.load_modules and settings.resume_from not in (None, "auto"):
+        yield (
+            "load_modules and resume_from cannot both be given: load_modules starts a new run from parts of "
+            "checkpoints, resume_from continues a run that was stopped"
+        )
+    if settings.load_modules and settings.load_path:
+        yield (
+            "load_modules and load_path cannot both be given: load_path takes the whole model of one checkpoint, "
+            "load_modules one part each from several"
+        )
+
+
+def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
+    from renaissance.data.sets import data_sets  # here, since only `prepare` needs them, and they take time
+
+    known = data_sets()
+    if settings.dataset is None:
+        yield f"dataset: say what to prepare, such as dataset=coco (data sets: {', '.join(known)})"
+    elif settings.dataset not in known:
+        near = suggestion(settings.dataset, known)
+        yield f"dataset={settings.dataset!r}: there is no such data set{near} (data sets: {', '.join(known)})"
+    elif settings.raw_root is None and not known[settings.dataset].draws_itself:
+        yield f"raw_root: say where the raw files of {settings.dataset} lie, such as raw_root=/data/{settings.dataset}"
+
+
+def _runs_to_compare(settings: Settings) -> Iterator[str]:
+    if settings.runs is None:
+        yield """runs: say which runs to compare, such as 'runs=["result/mlm/1", "result/mlm/2"]'"""
+        return
+    seen: set[Path] = set()
+    for given in settings.runs:
+        path = Path(given)
+        if not path.is_dir():
+            yield f"runs: {given!r}: there is no such folder"
+        elif not (path / "config.json").is_file() or not (path / "metrics.csv").is_file():
+            yield f"runs: {given!r} is no run's folder (it lacks config.json or metrics.csv), such as result/mlm/1 is"
+        elif path.resolve() in seen:
+            yield f"runs: {given!r} is named twice"
+        seen.add(path.resolve())
+
+
+def _export_from_and_to(settings: Settings) -> Iterator[str]:
+    if not settings.load_path:
+        yield "load_path: say which checkpoint to export, such as load_path=result/mlm_itm/1/checkpoints/best.ckpt"
+    if settings.export_dir is None:
+        yield "export_dir: say where the folders go, such as export_dir=exported"
+    elif Path(settings.export_dir).is_file():
+        yield f"export_dir={settings.export_dir!r}: is a file; give a folder that is not there yet"
+    elif Path(settings.export_dir).is_dir() and any(Path(settings.export_dir).iterdir()):
+        yield f"export_dir={settings.export_dir!r}: is not empty, and nothing is overwritten; give a new folder"
+
+
+FILES: list[Check] = [_files, _folders, _manual_inputs]
+STARTING: list[Check] = [_test_needs_weights, _one_start]
+FOR_COMMAND: dict[str, list[Check]] = {
+    "train": [_something_to_train, *STARTING],
+    "resume": STARTING,
+    "prepare": [_data_set_to_prepare],
+    "compare": [_runs_to_compare],
+    "export": [_export_from_and_to],
+}

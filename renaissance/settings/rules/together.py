@@ -1,0 +1,198 @@
+"""Settings that cannot go together, those of texts among them (`texts.py`).
+
+With a command, also what that needs of them (`commands.py`).
+
+Each check is a function of the settings that yields faults, a line each. Where a value that a check reads is itself
+at fault, that check is left out (the attribute is not there), and the others still run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from renaissance.settings.discovery import monitored_fault, task_attribute, task_reads
+from renaissance.settings.rules.commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
+from renaissance.settings.rules.texts import TEXT, no_inner_width
+from renaissance.settings.schema import Settings
+
+GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
+
+Command = Literal["train", "resume", "prepare", "compare", "export", "print"]
+
+
+def faults_together(settings: Settings, command: Command | None) -> list[str]:
+    """All faults of the settings taken together; attributes that are at fault themselves may be missing.
+
+    A resumed run's settings are its own, so only with those are the command line's checked together.
+    """
+    if command == "train" and getattr(settings, "resume_from", None) is not None:
+        command = "resume"
+    checks = [] if command == "resume" else list(ALWAYS)
+    if command in ("train", "resume", "export", "print"):
+        checks += FILES
+    checks += FOR_COMMAND.get(command or "", [])
+    faults: list[str] = []
+    for check in checks:
+        try:
+            faults += check(settings)
+        except AttributeError:
+            if len(settings.model_fields_set) == len(Settings.model_fields):
+                raise
+    return faults
+
+
+def _manual_needs_random(manual: str, random: str) -> Check:
+    def check(settings: Settings) -> Iterator[str]:
+        if getattr(settings, manual) and not getattr(settings, random):
+            yield f"{manual}=True needs {random}=True: pretrained weights bring their own dimensions"
+
+    return check
+
+
+def _heads_divide(width: str, heads: str) -> Check:
+    def check(settings: Settings) -> Iterator[str]:
+        if getattr(settings, width) % getattr(settings, heads):
+            yield (
+                f"{width}={getattr(settings, width)} is not divisible by {heads}={getattr(settings, heads)}: "
+                "every attention head takes an equal share of the width"
+            )
+
+    return check
+
+
+def _inner_width(width: str, ratio: str) -> Check:
+    def check(settings: Settings) -> Iterator[str]:
+        yield from no_inner_width(width, getattr(settings, width), ratio, getattr(settings, ratio))
+
+    return check
+
+
+def _image_size(settings: Settings) -> Iterator[str]:
+    patch, source = settings.patch_size, "patch_size"
+    if patch is None and not settings.load_path and not settings.load_modules:
+        name = "encoder" if settings.model_type == "one-tower" else "image_encoder"
+        found = re.search(r"patch(\d+)|dino-vit[a-z](\d+)", getattr(settings, name))
+        if found:
+            patch, source = int(found[1] or found[2]), f"the patch size of {name}"
+    if patch and settings.image_size % patch:
+        yield f"image_size={settings.image_size} is not divisible by {source}, {patch}"
+
+
+def _decoder(settings: Settings) -> Iterator[str]:
+    if settings.random_init_decoder and settings.decoder is None and not loads_a_checkpoint(settings):
+        yield "random_init_decoder=True needs a decoder, such as gpt2: our own begins at random anyway"
+
+
+def _false_pairs(settings: Settings) -> Iterator[str]:
+    if settings.loss_names.get("itm") and settings.draw_false_image + settings.draw_false_text < 1:
+        yield "draw_false_image + draw_false_text must be at least 1 for itm: without false pairs it learns nothing"
+
+
+def _partners(settings: Settings) -> Iterator[str]:
+    """What pairs the examples of a batch needs two of them."""
+    if settings.test_only or settings.per_gpu_batchsize > 1:
+        return
+    if settings.loss_names.get("itm") and settings.itm_false_from == "batch":
+        yield (
+            "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset"
+        )
+    if settings.mixing_alpha:
+        yield (
+            f"per_gpu_batchsize=1 leaves mixing_alpha={settings.mixing_alpha} nothing in the batch to mix an example "
+            "with: take at least 2, or mixing_alpha=0"
+        )
+
+
+def _image_only(settings: Settings) -> Iterator[str]:
+    reading = [task for task in settings.active_tasks() if "text" in task_reads(task)]
+    if settings.image_only and reading:
+        yield f"image_only=True leaves the text out, which {', '.join(reading)} cannot do without"
+
+
+def _mixable(settings: Settings) -> Iterator[str]:
+    if not settings.mixing_alpha:
+        return
+    others = [task for task in settings.active_tasks() if not task_attribute(task, "mixable")]
+    if others:
+        yield (
+            f"mixing_alpha={settings.mixing_alpha} mixes two examples and what they are to be classified as; "
+            f"{', '.join(others)} cannot be mixed, for the targets are no classes that could be shares of two "
+            "examples. Take mixing_alpha=0."
+        )
+
+
+def _own_images(settings: Settings) -> Iterator[str]:
+    tasks = settings.active_tasks()
+    if settings.manual_inputs and tasks and not any(task_attribute(task, "writes") for task in tasks):
+        yield f"manual_inputs: {', '.join(tasks)} writes no captions, so nothing would be made of your images"
+
+
+def _modality_dropout(settings: Settings) -> Iterator[str]:
+    rates = {name: getattr(settings, name) for name in ("text_modality_dropout", "image_modality_dropout")}
+    one_sided = [task for task in settings.active_tasks() if len(task_reads(task)) < 2]
+    for name, rate in rates.items():
+        if rate and one_sided:
+            yield f"{name}={rate} leaves {', '.join(one_sided)} nothing: it has one modality. Take {name}=0"
+    if sum(rates.values()) > 1:
+        yield (
+            f"text_modality_dropout={rates['text_modality_dropout']} and image_modality_dropout="
+            f"{rates['image_modality_dropout']} are more than 1 together, and no example loses both"
+        )
+
+
+def _generated_length(settings: Settings) -> Iterator[str]:
+    longest = settings.max_generated_tokens
+    if longest is not None and longest > settings.max_text_len:
+        yield (
+            f"max_generated_tokens={longest} is more than max_text_len={settings.max_text_len}, the longest text that "
+            "the decoder knows"
+        )
+
+
+def _monitor(settings: Settings) -> Iterator[str]:
+    if settings.monitor is None or not settings.active_tasks():
+        return
+    fault = monitored_fault(settings.monitor, settings.active_tasks())
+    if fault:
+        yield f"monitor={settings.monitor!r}: {fault}"
+    elif settings.monitor.startswith(GENERATED) and not settings.caption_metric_images:
+        yield f"monitor={settings.monitor!r} is of generated captions, and caption_metric_images=0 generates none"
+
+
+def _length(settings: Settings) -> Iterator[str]:
+    if settings.max_epoch is None and settings.max_steps is None:
+        yield "max_epoch and max_steps are both None: one of them must say when training ends"
+
+
+def _end_of_decay(settings: Settings) -> Iterator[str]:
+    if settings.end_lr > settings.learning_rate:
+        yield f"end_lr={settings.end_lr} is above learning_rate={settings.learning_rate}"
+
+
+ALWAYS: list[Check] = [
+    _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
+    _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
+    _heads_divide("hidden_size", "num_heads"),
+    _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
+    _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
+    _heads_divide("decoder_hidden_size", "decoder_num_heads"),
+    _inner_width("hidden_size", "mlp_ratio"),
+    _inner_width("image_encoder_hidden_size", "image_encoder_mlp_ratio"),
+    _inner_width("cross_layer_hidden_size", "cross_layer_mlp_ratio"),
+    _inner_width("decoder_hidden_size", "decoder_mlp_ratio"),
+    _image_size,
+    _decoder,
+    _false_pairs,
+    _partners,
+    _image_only,
+    _mixable,
+    _modality_dropout,
+    _own_images,
+    _generated_length,
+    _monitor,
+    _length,
+    _end_of_decay,
+    *TEXT,
+]

@@ -1,0 +1,1 @@
+"""Metrics of whole texts, as the published ones are computed."""
