@@ -26,7 +26,7 @@ from transformers import DeiTConfig, DeiTModel
 from benchmarks.timing import machine, measured_device, summarise
 from config import ex
 from renaissance.data.batches.batch import Batch, Tokens
-from renaissance.data.batches.loader import ExtraDrawer
+from renaissance.data.batches.loader import Fetch
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
@@ -80,11 +80,11 @@ def make_batch(size: int, settings: Settings, text: TextProcessor, device: torch
         pixels=torch.randint(0, 256, (size, 3, 224, 224), dtype=torch.uint8, generator=generator),
         tokens=Tokens(ids, mask, words),
     )
-    drawer = cast(ExtraDrawer, SimpleNamespace(source=SimpleNamespace(belongs=lambda text, image: text == image)))
+    drawer = cast(Fetch, SimpleNamespace(source=SimpleNamespace(belongs=lambda text, image: text == image)))
     for name in settings.active_tasks():
         draw = load_task(name).draw(settings, text, training=True)
         assert draw is not None
-        batch.drawn[name] = draw(batch, drawer, [np.random.default_rng([0, row]) for row in range(size)])
+        batch.collated[name] = draw(batch, drawer, [np.random.default_rng([0, row]) for row in range(size)])
     return batch.to(device)
 
 

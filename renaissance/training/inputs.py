@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from renaissance.data.examples.schema import DataNeeds, Split
+from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.examples.source import ExampleSource, open_split
 from renaissance.data.tables.find import has_split, tables_lie_there
 from renaissance.data.tables.parameters import remarks_on_tables
@@ -71,7 +71,7 @@ def _tested(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource]:
 def _trained_on(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource]:
     """The training split, which has to be there, and the others where they are."""
     sources = {"train": open_split(settings, needs, "train")}
-    splits: tuple[Split, ...] = ("val", "test")
+    splits: tuple[str, ...] = ("val", "test")
     for split in splits:
         if has_split(settings, needs.kind, split):
             sources[split] = open_split(settings, needs, split)
@@ -80,7 +80,7 @@ def _trained_on(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource
 
 def _describes_own_images_alone(settings: Settings, needs: DataNeeds) -> bool:
     """Whether a test has `manual_inputs` to describe and no tables; then it needs none, and none is drawn for it."""
-    splits: tuple[Split, ...] = ("test", "val")
+    splits: tuple[str, ...] = ("test", "val")
     return bool(settings.manual_inputs) and not any(tables_lie_there(settings, needs.kind, split) for split in splits)
 
 

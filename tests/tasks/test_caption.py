@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.loader import make_train_loader
-from renaissance.data.examples.source import open_split
+from renaissance.data.examples.tables import open_split
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.streams import stream
@@ -78,7 +78,7 @@ def make(make_settings, data_root):
         draw = Caption.draw(settings, text, training=True)
         loader = make_train_loader(
             source, batch_size=EXAMPLES, total_batches=20, image_transform=transform, text=text,
-            draws={"caption": draw} if draw else {}, seed=3, num_workers=0,
+            collates={"caption": draw} if draw else {}, seed=3, num_workers=0,
         )  # fmt: skip
         return model, task, loader, images
 

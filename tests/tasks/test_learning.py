@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from renaissance.data.batches.loader import make_train_loader
-from renaissance.data.examples.source import open_split
+from renaissance.data.examples.tables import open_split
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.text.processor import TextProcessor
@@ -48,7 +48,7 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
         total_batches=1,
         image_transform=ImageTransform.of_settings(settings, statistics, training=True, captioned=True),
         text=text,
-        draws={name: draw} if draw else {},
+        collates={name: draw} if draw else {},
         seed=3,
         num_workers=0,
     )
