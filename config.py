@@ -23,7 +23,7 @@ warnings.filterwarnings("ignore", message="pkg_resources is deprecated", categor
 from sacred import SETTINGS, Experiment  # noqa: E402  (after the filter above)
 from sacred.config.config_scope import ConfigScope  # noqa: E402
 
-from renaissance.tasks import task_names  # noqa: E402
+from renaissance.tasks.registry import task_names  # noqa: E402
 from renaissance.tracking.observers import last_states  # noqa: E402
 
 # Observers get a copy of what Python prints. Sacred's default ("fd") puts `tee` processes on the file descriptors:

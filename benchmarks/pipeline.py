@@ -37,6 +37,7 @@ from renaissance.data.preparing.captions import CAPTION_SCHEMA
 from renaissance.data.tables.writer import TableWriter
 from renaissance.data.text.processor import TextProcessor
 from renaissance.data.text.vocabulary_building import build_vocabulary
+from renaissance.tasks.behaviours.masked_language_modelling import MlmDraw
 
 SIZE = (640, 480)
 SIDE = 224

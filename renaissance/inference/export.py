@@ -29,7 +29,7 @@ from renaissance.models.pretrained.sources import attention_of, config_from_dict
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.models.weights import load_weights
 from renaissance.settings import Settings, check_settings
-from renaissance.tasks import joined_sides
+from renaissance.tasks.behaviours import joined_sides
 from renaissance.text_table import text_table
 
 PIXELS = """The image processor's pixels are those of training on transformers' Pillow backend, which it takes where

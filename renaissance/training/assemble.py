@@ -28,8 +28,10 @@ from renaissance.models.build import build_model
 from renaissance.models.interface import Sides, VisionLanguageEncoder
 from renaissance.models.weights import LoadReport, load_weights
 from renaissance.settings import Settings
-from renaissance.tasks import joined_sides, load_task
+from renaissance.tasks.behaviours import joined_sides, load_behaviour
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
+from renaissance.tasks.declaration import TaskDeclaration
+from renaissance.tasks.registry import declaration_of
 from renaissance.training.classes import heads_of_other_classes, number_classes
 from renaissance.training.devices import resolve_devices, say
 from renaissance.training.footprint import check_fits
@@ -91,10 +93,10 @@ def assemble(
     Raises:
         UserError: if data are missing, tasks read different data, or the checkpoint does not fit.
     """
-    kinds = {name: load_task(name) for name in settings.active_tasks()}
-    needs = joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
+    declarations = {name: declaration_of(name) for name in settings.active_tasks()}
+    needs = joined_needs({name: declaration.needs for name, declaration in declarations.items()}, settings)
     if settings.test_only and checkpoint is not None:
-        _check_has_heads(checkpoint, list(kinds))
+        _check_has_heads(checkpoint, list(declarations))
     donors = [Donor(checkpoint)] if checkpoint is not None else []
     donors += [Donor(source, part) for part, source in modules.items()]
     inherited = inherit(settings, chosen, donors, strict=strict, sides=joined_sides(settings))
@@ -104,8 +106,8 @@ def assemble(
     sides = joined_sides(settings)  # a decoder that a checkpoint brings may read texts, or not
     sources = open_sources(settings, needs, chosen)
     text = text_processor(settings, needs, sources, inherited.text)
-    label_names = number_classes(sources, list(kinds), donors, bound=settings.test_only or resumed)
-    plans = _Plans(kinds, sides, text, _with_vocabulary(inherited, text), label_names)
+    label_names = number_classes(sources, list(declarations), donors, bound=settings.test_only or resumed)
+    plans = _Plans(declarations, sides, text, _with_vocabulary(inherited, text), label_names)
     memory = memory_of(resolve_devices(settings).accelerator)
     check_fits(settings, max(len(source) for source in sources.values()), memory, plans.build)
     torch.manual_seed(settings.seed)
@@ -141,14 +143,14 @@ class _Plans:
     """What model and tasks are built from, beside the settings.
 
     Attributes:
-        kinds: the active tasks' classes by name.
+        declarations: the active tasks by name.
         sides: what of a model they use.
         text: the tokenizer; None where no task reads text.
         configs: the configurations of encoders and decoder that come from checkpoints, by part.
         label_names: the classes of each task whose data have classes.
     """
 
-    kinds: dict[str, type[Task]]
+    declarations: dict[str, TaskDeclaration]
     sides: Sides
     text: TextProcessor | None
     configs: dict[str, Any]
@@ -166,8 +168,10 @@ class _Plans:
             encoder_configs=self.configs,
         )
         tasks = {
-            name: kind(TaskContext(settings, model, self.text, self.label_names.get(name), self.configs))
-            for name, kind in self.kinds.items()
+            name: load_behaviour(declaration)(
+                TaskContext(declaration, settings, model, self.text, self.label_names.get(name), self.configs)
+            )
+            for name, declaration in self.declarations.items()
         }
         return model, tasks
 

@@ -23,9 +23,9 @@ from renaissance.tracking.summary import (
     best_values,
     final_values,
     parts_table,
-    peak_memory_bytes,
     results_table,
 )
+from renaissance.training.memory import peak_memory_bytes
 from renaissance.training.optimizer import learning_rate_of
 from renaissance.training.plan import Plan
 from renaissance.training.resuming import Resumption, new_learning_rate

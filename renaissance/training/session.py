@@ -92,7 +92,7 @@ class Session:
         self.assembly = assembly
         self.devices = devices
         self.folder = folder
-        self.monitor = Monitor.of_settings(settings, assembly.tasks)
+        self.monitor = Monitor.of_settings(settings)
         self.remarks: list[str] = []
         if resumed is not None and resumed.monitor != self.monitor.name:  # of a version that went by another
             self.remarks.append(f"the best so far was not told by {self.monitor.name}: it is looked for anew from here")

@@ -1,7 +1,7 @@
 """The images of a split as a whole, for tasks that generate: what is made of an image cannot be averaged by batches.
 
 In: the split's examples, and how its images reach the model. Out: chosen images as normalised pixels, with their
-texts and with random numbers of their own; and what such a task shows of them on a sample sheet.
+texts and with random numbers of their own; and the user's own images.
 """
 
 from __future__ import annotations
@@ -28,25 +28,6 @@ from renaissance.stop_signals import STOP
 Item = TypeVar("Item")
 MAX_BYTES = 100_000_000  # of a user's image file
 SHOWN_PIXELS = 256  # of the longer side of an image on a sheet
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What a model wrote for an image.
-
-    Attributes:
-        picture: the image.
-        source: where it comes from.
-        prefix: what the text was to begin with.
-        generated: the text, the prefix included.
-        references: what people wrote; empty where nobody did.
-    """
-
-    picture: Image.Image
-    source: str
-    prefix: str
-    generated: str
-    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""What a task is: the data it reads, the random choices it makes, its head, its loss and its metrics."""
+"""How a task behaves: the random choices it makes, its head, its loss and its metrics' values.
+
+What it reads and reports is declared beforehand (`tasks/declaration.py`).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,8 +18,10 @@ from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
-from renaissance.tasks.common.split import Sample, SplitImages
+from renaissance.tasks.common.sample import Sample
+from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
+from renaissance.tasks.declaration import TaskDeclaration
 
 HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
@@ -26,6 +31,7 @@ class TaskContext:
     """What a task is built from.
 
     Attributes:
+        declaration: what is known of it beforehand.
         settings: the run's settings.
         model: the encoder it works on.
         text: the tokenizer; None where no active task reads text.
@@ -33,6 +39,7 @@ class TaskContext:
         encoder_configs: what checkpoints say of the Hugging Face models among a task's own parts, by part.
     """
 
+    declaration: TaskDeclaration
     settings: Settings
     model: VisionLanguageEncoder
     text: TextProcessor | None
@@ -66,28 +73,26 @@ class Task(nn.Module, ABC):
     """A task: a head on a vision-language encoder with a loss and metrics.
 
     Attributes:
+        declaration: what is known of it beforehand; a behaviour may serve several tasks.
+        label_names: the names of the classes in the data; None where the data has none.
         notes: what building did that the user should know, one line each.
-
-    Class attributes:
-        name: its name in `loss_names`, and its file's.
-        needs: what it reads.
-        metrics: what it reports of a validation, by name.
-        monitor: the one of these that tells the best checkpoint of a run on this task alone.
-        writes: whether it has the text decoder.
-        mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
     """
-
-    name: ClassVar[str]
-    needs: ClassVar[DataNeeds]
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
-    monitor: ClassVar[str] = "accuracy"
-    writes: ClassVar[bool] = False
-    mixable: ClassVar[bool] = False
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()
+        self.declaration = context.declaration
         self.label_names = context.label_names
         self.notes: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """Its name in `loss_names`."""
+        return self.declaration.name
+
+    @property
+    def needs(self) -> DataNeeds:
+        """What it reads of each example."""
+        return self.declaration.needs
 
     @classmethod
     def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
@@ -101,9 +106,15 @@ class Task(nn.Module, ABC):
         return None
 
     @classmethod
-    def sides(cls, settings: Settings) -> Sides:
-        """What of a model it uses: the sides that it reads, and the fuser where these are both."""
-        return Sides(text=cls.needs.text, image=cls.needs.image, fused=cls.needs.text and cls.needs.image)
+    def sides(cls, declaration: TaskDeclaration, settings: Settings) -> Sides:
+        """What of a model it uses: the sides that it reads, and the fuser where these are both.
+
+        Args:
+            declaration: the task that is to behave like this.
+            settings: the run's settings.
+        """
+        needs = declaration.needs
+        return Sides(text=needs.text, image=needs.image, fused=needs.text and needs.image)
 
     def items(self, batch: Batch) -> int:
         """How many items (N) its loss is over in a batch: the examples, where it does not say otherwise."""

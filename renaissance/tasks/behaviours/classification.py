@@ -14,8 +14,6 @@ from renaissance.tasks.common.task import Outcome, Task, TaskContext
 class ClassificationTask(Task):
     """Cross-entropy over C classes on the pooled features of the modalities that `needs` names."""
 
-    mixable = True
-
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         if context.label_names is None:
