@@ -68,6 +68,7 @@ def defaults() -> None:
     data_root = "data/arrow"  # where Arrow tables lie
     datasets = ["coco", "vg"]  # which data sets to join: coco, vg, scenes, cifar10, imdb, or a prepared folder's name
     loss_names = _loss_names({})  # weight of each task's loss; 0 is off
+    step_shares = None  # of tasks that read different data, each data's share of the steps, such as caption; 1 each
     load_path = ""  # .ckpt file whose weights fine-tuning or testing starts from
     load_modules = None  # .ckpt file for each part of the model that comes from another one, such as text_encoder
     freeze_random = False  # allow frozen parts whose weights begin at random, as a baseline

@@ -37,7 +37,7 @@ from renaissance.data.preparing.captions import CAPTION_SCHEMA
 from renaissance.data.tables.writer import TableWriter
 from renaissance.data.text.processor import TextProcessor
 from renaissance.data.text.vocabulary_building import build_vocabulary
-from renaissance.tasks.behaviours.masked_language_modelling import MlmDraw
+from renaissance.tasks.behaviours.masked_language_modelling import MaskWords
 
 SIZE = (640, 480)
 SIDE = 224
@@ -78,7 +78,7 @@ def measure(files: Sequence[bytes], source: TableExamples, repeats: int) -> dict
     """Examples a second of each way, in turns."""
     text = TextProcessor(build_vocabulary(source.texts, None), max_text_len=40)
     words = np.setdiff1d(np.arange(text.vocab_size), np.fromiter(text.special_ids, np.int64))
-    mask = MlmDraw(probability=0.15, whole_words=True, mask_id=text.mask_id, random_ids=words)
+    mask = MaskWords(probability=0.15, whole_words=True, mask_id=text.mask_id, random_ids=words)
     transform = ImageTransform(["imagenet"], SIDE, ImageStatistics.of_key("imagenet"))
 
     def load(workers: int) -> float:

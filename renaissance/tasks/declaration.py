@@ -48,6 +48,7 @@ class TaskDeclaration:
         metrics: what it reports of a validation.
         monitor: the name of the metric that tells the best checkpoint of a run on this task alone.
         writes: whether it has the text decoder.
+        predicts: whether it answers each example, so that a test leaves a file of predictions.
         mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
 
     Raises:
@@ -61,6 +62,7 @@ class TaskDeclaration:
     metrics: tuple[Metric, ...]
     monitor: str
     writes: bool = False
+    predicts: bool = False
     mixable: bool = False
 
     def __post_init__(self) -> None:

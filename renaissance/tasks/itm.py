@@ -5,12 +5,12 @@ Pretraining on captioned images; how false pairs are drawn is told in `behaviour
 Source: ViLT, Kim et al., 2021, https://arxiv.org/abs/2102.03334, section 3.2.
 """
 
-from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
 from renaissance.tasks.declaration import ACCURACY, LOSS, TaskDeclaration
 
 TASK = TaskDeclaration(
     name="itm",
-    needs=DataNeeds(kind="caption", image=True, text=True),
+    needs=DataNeeds(CAPTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.image_text_matching:ImageTextMatchingTask",
     metrics=(LOSS, ACCURACY),
     monitor="accuracy",

@@ -5,12 +5,12 @@ Pretraining on captioned images; how words are hidden is told in `behaviours/mas
 Source: BERT, Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1; with images ViLT, Kim et al., 2021.
 """
 
-from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
 from renaissance.tasks.declaration import ACCURACY, LOSS, TaskDeclaration
 
 TASK = TaskDeclaration(
     name="mlm",
-    needs=DataNeeds(kind="caption", image=True, text=True),
+    needs=DataNeeds(CAPTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.masked_language_modelling:MaskedLanguageModellingTask",
     metrics=(LOSS, ACCURACY),
     monitor="accuracy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from renaissance.tasks.common.split import SplitImages
 from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch, Tokens
@@ -16,7 +17,6 @@ from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.build import build_model
 from renaissance.tasks.behaviours.captioning import CaptioningTask, PrefixDraw, first_part, teacher_forcing
-from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
 from renaissance.tasks.registry import declaration_of

@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch, Tokens
-from renaissance.data.batches.loader import Draw, ExtraDrawer
+from renaissance.data.batches.collate import Collate
+from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.decoders.build import build_decoder
@@ -34,8 +35,9 @@ from renaissance.models.decoders.pretrained import PretrainedDecoder
 from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
 from renaissance.models.pretrained.sources import config_to_dict
 from renaissance.settings import Settings
+from renaissance.tasks.common.evaluation import MeanEvaluation, Split
+from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
 from renaissance.tasks.common.sample import Sample
-from renaissance.tasks.common.split import SplitImages, read_manual_inputs, shown
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
@@ -46,15 +48,15 @@ EMPTY_SHARE = 0.25  # of the captions: their prefix is empty, as it is when a wh
 
 
 @dataclass(frozen=True)
-class PrefixDraw:
+class CutPrefix:
     """Where each caption of a batch is cut."""
 
-    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, fetch: Fetch, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
         """Draw the cuts.
 
         Args:
             batch: B examples.
-            drawer: not used.
+            fetch: not used.
             streams: B generators, one an example.
 
         Returns:
@@ -106,8 +108,10 @@ class CaptioningTask(Task):
         return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=declaration.writes)
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
-        return PrefixDraw() if settings.caption_prefix_encoder else None
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate | None:
+        return CutPrefix() if settings.caption_prefix_encoder else None
 
     def parts(self) -> list[Part]:
         # Pretrained weights learn as slowly as those of pretrained encoders; with them frozen only new ones are left.
@@ -141,7 +145,7 @@ class CaptioningTask(Task):
 
     def _cut(self, batch: Batch) -> Tensor:
         """(B,) long, the tokens of each caption that are given, and not written."""
-        return batch.drawn[self.name]["cut"] if self.reads_prefix else torch.ones_like(batch.index)
+        return batch.collated[self.name]["cut"] if self.reads_prefix else torch.ones_like(batch.index)
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """Perplexity, of the mean negative log-likelihood: under label smoothing that is not the loss."""
@@ -164,21 +168,21 @@ class CaptioningTask(Task):
 
     @torch.no_grad()
     def write(
-        self, model: VisionLanguageEncoder, pixels: Tensor, streams: Sequence[np.random.Generator], prefix: str = ""
+        self, model: VisionLanguageEncoder, image: Features, streams: Sequence[np.random.Generator], prefix: str = ""
     ) -> list[str]:
         """Captions of images.
 
         Args:
             model: the encoder.
-            pixels: (B, 3, H, W) normalised.
+            image: (B, P, D) what it made of B images.
             streams: B generators for sampling.
             prefix: what every caption begins with; it is cut where it leaves no room for more.
         """
         start = self._start(prefix)
-        ids = torch.tensor([start] * len(pixels), device=pixels.device)
+        ids = torch.tensor([start] * len(image.hidden), device=image.hidden.device)
         tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
         prefix_features = model.encode_text(tokens) if self.reads_prefix else None
-        context = self._context(model, prefix_features, model.encode_image(pixels))
+        context = self._context(model, prefix_features, image)
         # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
         given = ids[:, -1:] if self.reads_prefix else ids
         choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))
@@ -198,32 +202,64 @@ class CaptioningTask(Task):
         kept = [number for number in ids.tolist() if number not in (self.start_id, self.end_id)]
         return [self.start_id, *kept][: self.settings.max_text_len - 1]
 
-    def evaluate(self, model: VisionLanguageEncoder, images: SplitImages) -> dict[str, float]:
-        """BLEU, ROUGE-L and CIDEr-D of generated captions; in a test of all images."""
-        most = None if images.split == "test" else self.settings.caption_metric_images
-        if not self.settings.caption_metric_images:
-            return {}
-        pairs: list[tuple[str, list[str]]] = []
-        for keys, pixels in images.batches(images.evenly(most), "captions"):
-            captions = self.write(model, pixels, [images.stream(key, "caption") for key in keys])
-            pairs += [(caption, images.texts(key)) for caption, key in zip(captions, keys, strict=True)]
-        everything = images.gathered(pairs)
-        return caption_metrics([caption for caption, _ in everything], [texts for _, texts in everything])
+    def evaluation(self, split: Split) -> CaptionEvaluation:
+        return CaptionEvaluation(self, split)
 
-    def samples(self, model: VisionLanguageEncoder, images: SplitImages) -> list[Sample]:
+    @torch.no_grad()
+    def samples(self, model: VisionLanguageEncoder, pictures: SplitPictures) -> list[Sample]:
         """Images of the split and the user's own, with their captions."""
         samples = []
-        for keys, pixels in images.batches(images.evenly(self.settings.num_samples), "samples", share=False):
-            captions = self.write(model, pixels, [images.stream(key, "caption") for key in keys])
+        for rows, pixels in pictures.batches(self.settings.num_samples, "samples"):
+            streams = [pictures.stream(row, "caption") for row in rows]
             samples += [
-                Sample(images.picture(key), images.where(key), "", caption, tuple(images.texts(key)))
-                for key, caption in zip(keys, captions, strict=True)
+                Sample(pictures.picture(row), pictures.where(row), "", caption, tuple(pictures.texts(row)))
+                for row, caption in zip(rows, self.write(model, model.encode_image(pixels), streams), strict=True)
             ]
         for number, given in enumerate(self.manual):
-            pixels = images.pixels([given.data], [str(given.path)])
-            (caption,) = self.write(model, pixels, [images.stream(number, "manual caption")], given.prefix)
+            image = model.encode_image(pictures.pixels([given.data], [str(given.path)]))
+            (caption,) = self.write(model, image, [pictures.stream(number, "manual caption")], given.prefix)
             samples.append(Sample(shown(given.data, str(given.path)), str(given.path), given.prefix, caption))
         return samples
+
+
+class CaptionEvaluation(MeanEvaluation):
+    """Means over tokens; and BLEU, ROUGE-L and CIDEr-D of captions written for images, in a test for all of them.
+
+    Args:
+        task: what is judged.
+        split: on what.
+    """
+
+    def __init__(self, task: CaptioningTask, split: Split) -> None:
+        super().__init__(task, split)
+        self.task: CaptioningTask = task
+        wanted = task.settings.caption_metric_images
+        most = 1 if split.brief else None if split.tested and wanted else wanted
+        self._rows_described = frozenset(evenly(split.examples, most) if wanted else ())
+        self._written: list[tuple[str, list[str]]] = []
+
+    def update(self, step: Step, outcome: Outcome) -> None:
+        super().update(step, outcome)
+        examples, index = self.split.examples, step.batch.index.tolist()
+        rows = [examples.row_of(number) for number in index]
+        chosen = [
+            place
+            for place, (number, row) in enumerate(zip(index, rows, strict=True))
+            if row in self._rows_described and examples.of_row(row).start == number  # once for all its captions
+        ]
+        if not chosen:
+            return
+        image = step.image.select(torch.tensor(chosen, device=step.image.hidden.device))
+        captions = self.task.write(step.model, image, [self.split.stream(rows[place], "caption") for place in chosen])
+        for place, caption in zip(chosen, captions, strict=True):
+            references = [examples.value(own, "text") for own in examples.of_row(rows[place])]
+            self._written.append((caption, references))
+
+    def compute(self) -> dict[str, float]:
+        written = self.split.gathered(self._written)
+        if not written:
+            return super().compute()
+        return super().compute() | caption_metrics([caption for caption, _ in written], [texts for _, texts in written])
 
 
 def first_part(tokens: Tokens, cut: Tensor) -> Tokens:

@@ -22,18 +22,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.loader import Draw, ExtraDrawer
+from renaissance.data.batches.collate import Collate
+from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.belonging import belongs
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.layers.heads import PairHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.declaration import TaskDeclaration
 
 MOST_DRAWS = 50  # of examples of the data set, till one is a false partner
 
 
 @dataclass(frozen=True)
-class ItmDraw:
+class DrawPairs:
     """Which text and which image each pair of a batch consists of.
 
     Attributes:
@@ -46,12 +49,12 @@ class ItmDraw:
     false_text: int
     false_from: Literal["batch", "dataset"]
 
-    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, fetch: Fetch, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
         """Draw the pairs.
 
         Args:
             batch: B examples.
-            drawer: fetches further images and texts of the data set.
+            fetch: asks for further images and texts of the data set.
             streams: B generators, one an example.
 
         Returns:
@@ -65,7 +68,7 @@ class ItmDraw:
             if stream.random() * (1 + false) < 1:
                 continue
             swap_image = stream.random() * false < self.false_image
-            partner = self._partner(row, batch, drawer, stream, swap_image)
+            partner = self._partner(row, batch, fetch, stream, swap_image)
             if partner is None:
                 continue
             (image_row if swap_image else text_row)[row] = partner
@@ -76,29 +79,28 @@ class ItmDraw:
             "label": torch.from_numpy(label),
         }
 
-    def _partner(
-        self, row: int, batch: Batch, drawer: ExtraDrawer, stream: np.random.Generator, image: bool
-    ) -> int | None:
+    def _partner(self, row: int, batch: Batch, fetch: Fetch, stream: np.random.Generator, image: bool) -> int | None:
         """The row of a false partner for the text (or, for a false text, the image) of `row`; None where none is found.
 
         A batch in which all texts are of one image (captions may stand side by side) takes from the set.
         """
-        assert batch.image_key is not None
+        assert batch.row is not None
         index = batch.index.tolist()
         own = index[row]
 
         def is_false(other: int) -> bool:
-            return not (drawer.source.belongs(own, other) if image else drawer.source.belongs(other, own))
+            text, picture = (own, other) if image else (other, own)
+            return not belongs(fetch.examples, text, picture)
 
         if self.false_from == "batch":
-            others = np.flatnonzero(batch.image_key.numpy() != int(batch.image_key[row]))
+            others = np.flatnonzero(batch.row.numpy() != int(batch.row[row]))
             for place in stream.permutation(others).tolist():
                 if is_false(index[place]):
                     return int(place)
         for _ in range(MOST_DRAWS):
-            number = int(stream.integers(len(drawer.source)))
+            number = int(stream.integers(len(fetch.examples)))
             if is_false(number):
-                return drawer.add_image(number) if image else drawer.add_text(number)
+                return fetch.image(number) if image else fetch.text(number)
         return None
 
 
@@ -110,17 +112,19 @@ class ImageTextMatchingTask(Task):
         self.head = PairHead(context.model.pooled_size)
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw:
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate:
         false_from = settings.itm_false_from if training else "dataset"
-        return ItmDraw(settings.draw_false_image, settings.draw_false_text, false_from)
+        return DrawPairs(settings.draw_false_image, settings.draw_false_text, false_from)
 
     def forward(self, step: Step) -> Outcome:
-        drawn = step.batch.drawn[self.name]
+        pairs = step.batch.collated[self.name]
         fused = step.fuse(
-            step.texts.select(drawn["text_row"]),
-            step.images.select(drawn["image_row"]),
+            step.all_texts.select(pairs["text_row"]),
+            step.all_images.select(pairs["image_row"]),
             outputs=frozenset(("pooled",)),
         )
         logits = self.head(fused.pooled)  # (B, 2)
-        losses = F.cross_entropy(logits.float(), drawn["label"], reduction="none")
-        return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == drawn["label"]).float()})
+        losses = F.cross_entropy(logits.float(), pairs["label"], reduction="none")
+        return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == pairs["label"]).float()})

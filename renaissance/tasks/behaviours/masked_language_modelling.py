@@ -19,19 +19,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.loader import Draw, ExtraDrawer
+from renaissance.data.batches.collate import Collate
+from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import MlmHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.declaration import TaskDeclaration
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token
 
 
 @dataclass(frozen=True)
-class MlmDraw:
+class MaskWords:
     """Which tokens of a batch are hidden.
 
     Attributes:
@@ -46,37 +48,34 @@ class MlmDraw:
     mask_id: int
     random_ids: np.ndarray
 
-    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, fetch: Fetch, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
         """Draw the masks.
 
         Args:
             batch: B examples.
-            drawer: not used.
+            fetch: not used.
             streams: B generators, one an example.
 
         Returns:
-            "ids": (B, L) long, the tokens with some hidden; "row" and "column": (M,) long, where the M hidden
-            tokens lie; "target": (M,) long, what they were.
+            "row" and "column": (M,) long, where the M hidden tokens lie; "replacement": (M,) long, what stands there
+            instead; "target": (M,) long, what they were.
         """
         assert batch.tokens is not None
-        ids, words = batch.tokens.ids[: batch.examples].numpy().copy(), batch.tokens.words.numpy()
-        rows, columns = [], []
+        ids, words = batch.tokens.ids.numpy(), batch.tokens.words.numpy()
+        rows, columns, instead = [], [], []
         for row, stream in enumerate(streams):
             hidden = self._hidden(words[row], stream)
             fate = stream.random(len(hidden))
-            replacements = stream.choice(self.random_ids, size=len(hidden))
-            ids[row, hidden] = np.where(
-                fate < MASKED_SHARE,
-                self.mask_id,
-                np.where(fate < MASKED_SHARE + RANDOM_SHARE, replacements, ids[row, hidden]),
-            )
+            drawn = stream.choice(self.random_ids, size=len(hidden))
+            kept = np.where(fate < MASKED_SHARE + RANDOM_SHARE, drawn, ids[row, hidden])
+            instead.append(np.where(fate < MASKED_SHARE, self.mask_id, kept))
             rows.append(np.full(len(hidden), row))
             columns.append(hidden)
-        row_of, column_of = (torch.from_numpy(np.concatenate(positions)) for positions in (rows, columns))
+        row_of, column_of, replacement = (torch.from_numpy(np.concatenate(each)) for each in (rows, columns, instead))
         return {
-            "ids": torch.from_numpy(ids),
             "row": row_of,
             "column": column_of,
+            "replacement": replacement,
             "target": batch.tokens.ids[row_of, column_of],
         }
 
@@ -109,22 +108,25 @@ class MaskedLanguageModellingTask(Task):
         self.head = MlmHead(context.model.hidden_size, context.text.vocab_size)
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw:
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate:
         assert text is not None
         random_ids = np.setdiff1d(np.arange(text.vocab_size), np.fromiter(text.special_ids, dtype=np.int64))
-        return MlmDraw(settings.mlm_prob, settings.whole_word_masking, text.mask_id, random_ids)
+        return MaskWords(settings.mlm_prob, settings.whole_word_masking, text.mask_id, random_ids)
 
     def items(self, batch: Batch) -> int:
-        return len(batch.drawn[self.name]["target"])
+        return len(batch.collated[self.name]["target"])
 
     def forward(self, step: Step) -> Outcome:
-        drawn, tokens = step.batch.drawn[self.name], step.batch.tokens
+        hidden, tokens = step.batch.collated[self.name], step.batch.tokens
         assert tokens is not None
         rows = step.batch.examples
-        masked = tokens.map(lambda tensor: tensor[:rows]).with_ids(drawn["ids"])
+        ids = tokens.ids[:rows].index_put((hidden["row"], hidden["column"]), hidden["replacement"])
+        masked = tokens.map(lambda tensor: tensor[:rows]).with_ids(ids)
         fused = step.fuse(step.encode_text(masked), step.image, outputs=frozenset(("text",)))
         assert fused.text is not None
-        logits = self.head(fused.text[drawn["row"], drawn["column"]])  # (M, V)
-        losses = F.cross_entropy(logits.float(), drawn["target"], reduction="none")
-        correct = (logits.argmax(-1) == drawn["target"]).float()
+        logits = self.head(fused.text[hidden["row"], hidden["column"]])  # (M, V)
+        losses = F.cross_entropy(logits.float(), hidden["target"], reduction="none")
+        correct = (logits.argmax(-1) == hidden["target"]).float()
         return Outcome({"loss": losses, "accuracy": correct})

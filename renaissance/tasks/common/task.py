@@ -13,13 +13,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.loader import Draw
+from renaissance.data.batches.collate import Collate
 from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
+from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
+from renaissance.tasks.common.pictures import SplitPictures
 from renaissance.tasks.common.sample import Sample
-from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.declaration import TaskDeclaration
 
@@ -35,7 +36,7 @@ class TaskContext:
         settings: the run's settings.
         model: the encoder it works on.
         text: the tokenizer; None where no active task reads text.
-        label_names: the names of the classes in the data; None where the data has none.
+        class_names: the names of the classes in the data; None where the data has none.
         encoder_configs: what checkpoints say of the Hugging Face models among a task's own parts, by part.
     """
 
@@ -43,7 +44,7 @@ class TaskContext:
     settings: Settings
     model: VisionLanguageEncoder
     text: TextProcessor | None
-    label_names: list[str] | None
+    class_names: list[str] | None
     encoder_configs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -53,7 +54,8 @@ class Outcome:
 
     Attributes:
         values: per metric one value an item (N,), so that a mean over a whole split, or over an optimiser step,
-            weighs every item alike, however the items were batched. "loss" is always among them, and is minimised.
+            weighs every item alike, however the items were batched. "loss", which is minimised, is among them where
+            the examples have answers.
     """
 
     values: Mapping[str, Tensor]
@@ -74,14 +76,14 @@ class Task(nn.Module, ABC):
 
     Attributes:
         declaration: what is known of it beforehand; a behaviour may serve several tasks.
-        label_names: the names of the classes in the data; None where the data has none.
+        class_names: the names of the classes in the data; None where the data has none.
         notes: what building did that the user should know, one line each.
     """
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()
         self.declaration = context.declaration
-        self.label_names = context.label_names
+        self.class_names = context.class_names
         self.notes: list[str] = []
 
     @property
@@ -95,10 +97,13 @@ class Task(nn.Module, ABC):
         return self.declaration.needs
 
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
-        """The random choices that this task makes for a batch, made in the loader's processes; None if it has none.
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate | None:
+        """What the loader's processes read, draw and fetch for this task; None where it needs no more than its inputs.
 
         Args:
+            declaration: the task that behaves like this.
             settings: the run's settings.
             text: the tokenizer; None where no active task reads text.
             training: rather than validation or test, whose choices for an example must not depend on its batch.
@@ -115,6 +120,10 @@ class Task(nn.Module, ABC):
         """
         needs = declaration.needs
         return Sides(text=needs.text, image=needs.image, fused=needs.text and needs.image)
+
+    def takes(self, batch: Batch) -> bool:
+        """Whether a batch is of the examples that it reads."""
+        return batch.schema == self.needs.schema.name
 
     def items(self, batch: Batch) -> int:
         """How many items (N) its loss is over in a batch: the examples, where it does not say otherwise."""
@@ -136,10 +145,14 @@ class Task(nn.Module, ABC):
         """The metrics that are shown, by name, from the means of the steps' values."""
         return dict(means)
 
-    def evaluate(self, model: VisionLanguageEncoder, images: SplitImages) -> dict[str, float]:
-        """Further metrics of a whole split, by name, for which a mean over batches will not do."""
-        return {}
+    def evaluation(self, split: Split) -> Evaluation:
+        """How it is judged on a split; by the means of its values, where it does not say otherwise."""
+        return MeanEvaluation(self, split)
 
-    def samples(self, model: VisionLanguageEncoder, images: SplitImages) -> list[Sample]:
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """What it says of each of a step's B examples, in plain values; no answer of the data is looked at."""
+        return []
+
+    def samples(self, model: VisionLanguageEncoder, pictures: SplitPictures) -> list[Sample]:
         """Examples of what the model makes of a split's images, for a sheet; none where a task generates nothing."""
         return []
