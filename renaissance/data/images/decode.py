@@ -26,6 +26,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_LYING = range(5, 9)  # the EXIF orientations that exchange width and height
+
 # Pillow warns of curious metadata in files that decode well, and of large images, for which there is MAX_PIXELS.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -64,6 +66,20 @@ def open_image(data: bytes, shortest_side: int | None = None) -> Image.Image:
     except Exception as error:  # Pillow's readers raise anything on damaged bytes
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadImage("not an image file" if "cannot identify" in reason else reason) from None
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """The width and the height of an image, turned as its EXIF data say, from its first bytes.
+
+    Raises:
+        BadImage: no picture.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        return (height, width) if _orientation(image) in _LYING else (width, height)
+    except Exception as error:  # Pillow's readers raise anything on damaged bytes
+        raise BadImage(" ".join(str(error).split())[:200] or type(error).__name__) from None
 
 
 def _orientation(image: Image.Image) -> int:

@@ -55,14 +55,13 @@ class ClassificationTask(Task):
         return logits
 
     def forward(self, step: Step) -> Outcome:
-        target, logits = step.batch.collated[self.name]["target"], self.logits(step)
-        known = target != UNKNOWN
-        if not known.all():
-            target = target.clamp(min=0)
-        losses = step.of_targets(target, lambda wanted: F.cross_entropy(logits.float(), wanted, reduction="none"))
-        correct = step.of_targets(target, lambda wanted: (logits.argmax(-1) == wanted).float())
-        values = {"loss": losses, "accuracy": correct}
-        return Outcome(values if known.all() else with_answers(values, known))
+        wanted, logits = step.batch.collated[self.name]["target"], self.logits(step)
+        known, target = wanted != UNKNOWN, wanted.clamp(min=0)
+        losses = step.of_targets(target, lambda label: F.cross_entropy(logits.float(), label, reduction="none"))
+        found = logits.argmax(-1)
+        correct = step.of_targets(target, lambda label: (found == label).float())
+        details = {"found": found[known], "wanted": target[known]}
+        return Outcome(with_answers({"loss": losses, "accuracy": correct}, known), details)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""

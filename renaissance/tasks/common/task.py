@@ -56,9 +56,11 @@ class Outcome:
         values: per metric one value an item (N,), so that a mean over a whole split, or over an optimiser step,
             weighs every item alike, however the items were batched. "loss", which is minimised, is among them where
             the examples have answers.
+        details: what an evaluation of the task looks at beside its values, by name.
     """
 
     values: Mapping[str, Tensor]
+    details: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def loss(self) -> Tensor:

@@ -1,0 +1,104 @@
+"""Which of several boxes in an image does a phrase mean?
+
+Each box is cut out, resized and encoded as an image of its own; the phrase is fused with every one of them, and a head
+scores the pooled pair beside the box's place and size in the image. The softmax is over an example's own boxes.
+
+Source: RefCOCO, Yu et al., 2016, https://arxiv.org/abs/1608.00272, whose box geometry this is (section 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from renaissance.data.batches.batch import Batch
+from renaissance.data.batches.collate import Collate
+from renaissance.data.batches.fetch import Fetch
+from renaissance.data.images.decode import upright_size
+from renaissance.data.text.processor import TextProcessor
+from renaissance.models.layers.heads import Classifier
+from renaissance.settings import Settings
+from renaissance.tasks.common.evaluation import with_answers
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.targets import UNKNOWN
+from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.declaration import TaskDeclaration
+
+NO_BOX = -1  # in the place of a box that an example lacks
+GEOMETRY = 5  # left, upper, right and lower edge and area, as shares of the image's
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Cuts the boxes of each example out of its image (a `Collate`)."""
+
+    def __call__(self, batch: Batch, fetch: Fetch, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        """Fetch the boxes.
+
+        Args:
+            batch: B examples.
+            fetch: asks for parts of images.
+            streams: not used.
+
+        Returns:
+            with K the most boxes of an example, "box": (B, K) long, the rows of the cut-out images, NO_BOX where an
+            example has fewer; "geometry": (B, K, GEOMETRY) float; "target": (B,) long, the box that is meant.
+        """
+        indices = batch.index.tolist()
+        boxes = [fetch.value(index, "boxes") for index in indices]
+        most = max(map(len, boxes))
+        rows = torch.full((len(indices), most), NO_BOX)
+        geometry = torch.zeros(len(indices), most, GEOMETRY)
+        for row, index in enumerate(indices):
+            width, height = upright_size(fetch.value(index, "image"))
+            for place, (left, upper, across, down) in enumerate(boxes[row]):
+                rows[row, place] = fetch.image(index, box=(left, upper, across, down))
+                edges = left / width, upper / height, (left + across) / width, (upper + down) / height
+                geometry[row, place] = torch.tensor([*edges, across * down / (width * height)])
+        meant = [fetch.value(index, "label") for index in indices]
+        target = torch.tensor([UNKNOWN if number is None else number for number in meant])
+        return {"box": rows, "geometry": geometry, "target": target}
+
+
+class ReferringExpressionTask(Task):
+    """Cross-entropy over the boxes of an example."""
+
+    def __init__(self, context: TaskContext) -> None:
+        super().__init__(context)
+        self.head = Classifier(context.model.pooled_size + GEOMETRY, 1, inner_size=context.model.pooled_size)
+
+    @classmethod
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate:
+        return Boxes()
+
+    def scores(self, step: Step) -> Tensor:
+        """Scores (B, K) of the boxes, minus infinity where there is none."""
+        given = step.batch.collated[self.name]
+        example, place = (given["box"] != NO_BOX).nonzero(as_tuple=True)  # (N,) each
+        images = step.all_images.select(given["box"][example, place])
+        pooled = step.fuse(step.text.select(example), images, frozenset(("pooled",))).pooled
+        assert pooled is not None
+        found = self.head(torch.cat((pooled, given["geometry"][example, place].to(pooled)), dim=-1))[:, 0].float()
+        return found.new_full(given["box"].shape, -torch.inf).index_put((example, place), found)
+
+    def forward(self, step: Step) -> Outcome:
+        scores, target = self.scores(step), step.batch.collated[self.name]["target"]
+        known = target != UNKNOWN
+        losses = F.cross_entropy(scores, target, ignore_index=UNKNOWN, reduction="none")
+        return Outcome(with_answers({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()}, known))
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """The number of the box that each phrase means, from 0, and the probability of every box."""
+        given = step.batch.collated[self.name]["box"] != NO_BOX
+        return [
+            {"answer": int(row.argmax()), "probabilities": row[there].tolist()}
+            for row, there in zip(self.scores(step).softmax(-1).cpu(), given.cpu(), strict=True)
+        ]
