@@ -6,7 +6,7 @@ million layers, or of layers a million wide, is refused after as many numbers as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,6 +59,25 @@ def check_fits(checkpoint: Checkpoint) -> None:
     for part, settings in OWN_LAYERS.items():
         if part in parts and part not in description.encoder_configs:
             _check_layers(checkpoint, part, [description.settings.get(name) for name in settings], parts[part])
+
+
+def check_builds(checkpoint: Checkpoint, build: Callable[[], object]) -> None:
+    """Build a checkpoint's model and tasks without memory, to see that they are of no more than its weights.
+
+    Args:
+        checkpoint: names the file, and has the weights.
+        build: builds them.
+
+    Raises:
+        UserError: they are of more.
+    """
+    try:
+        with _bounded(checkpoint.state_dict), torch.device("meta"), quiet_transformers():
+            build()
+    except _TooLarge:
+        raise UserError(_refusal(checkpoint, "model", "describes more than its weights are")) from None
+    except Exception:  # whatever else is wrong, or needs real tensors: building for real says it
+        return
 
 
 def _check_positions(checkpoint: Checkpoint) -> None:

@@ -16,20 +16,19 @@ from torch import nn
 
 from renaissance.checkpoints.checkpoint import Checkpoint, ModelDescription
 from renaissance.checkpoints.inherit import Donor, Inherited, inherit
-from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.checkpoints.provenance import check_frozen, find_beginnings, pretrained_parts
+from renaissance.checkpoints.restore import Blueprint, load_donor
 from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.examples.source import ExampleSource
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.build import build_model
-from renaissance.models.interface import Sides, VisionLanguageEncoder
-from renaissance.models.weights import LoadReport, load_weights
+from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
 from renaissance.tasks import joined_sides, load_task
-from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
+from renaissance.tasks.common.task import Task
 from renaissance.training.classes import heads_of_other_classes, number_classes
 from renaissance.training.devices import resolve_devices, say
 from renaissance.training.footprint import check_fits
@@ -97,6 +96,8 @@ def assemble(
         _check_has_heads(checkpoint, list(kinds))
     donors = [Donor(checkpoint)] if checkpoint is not None else []
     donors += [Donor(source, part) for part, source in modules.items()]
+    for remark in dict.fromkeys(remark for donor in donors for remark in donor.checkpoint.remarks):
+        say(remark)
     inherited = inherit(settings, chosen, donors, strict=strict, sides=joined_sides(settings))
     if inherited.settings.datasets != settings.datasets:
         say(f"testing on the checkpoint's data: {', '.join(inherited.settings.datasets)}; others with datasets='[…]'")
@@ -105,18 +106,18 @@ def assemble(
     sources = open_sources(settings, needs, chosen)
     text = text_processor(settings, needs, sources, inherited.text)
     label_names = number_classes(sources, list(kinds), donors, bound=settings.test_only or resumed)
-    plans = _Plans(kinds, sides, text, _with_vocabulary(inherited, text), label_names)
+    blueprint = Blueprint(kinds, sides, text, _with_vocabulary(inherited, text), label_names)
     memory = memory_of(resolve_devices(settings).accelerator)
-    check_fits(settings, max(len(source) for source in sources.values()), memory, plans.build)
+    check_fits(settings, max(len(source) for source in sources.values()), memory, blueprint.build)
     torch.manual_seed(settings.seed)
-    model, tasks = plans.build(settings)
+    model, tasks = blueprint.build(settings)
     if not settings.test_only:
         _check_something_learns([model, *tasks.values()])
     statistics = _image_statistics(settings, model, needs, inherited)
     loaded = [
-        _load(model, tasks, donor, strict, without=heads_of_other_classes(donor, label_names)) for donor in donors
+        load_donor(model, tasks, donor, strict, without=heads_of_other_classes(donor, label_names)) for donor in donors
     ]
-    beginnings = find_beginnings(model, tasks, pretrained_parts(settings, plans.configs), loaded)
+    beginnings = find_beginnings(model, tasks, pretrained_parts(settings, blueprint.encoder_configs), loaded)
     check_frozen(settings, model, tasks, beginnings)
     words = {part: beginning.words for part, beginning in beginnings.items()}
     if resumed and checkpoint is not None:
@@ -125,7 +126,7 @@ def assemble(
         settings=settings.model_dump(),
         encoder_configs=_encoder_configs(model, tasks),
         text=text.state() if text else None,
-        label_names=plans.label_names,
+        label_names=label_names,
         image_statistics=asdict(statistics) if statistics else None,
         beginnings=words,
     )
@@ -134,42 +135,6 @@ def assemble(
     return Assembly(
         settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded, words, tested
     )
-
-
-@dataclass(frozen=True)
-class _Plans:
-    """What model and tasks are built from, beside the settings.
-
-    Attributes:
-        kinds: the active tasks' classes by name.
-        sides: what of a model they use.
-        text: the tokenizer; None where no task reads text.
-        configs: the configurations of encoders and decoder that come from checkpoints, by part.
-        label_names: the classes of each task whose data have classes.
-    """
-
-    kinds: dict[str, type[Task]]
-    sides: Sides
-    text: TextProcessor | None
-    configs: dict[str, Any]
-    label_names: dict[str, list[str]]
-
-    def build(self, settings: Settings) -> tuple[VisionLanguageEncoder, dict[str, Task]]:
-        """Model and tasks, with pretrained or random weights."""
-        model = build_model(
-            settings,
-            vocab_size=self.text.vocab_size if self.text else 0,
-            pad_id=self.text.pad_id if self.text else 0,
-            image=self.sides.image,
-            text=self.sides.text,
-            fused=self.sides.fused,
-            encoder_configs=self.configs,
-        )
-        tasks = {
-            name: kind(TaskContext(settings, model, self.text, self.label_names.get(name), self.configs))
-            for name, kind in self.kinds.items()
-        }
-        return model, tasks
 
 
 def _check_something_learns(modules: list[nn.Module]) -> None:
@@ -227,34 +192,5 @@ def _image_statistics(
         return None
     kept = inherited.image_statistics
     if kept is not None:
-        return ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), kept["resample"])
+        return ImageStatistics.of_state(kept)
     return model.image_statistics or ImageStatistics.of_key(settings.val_transform_keys[0])
-
-
-def _load(
-    model: VisionLanguageEncoder,
-    tasks: dict[str, Task],
-    donor: Donor,
-    strict: bool,
-    without: Collection[str],
-) -> LoadReport:
-    """Load a donor's weights, all but the parts in `without`, which begin anew."""
-    whole = nn.ModuleDict({"model": model, "tasks": nn.ModuleDict(tasks)})
-    state = {
-        name: tensor for name, tensor in donor.checkpoint.state_dict.items() if part_of_tensor(name) not in without
-    }
-    own = {part_of_tensor(name) for name in whole.state_dict()}
-    if donor.part is not None and donor.part not in own:
-        raise UserError(
-            f"load_modules: this run's model has no part {donor.part!r}; its parts are {', '.join(sorted(own))}. "
-            "Only the sides that the tasks use are built."
-        )
-    return load_weights(
-        whole,
-        state,
-        source=str(donor.checkpoint.path),
-        strict=strict,
-        only=None if donor.part is None else {donor.part},
-        optional={part for part in own if part.endswith(HEAD_SUFFIX) and part != donor.part},
-        part_of=part_of_tensor,
-    )
