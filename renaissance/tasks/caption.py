@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.loader import Draw, ExtraDrawer
 from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.decoders.build import build_decoder
@@ -37,7 +39,7 @@ from renaissance.models.pretrained.sources import config_to_dict
 from renaissance.settings import Settings
 from renaissance.tasks.common.split import Sample, SplitImages, read_manual_inputs, shown
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Input, Outcome, Task, TaskContext
 from renaissance.tasks.metrics.captions import caption_metrics
 
 LARGEST_LOSS = 700.0  # natural units: e to the power of more is no float64
@@ -167,7 +169,27 @@ class Caption(Task):
 
     # Writing
 
-    @torch.no_grad()
+    @classmethod
+    def inputs(cls) -> tuple[Input, ...]:
+        return (Input("image", "the picture that is written of"),)
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """A "caption" of each image; the texts of the batch are not read."""
+        return [{"caption": caption} for caption in self.captions(step)]
+
+    def captions(self, step: Step, prefix: str = "") -> list[str]:
+        """Captions of the images of a step's B examples, sampled by what each image shows: alike in any batch.
+
+        Args:
+            step: the examples.
+            prefix: what every caption begins with; it is cut where it leaves no room for more.
+        """
+        pixels = step.batch.pixels
+        assert pixels is not None
+        shown = [image.numpy().tobytes() for image in pixels[: step.batch.examples].cpu()]
+        streams = [stream(self.settings.eval_seed, 0, crc32(image), "caption") for image in shown]
+        return self._written(step.model, step.image, streams, prefix)
+
     def write(
         self, model: VisionLanguageEncoder, pixels: Tensor, streams: Sequence[np.random.Generator], prefix: str = ""
     ) -> list[str]:
@@ -179,11 +201,19 @@ class Caption(Task):
             streams: B generators for sampling.
             prefix: what every caption begins with; it is cut where it leaves no room for more.
         """
-        start = self._start(prefix)
-        ids = torch.tensor([start] * len(pixels), device=pixels.device)
+        with torch.no_grad():
+            return self._written(model, model.encode_image(pixels), streams, prefix)
+
+    @torch.no_grad()
+    def _written(
+        self, model: VisionLanguageEncoder, image: Features, streams: Sequence[np.random.Generator], prefix: str
+    ) -> list[str]:
+        """Captions of image features (B, P, D)."""
+        start, device = self._start(prefix), image.hidden.device
+        ids = torch.tensor([start] * len(image.hidden), device=device)
         tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
         prefix_features = model.encode_text(tokens) if self.reads_prefix else None
-        context = self._context(model, prefix_features, model.encode_image(pixels))
+        context = self._context(model, prefix_features, image)
         # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
         given = ids[:, -1:] if self.reads_prefix else ids
         choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))

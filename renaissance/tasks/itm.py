@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -118,14 +118,23 @@ class Itm(Task):
         false_from = settings.itm_false_from if training else "dataset"
         return ItmDraw(settings.draw_false_image, settings.draw_false_text, false_from)
 
-    def forward(self, step: Step) -> Outcome:
-        drawn = step.batch.drawn[self.name]
-        fused = step.fuse(
-            step.texts.select(drawn["text_row"]),
-            step.images.select(drawn["image_row"]),
-            outputs=frozenset(("pooled",)),
+    def logits(self, step: Step) -> Tensor:
+        """Scores (B, 2) of the pairs that were drawn, or where none were, of each example's own text and image."""
+        drawn = step.batch.drawn.get(self.name)
+        text, image = (
+            (step.text, step.image)
+            if drawn is None
+            else (step.texts.select(drawn["text_row"]), step.images.select(drawn["image_row"]))
         )
-        logits = self.head(fused.pooled)  # (B, 2)
+        logits: Tensor = self.head(step.fuse(text, image, outputs=frozenset(("pooled",))).pooled)
+        return logits
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """The probability of a "match" of each pair."""
+        return [{"match": match} for match in self.logits(step).float().softmax(-1)[:, 1].tolist()]
+
+    def forward(self, step: Step) -> Outcome:
+        drawn, logits = step.batch.drawn[self.name], self.logits(step)
         losses = F.cross_entropy(logits.float(), drawn["label"], reduction="none")
         return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == drawn["label"]).float()})
 

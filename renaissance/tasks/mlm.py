@@ -10,8 +10,9 @@ Source: BERT, Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +27,10 @@ from renaissance.errors import UserError
 from renaissance.models.layers.heads import MlmHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Input, Outcome, Task, TaskContext
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token
+CANDIDATES = 5  # words that are told of a hidden token
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Mlm(Task):
                 f"model_type={context.settings.model_type!r} no word sees the image: the sides meet as one vector "
                 "each. Take two-tower or one-tower, or a task on the whole pair, such as itm."
             )
+        self.text = context.text
         self.head = MlmHead(context.model.hidden_size, context.text.vocab_size)
 
     @classmethod
@@ -122,16 +125,54 @@ class Mlm(Task):
         return len(batch.drawn[self.name]["target"])
 
     def forward(self, step: Step) -> Outcome:
-        drawn, tokens = step.batch.drawn[self.name], step.batch.tokens
-        assert tokens is not None
-        rows = step.batch.examples
-        masked = tokens.map(lambda tensor: tensor[:rows]).with_ids(drawn["ids"])
-        fused = step.fuse(step.encode_text(masked), step.image, outputs=frozenset(("text",)))
-        assert fused.text is not None
-        logits = self.head(fused.text[drawn["row"], drawn["column"]])  # (M, V)
+        drawn = step.batch.drawn[self.name]
+        logits = self.logits(step, drawn)
         losses = F.cross_entropy(logits.float(), drawn["target"], reduction="none")
         correct = (logits.argmax(-1) == drawn["target"]).float()
         return Outcome({"loss": losses, "accuracy": correct})
+
+    def logits(self, step: Step, hidden: Mapping[str, Tensor]) -> Tensor:
+        """Scores (M, V) of the words at the M hidden tokens, "row" and "column", of the texts "ids" (B, L)."""
+        tokens = step.batch.tokens
+        assert tokens is not None
+        rows = step.batch.examples
+        masked = tokens.map(lambda tensor: tensor[:rows]).with_ids(hidden["ids"])
+        fused = step.fuse(step.encode_text(masked), step.image, outputs=frozenset(("text",)))
+        assert fused.text is not None
+        logits: Tensor = self.head(fused.text[hidden["row"], hidden["column"]])
+        return logits
+
+    @classmethod
+    def inputs(cls) -> tuple[Input, ...]:
+        text = Input("text", "a text with the mask token, [MASK], at each place where a word is to be named")
+        return tuple(text if given.field == "text" else given for given in super().inputs())
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """Of each hidden token the likeliest "words", with their probabilities; and the "text" with the best of them.
+
+        Hidden is what was drawn, or where nothing was, the mask tokens that the texts hold.
+        """
+        hidden = step.batch.drawn.get(self.name) or self._mask_tokens(step.batch)
+        probabilities = self.logits(step, hidden).float().softmax(-1)
+        probabilities[:, sorted(self.text.special_ids)] = 0  # no words
+        best, numbers = probabilities.topk(min(CANDIDATES, probabilities.shape[1]))  # (M, K)
+        filled = hidden["ids"].clone()
+        filled[hidden["row"], hidden["column"]] = numbers[:, 0]
+        answers: list[dict[str, Any]] = [{"text": self.text.decode(row), "words": []} for row in filled.tolist()]
+        for row, chances, words in zip(hidden["row"].tolist(), best.tolist(), numbers.tolist(), strict=True):
+            answers[row]["words"].append(
+                [
+                    {"word": self.text.decode([word]).strip(), "probability": chance}
+                    for word, chance in zip(words, chances, strict=True)
+                ]
+            )
+        return answers
+
+    def _mask_tokens(self, batch: Batch) -> dict[str, Tensor]:
+        assert batch.tokens is not None
+        ids = batch.tokens.ids[: batch.examples]
+        row, column = (ids == self.text.mask_id).nonzero(as_tuple=True)
+        return {"ids": ids, "row": row, "column": column}
 
 
 TASK = Mlm

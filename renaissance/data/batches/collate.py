@@ -118,12 +118,12 @@ class BatchMaker(Dataset[Batch | Failure]):
             batch.label = torch.tensor([source.label(index) for index in indices])
         if self._text is not None:
             encoded = self._encode(self._text, epoch, indices)
-            batch.tokens = self._pad(encoded)
+            batch.tokens = pad(encoded, self._text.pad_id)
         drawer = ExtraDrawer(source, len(indices))
         self._draw(batch, drawer, epoch, indices)
         if drawer.texts and self._text is not None and batch.tokens is not None:
             length = batch.tokens.ids.shape[1]
-            batch.tokens = self._pad(encoded + self._encode(self._text, epoch, drawer.texts))
+            batch.tokens = pad(encoded + self._encode(self._text, epoch, drawer.texts), self._text.pad_id)
             if batch.tokens.ids.shape[1] > length:
                 # A text that one task added is the longest now, and what others drew has the old length:
                 # drawn again, from the same streams, it is the same on the new length.
@@ -165,14 +165,14 @@ class BatchMaker(Dataset[Batch | Failure]):
         if transform.randaugment is not None:
             batch.drawn[RANDAUGMENT] = transform.randaugment(self._streams(epoch, indices, RANDAUGMENT))
 
-    def _pad(self, encoded: Sequence[Encoded]) -> Tokens:
-        """Texts of L or fewer tokens to (B, L), L the longest of them."""
-        assert self._text is not None
-        shape = (len(encoded), max(len(ids) for ids, _ in encoded))
-        ids = np.full(shape, self._text.pad_id)
-        words = np.full(shape, SPECIAL_WORD)
-        mask = np.zeros(shape, np.bool_)
-        for row, (text_ids, text_words) in enumerate(encoded):
-            length = len(text_ids)
-            ids[row, :length], words[row, :length], mask[row, :length] = text_ids, text_words, True
-        return Tokens(ids=torch.from_numpy(ids), mask=torch.from_numpy(mask), words=torch.from_numpy(words))
+
+def pad(encoded: Sequence[Encoded], pad_id: int) -> Tokens:
+    """Texts of L or fewer tokens to (B, L), L the longest of them."""
+    shape = (len(encoded), max(len(ids) for ids, _ in encoded))
+    ids = np.full(shape, pad_id)
+    words = np.full(shape, SPECIAL_WORD)
+    mask = np.zeros(shape, np.bool_)
+    for row, (text_ids, text_words) in enumerate(encoded):
+        length = len(text_ids)
+        ids[row, :length], words[row, :length], mask[row, :length] = text_ids, text_words, True
+    return Tokens(ids=torch.from_numpy(ids), mask=torch.from_numpy(mask), words=torch.from_numpy(words))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -47,3 +49,14 @@ class ClassificationTask(Task):
         losses = step.of_labels(lambda label: F.cross_entropy(logits.float(), label, reduction="none"))
         correct = step.of_labels(lambda label: (logits.argmax(-1) == label).float())
         return Outcome({"loss": losses, "accuracy": correct})
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """The likeliest class of each example, "label", and all "probabilities" by class."""
+        names = self.label_names
+        assert names is not None
+        probabilities = self.logits(step).float().softmax(-1)  # (B, C)
+        best = probabilities.argmax(-1).tolist()
+        return [
+            {"label": names[label], "probabilities": dict(zip(names, row, strict=True))}
+            for label, row in zip(best, probabilities.tolist(), strict=True)
+        ]

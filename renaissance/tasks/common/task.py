@@ -13,6 +13,7 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.loader import Draw
 from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.split import Sample, SplitImages
@@ -38,6 +39,19 @@ class TaskContext:
     text: TextProcessor | None
     label_names: list[str] | None
     encoder_configs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A field of the examples that a trained model is given, `{"image": …, "text": …}`.
+
+    Attributes:
+        field: its name.
+        meaning: what it is, in words for whoever gives it.
+    """
+
+    field: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +134,29 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def forward(self, step: Step) -> Outcome:
         """The loss and the metrics' values of a step."""
+
+    @classmethod
+    def inputs(cls) -> tuple[Input, ...]:
+        """What an example must have for `answers`: what the task reads, where it does not say otherwise."""
+        known = {"image": Input("image", "the picture"), "text": Input("text", "the text")}
+        return tuple(given for field, given in known.items() if getattr(cls.needs, field))
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """What the model says of each example, in evaluation mode: plain values, fit for JSON, for people to read.
+
+        Nothing here needs to know what is right: labels are not looked at. Where nothing was drawn for the batch
+        (`Batch.drawn`), as for a user's own examples, the question is what the examples hold.
+
+        Args:
+            step: B examples.
+
+        Returns:
+            a dictionary an example, B of them.
+
+        Raises:
+            UserError: the task has no such method of its own.
+        """
+        raise UserError(f"{self.name} does not say what it finds of an example: its class has no method `answers`.")
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """The metrics that are shown, by name, from the means of the steps' values."""
