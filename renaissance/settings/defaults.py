@@ -9,12 +9,19 @@ import ast
 from functools import cache
 from typing import Any
 
+from renaissance.errors import UserError
 from renaissance.settings.table import CONFIG, read_defaults
 
 
 @cache
 def default_settings() -> dict[str, Any]:
-    """Every setting's default by name, but for those that follow from the tasks there are (`loss_names`)."""
+    """Every setting's default by name, but for those that follow from the tasks there are (`loss_names`).
+
+    Raises:
+        UserError: `config.py` is not beside the package.
+    """
+    if not CONFIG.is_file():
+        raise UserError(f"{CONFIG}: is not there, and has the defaults. Install from the repository: pip install -e .")
     values = {}
     for row in read_defaults(CONFIG.read_text(encoding="utf-8")):
         try:
