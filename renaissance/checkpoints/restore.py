@@ -105,7 +105,7 @@ def restore(checkpoint: Checkpoint) -> Restored:
         text = TextProcessor.from_state(inherited.text, settings.max_text_len, settings.long_text)
     if inherited.image_statistics is not None:
         statistics = ImageStatistics.of_state(inherited.image_statistics)
-    _check_says_enough(checkpoint, settings, kinds, text, statistics)
+    _check_says_enough(checkpoint, kinds, text, statistics)
     blueprint = Blueprint(kinds, sides, text, inherited.encoder_configs, description.label_names)
     check_builds(checkpoint, lambda: blueprint.build(settings))
     with torch.random.fork_rng(devices=[]):  # weights begin at random before they are loaded
@@ -184,7 +184,6 @@ def _own_settings(checkpoint: Checkpoint) -> Settings:
 
 def _check_says_enough(
     checkpoint: Checkpoint,
-    settings: Settings,
     kinds: Mapping[str, type[Task]],
     text: TextProcessor | None,
     statistics: ImageStatistics | None,
@@ -196,7 +195,7 @@ def _check_says_enough(
     """
     for name, kind in kinds.items():
         lacks = ""
-        if kind.needs.text and text is None and not settings.image_only:
+        if kind.needs.text and text is None:
             lacks = "vocabulary (text)"
         if kind.needs.image and statistics is None:
             lacks = "image statistics (image_statistics)"

@@ -169,8 +169,7 @@ class Caption(Task):
 
     # Writing
 
-    @classmethod
-    def inputs(cls) -> tuple[Input, ...]:
+    def inputs(self) -> tuple[Input, ...]:
         return (Input("image", "the picture that is written of"),)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:

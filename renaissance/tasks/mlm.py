@@ -142,8 +142,7 @@ class Mlm(Task):
         logits: Tensor = self.head(fused.text[hidden["row"], hidden["column"]])
         return logits
 
-    @classmethod
-    def inputs(cls) -> tuple[Input, ...]:
+    def inputs(self) -> tuple[Input, ...]:
         text = Input("text", "a text with the mask token, [MASK], at each place where a word is to be named")
         return tuple(text if given.field == "text" else given for given in super().inputs())
 

@@ -135,11 +135,10 @@ class Task(nn.Module, ABC):
     def forward(self, step: Step) -> Outcome:
         """The loss and the metrics' values of a step."""
 
-    @classmethod
-    def inputs(cls) -> tuple[Input, ...]:
+    def inputs(self) -> tuple[Input, ...]:
         """What an example must have for `answers`: what the task reads, where it does not say otherwise."""
         known = {"image": Input("image", "the picture"), "text": Input("text", "the text")}
-        return tuple(given for field, given in known.items() if getattr(cls.needs, field))
+        return tuple(given for field, given in known.items() if getattr(self.needs, field))
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """What the model says of each example, in evaluation mode: plain values, fit for JSON, for people to read.
