@@ -23,7 +23,7 @@ warnings.filterwarnings("ignore", message="pkg_resources is deprecated", categor
 from sacred import SETTINGS, Experiment  # noqa: E402  (after the filter above)
 from sacred.config.config_scope import ConfigScope  # noqa: E402
 
-from renaissance.tasks import task_names  # noqa: E402
+from renaissance.tasks.registry import task_names  # noqa: E402
 from renaissance.tracking.observers import last_states  # noqa: E402
 
 # Observers get a copy of what Python prints. Sacred's default ("fd") puts `tee` processes on the file descriptors:
@@ -68,6 +68,7 @@ def defaults() -> None:
     data_root = "data/arrow"  # where Arrow tables lie
     datasets = ["coco", "vg"]  # which data sets to join: coco, vg, scenes, cifar10, imdb, or a prepared folder's name
     loss_names = _loss_names({})  # weight of each task's loss; 0 is off
+    step_shares = None  # of tasks that read different data, each data's share of the steps, such as caption; 1 each
     load_path = ""  # .ckpt file whose weights fine-tuning or testing starts from
     load_modules = None  # .ckpt file for each part of the model that comes from another one, such as text_encoder
     freeze_random = False  # allow frozen parts whose weights begin at random, as a baseline

@@ -28,15 +28,16 @@ import torch
 from PIL import Image
 
 from benchmarks.timing import machine, summarise
+from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.batches.loader import make_train_loader
-from renaissance.data.examples.schema import DataNeeds
-from renaissance.data.examples.source import ExampleSource
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
+from renaissance.data.examples.tables import TableExamples
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.preparing.captions import CAPTION_SCHEMA
 from renaissance.data.tables.writer import TableWriter
 from renaissance.data.text.processor import TextProcessor
 from renaissance.data.text.vocabulary_building import build_vocabulary
-from renaissance.tasks.mlm import MlmDraw
+from renaissance.tasks.behaviours.masked_language_modelling import MaskWords
 
 SIZE = (640, 480)
 SIDE = 224
@@ -73,23 +74,20 @@ def main() -> None:
         print(f"{name:24} {summarise(ratios)}" + (f"  (at least {limit})" if limit else ""))
 
 
-def measure(files: Sequence[bytes], source: ExampleSource, repeats: int) -> dict[str, list[float]]:
+def measure(files: Sequence[bytes], source: TableExamples, repeats: int) -> dict[str, list[float]]:
     """Examples a second of each way, in turns."""
     text = TextProcessor(build_vocabulary(source.texts, None), max_text_len=40)
     words = np.setdiff1d(np.arange(text.vocab_size), np.fromiter(text.special_ids, np.int64))
-    draw = MlmDraw(probability=0.15, whole_words=True, mask_id=text.mask_id, random_ids=words)
+    mask = MaskWords(probability=0.15, whole_words=True, mask_id=text.mask_id, random_ids=words)
     transform = ImageTransform(["imagenet"], SIDE, ImageStatistics.of_key("imagenet"))
 
     def load(workers: int) -> float:
         """Examples a second, after the batches during which workers start."""
         first, batches = 2 * workers + 1, len(source) // BATCH
         loader = make_train_loader(
-            source,
+            [BatchMaker(source, transform, text, {"mlm": mask}, seed=0, training=True)],
             batch_size=BATCH,
             total_batches=first + batches,
-            image_transform=transform,
-            text=text,
-            draws={"mlm": draw},
             seed=0,
             num_workers=workers,
         )
@@ -137,13 +135,13 @@ def photograph(random: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
-def write_table(path: Path, files: Sequence[bytes], random: np.random.Generator) -> ExampleSource:
+def write_table(path: Path, files: Sequence[bytes], random: np.random.Generator) -> TableExamples:
     """A table of the files, a caption of about ten words each."""
     with TableWriter(path, pa.schema(CAPTION_SCHEMA)) as writer:
         for number, file in enumerate(files):
             caption = " ".join(random.choice(WORDS, size=random.integers(7, 14)))
             writer.add({"image": file, "caption": [caption], "image_id": f"{number}.jpg", "split": "train"})
-    return ExampleSource([path], DataNeeds("caption", image=True, text=True))
+    return TableExamples([path], DataNeeds(CAPTIONS, image=True, text=True))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from transformers import DeiTConfig, DeiTModel
 from benchmarks.timing import machine, measured_device, summarise
 from config import ex
 from renaissance.data.batches.batch import Batch, Tokens
-from renaissance.data.batches.loader import ExtraDrawer
+from renaissance.data.batches.loader import Fetch
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
@@ -34,10 +34,11 @@ from renaissance.data.text.vocabulary import Vocabulary
 from renaissance.models.build import build_model
 from renaissance.models.interface import Part
 from renaissance.settings import Settings, check_settings
-from renaissance.tasks import load_task
+from renaissance.tasks.behaviours import load_behaviour
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
-from renaissance.tracking.summary import peak_memory_bytes
+from renaissance.tasks.registry import declaration_of
+from renaissance.training.memory import peak_memory_bytes
 from renaissance.training.optimizer import build_optimizer, parameter_groups
 
 LONGEST_CAPTION, VOCABULARY_SIZE = 20, 30522
@@ -80,11 +81,11 @@ def make_batch(size: int, settings: Settings, text: TextProcessor, device: torch
         pixels=torch.randint(0, 256, (size, 3, 224, 224), dtype=torch.uint8, generator=generator),
         tokens=Tokens(ids, mask, words),
     )
-    drawer = cast(ExtraDrawer, SimpleNamespace(source=SimpleNamespace(belongs=lambda text, image: text == image)))
+    drawer = cast(Fetch, SimpleNamespace(source=SimpleNamespace(belongs=lambda text, image: text == image)))
     for name in settings.active_tasks():
-        draw = load_task(name).draw(settings, text, training=True)
+        draw = load_behaviour(declaration_of(name)).draw(settings, text, training=True)
         assert draw is not None
-        batch.drawn[name] = draw(batch, drawer, [np.random.default_rng([0, row]) for row in range(size)])
+        batch.collated[name] = draw(batch, drawer, [np.random.default_rng([0, row]) for row in range(size)])
     return batch.to(device)
 
 
@@ -93,8 +94,10 @@ def make_training_step(
 ) -> Callable[[], None]:
     """A function that takes one optimiser step on the batch, as the Lightning module does."""
     model = build_model(settings, vocab_size=text.vocab_size, pad_id=text.pad_id, image=True, text=True)
-    context = TaskContext(settings, model, text, None)
-    tasks = nn.ModuleDict({name: load_task(name)(context) for name in settings.active_tasks()})
+    declarations = [declaration_of(name) for name in settings.active_tasks()]
+    tasks = nn.ModuleDict(
+        {one.name: load_behaviour(one)(TaskContext(one, settings, model, text, None)) for one in declarations}
+    )
     pixels = Pixels(ImageStatistics.of_key("imagenet"), settings.randaugment_magnitude).to(device)
     model.to(device).train()
     tasks.to(device).train()

@@ -23,7 +23,7 @@ from renaissance.checkpoints.migration import ENTRY, FORMAT, migrated
 from renaissance.checkpoints.opening import check_plain, check_weights, load_safely
 from renaissance.errors import UserError
 from renaissance.settings import Settings
-from renaissance.tasks import task_names
+from renaissance.tasks.registry import task_names
 
 MOST_FAULTS = 10  # that a message names
 LONGEST_VALUE = 40  # characters of an unknown setting's value that a message shows

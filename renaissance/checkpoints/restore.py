@@ -25,8 +25,10 @@ from renaissance.models.interface import Sides, VisionLanguageEncoder
 from renaissance.models.weights import LoadReport, load_weights
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.defaults import default_settings
-from renaissance.tasks import joined_sides, load_task, task_names
+from renaissance.tasks.behaviours import joined_sides, load_behaviour
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
+from renaissance.tasks.declaration import TaskDeclaration
+from renaissance.tasks.registry import declaration_of, task_names
 
 MOST_NAMES = 5  # of tensors, that a message names
 
@@ -36,18 +38,18 @@ class Blueprint:
     """What a model and its tasks are built from, beside the settings.
 
     Attributes:
-        kinds: the active tasks' classes by name.
+        declarations: the active tasks by name.
         sides: what of a model they use.
         text: the tokenizer; None where no task reads text.
         encoder_configs: the configurations of encoders and decoder that come from checkpoints, by part.
-        label_names: the classes of each task whose data have classes.
+        class_names: the classes of each task whose data have classes.
     """
 
-    kinds: Mapping[str, type[Task]]
+    declarations: Mapping[str, TaskDeclaration]
     sides: Sides
     text: TextProcessor | None
     encoder_configs: dict[str, Any]
-    label_names: Mapping[str, list[str]]
+    class_names: Mapping[str, list[str]]
 
     def build(self, settings: Settings) -> tuple[VisionLanguageEncoder, dict[str, Task]]:
         """Model and tasks, with pretrained or random weights."""
@@ -61,8 +63,10 @@ class Blueprint:
             encoder_configs=self.encoder_configs,
         )
         tasks = {
-            name: kind(TaskContext(settings, model, self.text, self.label_names.get(name), self.encoder_configs))
-            for name, kind in self.kinds.items()
+            name: load_behaviour(declaration)(
+                TaskContext(declaration, settings, model, self.text, self.class_names.get(name), self.encoder_configs)
+            )
+            for name, declaration in self.declarations.items()
         }
         return model, tasks
 
@@ -96,7 +100,7 @@ def restore(checkpoint: Checkpoint) -> Restored:
     """
     description = checkpoint.description
     settings = _own_settings(checkpoint)
-    kinds = {name: load_task(name) for name in settings.active_tasks()}
+    declarations = {name: declaration_of(name) for name in settings.active_tasks()}
     sides = joined_sides(settings)
     inherited = inherit(settings, (), [Donor(checkpoint)], strict=True, sides=sides)
     settings = inherited.settings
@@ -105,15 +109,15 @@ def restore(checkpoint: Checkpoint) -> Restored:
         text = TextProcessor.from_state(inherited.text, settings.max_text_len, settings.long_text)
     if inherited.image_statistics is not None:
         statistics = ImageStatistics.of_state(inherited.image_statistics)
-    _check_says_enough(checkpoint, kinds, text, statistics)
-    blueprint = Blueprint(kinds, sides, text, inherited.encoder_configs, description.label_names)
+    _check_says_enough(checkpoint, declarations, text, statistics)
+    blueprint = Blueprint(declarations, sides, text, inherited.encoder_configs, description.label_names)
     check_builds(checkpoint, lambda: blueprint.build(settings))
     with torch.random.fork_rng(devices=[]):  # weights begin at random before they are loaded
         model, tasks = blueprint.build(settings)
     _check_complete(checkpoint, load_donor(model, tasks, Donor(checkpoint)))
     for module in (model, *tasks.values()):
         module.eval().requires_grad_(False)
-    names = {name: description.label_names[name] for name in kinds if name in description.label_names}
+    names = {name: description.label_names[name] for name in declarations if name in description.label_names}
     return Restored(settings, model, tasks, text, statistics, names)
 
 
@@ -184,7 +188,7 @@ def _own_settings(checkpoint: Checkpoint) -> Settings:
 
 def _check_says_enough(
     checkpoint: Checkpoint,
-    kinds: Mapping[str, type[Task]],
+    declarations: Mapping[str, TaskDeclaration],
     text: TextProcessor | None,
     statistics: ImageStatistics | None,
 ) -> None:
@@ -193,11 +197,11 @@ def _check_says_enough(
     Raises:
         UserError: naming the entry that is missing.
     """
-    for name, kind in kinds.items():
+    for name, declaration in declarations.items():
         lacks = ""
-        if kind.needs.text and text is None:
+        if declaration.needs.text and text is None:
             lacks = "vocabulary (text)"
-        if kind.needs.image and statistics is None:
+        if declaration.needs.image and statistics is None:
             lacks = "image statistics (image_statistics)"
         if lacks:
             raise UserError(f"{checkpoint.path}: has no {lacks}, which {name} needs. Take one that a run wrote.")

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.collate import pad
+from renaissance.data.batches.collate import pad_texts
 from renaissance.data.images.decode import BadImage
 from renaissance.data.images.transform import ImageTransform
 from renaissance.data.text.processor import TextProcessor
@@ -95,7 +95,7 @@ def batch_of(
     if "text" in fields and text is not None:
         texts = [example["text"].replace(MASK, text.mask_token) if text.has_mask else example["text"]
                  for example in examples]  # fmt: skip
-        batch.tokens = pad(text.encode(texts), text.pad_id)
+        batch.tokens = pad_texts(text.encode(texts), pad_id=text.pad_id)
     if "image" in fields and transform is not None:
         pixels = [
             _pixels(example["image"], transform, names["image"].format(index=index))

@@ -138,8 +138,8 @@ class Model:
     ) -> list[dict[str, Any]]:
         """What the model says of examples.
 
-        A classification gives the likeliest class as "label" and all "probabilities" by class; itm the probability of a
-        "match"; mlm, of every [MASK] in the text, the likeliest "words" with their probabilities, and the "text" with
+        A classification gives the likeliest class as "answer" and all "probabilities" by class; itm the probability of
+        a "match"; mlm, of every [MASK] in the text, the likeliest "words" with their probabilities, and the "text" with
         the best of them; caption a "caption".
 
         Example:

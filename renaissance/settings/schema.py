@@ -51,6 +51,7 @@ class Settings(BaseModel):
     data_root: NoEffect[value_types.Folder]
     datasets: Fixed[value_types.Names]
     loss_names: Fixed[value_types.LossWeights]
+    step_shares: Fixed[value_types.Shares]
     load_path: Fixed[value_types.CheckpointOrEmpty]
     load_modules: Fixed[value_types.Modules]
     freeze_random: NoEffect[value_types.Switch]

@@ -204,6 +204,11 @@ ManualInputs = Annotated[
 ]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None")]
 Metric = Annotated[_Text | None, Allowed("a metric of the validation, such as mlm/val/loss, or None")]
+Shares = Annotated[
+    dict[_Text, _Number],
+    BeforeValidator(_nothing_is_empty_dict),
+    Allowed('numbers above 0 by data, such as {"caption": 2, "imdb": 1}'),
+]
 LossWeights = Annotated[
     dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")
 ]

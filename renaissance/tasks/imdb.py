@@ -1,17 +1,26 @@
-"""IMDB reviews: whether a film review is negative or positive, from the text alone.
+"""IMDB reviews: whether a film review is negative or positive, from the text encoder's pooled features alone.
 
 Data: Maas et al., 2011, https://ai.stanford.edu/~amaas/data/sentiment/
 """
 
-from renaissance.data.examples.schema import DataNeeds
-from renaissance.tasks.common.classification import ClassificationTask
+from renaissance.data.examples.schema import Column, DataNeeds, Schema
+from renaissance.tasks.declaration import ACCURACY, LOSS, TaskDeclaration
 
+REVIEWS = Schema(
+    "imdb",
+    {
+        "text": Column("text", "text"),
+        "label": Column("label", "class"),
+        "id": Column("text_id", "id", optional=True),
+    },
+)
 
-class Imdb(ClassificationTask):
-    """Text classification on the text encoder's pooled features (their mean over the tokens)."""
-
-    name = "imdb"
-    needs = DataNeeds(kind="imdb", image=False, text=True)
-
-
-TASK = Imdb
+TASK = TaskDeclaration(
+    name="imdb",
+    needs=DataNeeds(REVIEWS, image=False, text=True),
+    behaviour="renaissance.tasks.behaviours.classification:ClassificationTask",
+    metrics=(LOSS, ACCURACY),
+    monitor="accuracy",
+    predicts=True,
+    mixable=True,
+)

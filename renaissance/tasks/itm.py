@@ -1,142 +1,17 @@
 """Image-text matching: does this text belong to this image?
 
-Each pair of a batch keeps its partner or gets a false one, in the proportion
-1 : `draw_false_image` + `draw_false_text`, so a batch holds as many pairs as examples. In training false partners come
-from the batch, where their features are there already, or from the whole data set (`itm_false_from`). In validation
-and test they come from the whole split, so that the questions do not depend on how it is cut into batches. A false
-partner is never the same image, nor another caption of it, nor does it belong to the pair by chance: the same file of
-an image in another table, and a caption with the same words, are no false partners.
+Pretraining on captioned images; how false pairs are drawn is told in `behaviours/image_text_matching.py`.
 
 Source: ViLT, Kim et al., 2021, https://arxiv.org/abs/2102.03334, section 3.2.
 """
 
-from __future__ import annotations
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
+from renaissance.tasks.declaration import ACCURACY, LOSS, TaskDeclaration
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
-from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.loader import Draw, ExtraDrawer
-from renaissance.data.examples.schema import DataNeeds
-from renaissance.data.text.processor import TextProcessor
-from renaissance.models.layers.heads import PairHead
-from renaissance.settings import Settings
-from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
-
-MOST_DRAWS = 50  # of examples of the data set, till one is a false partner
-
-
-@dataclass(frozen=True)
-class ItmDraw:
-    """Which text and which image each pair of a batch consists of.
-
-    Attributes:
-        false_image: false images a true pair.
-        false_text: false texts a true pair.
-        false_from: where false partners come from, the "batch" or the whole "dataset".
-    """
-
-    false_image: int
-    false_text: int
-    false_from: Literal["batch", "dataset"]
-
-    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
-        """Draw the pairs.
-
-        Args:
-            batch: B examples.
-            drawer: fetches further images and texts of the data set.
-            streams: B generators, one an example.
-
-        Returns:
-            "text_row" and "image_row": (B,) long, where each pair's text and image lie in the batch;
-            "label": (B,) long, 1 for a true pair.
-        """
-        rows = np.arange(batch.examples)
-        text_row, image_row, label = rows.copy(), rows.copy(), np.ones_like(rows)
-        false = self.false_image + self.false_text
-        for row, stream in enumerate(streams):
-            if stream.random() * (1 + false) < 1:
-                continue
-            swap_image = stream.random() * false < self.false_image
-            partner = self._partner(row, batch, drawer, stream, swap_image)
-            if partner is None:
-                continue
-            (image_row if swap_image else text_row)[row] = partner
-            label[row] = 0
-        return {
-            "text_row": torch.from_numpy(text_row),
-            "image_row": torch.from_numpy(image_row),
-            "label": torch.from_numpy(label),
-        }
-
-    def _partner(
-        self, row: int, batch: Batch, drawer: ExtraDrawer, stream: np.random.Generator, image: bool
-    ) -> int | None:
-        """The row of a false partner for the text (or, for a false text, the image) of `row`; None where none is found.
-
-        A batch in which all texts are of one image (captions may stand side by side) takes from the set.
-        """
-        assert batch.image_key is not None
-        index = batch.index.tolist()
-        own = index[row]
-
-        def is_false(other: int) -> bool:
-            return not (drawer.source.belongs(own, other) if image else drawer.source.belongs(other, own))
-
-        if self.false_from == "batch":
-            others = np.flatnonzero(batch.image_key.numpy() != int(batch.image_key[row]))
-            for place in stream.permutation(others).tolist():
-                if is_false(index[place]):
-                    return int(place)
-        for _ in range(MOST_DRAWS):
-            number = int(stream.integers(len(drawer.source)))
-            if is_false(number):
-                return drawer.add_image(number) if image else drawer.add_text(number)
-        return None
-
-
-class Itm(Task):
-    """Two classes, match and mismatch, on the pooled features of a pair."""
-
-    name = "itm"
-    needs = DataNeeds(kind="caption", image=True, text=True)
-
-    def __init__(self, context: TaskContext) -> None:
-        super().__init__(context)
-        self.head = PairHead(context.model.pooled_size)
-
-    @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw:
-        false_from = settings.itm_false_from if training else "dataset"
-        return ItmDraw(settings.draw_false_image, settings.draw_false_text, false_from)
-
-    def logits(self, step: Step) -> Tensor:
-        """Scores (B, 2) of the pairs that were drawn, or where none were, of each example's own text and image."""
-        drawn = step.batch.drawn.get(self.name)
-        text, image = (
-            (step.text, step.image)
-            if drawn is None
-            else (step.texts.select(drawn["text_row"]), step.images.select(drawn["image_row"]))
-        )
-        logits: Tensor = self.head(step.fuse(text, image, outputs=frozenset(("pooled",))).pooled)
-        return logits
-
-    def answers(self, step: Step) -> list[dict[str, Any]]:
-        """The probability of a "match" of each pair."""
-        return [{"match": match} for match in self.logits(step).float().softmax(-1)[:, 1].tolist()]
-
-    def forward(self, step: Step) -> Outcome:
-        drawn, logits = step.batch.drawn[self.name], self.logits(step)
-        losses = F.cross_entropy(logits.float(), drawn["label"], reduction="none")
-        return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == drawn["label"]).float()})
-
-
-TASK = Itm
+TASK = TaskDeclaration(
+    name="itm",
+    needs=DataNeeds(CAPTIONS, image=True, text=True),
+    behaviour="renaissance.tasks.behaviours.image_text_matching:ImageTextMatchingTask",
+    metrics=(LOSS, ACCURACY),
+    monitor="accuracy",
+)

@@ -17,7 +17,7 @@ from typing import Any
 from renaissance.atomic_files import write_csv
 from renaissance.errors import UserError
 from renaissance.settings import Settings
-from renaissance.settings.discovery import task_attribute
+from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
 from renaissance.tracking.history import History, read_history
@@ -117,7 +117,7 @@ def result_rows(run: ReadRun) -> list[tuple[object, ...]]:
         metric = _monitored(task, run.points)
         validation = run.points.get(f"{task}/val/{metric}", [])
         test = run.points.get(f"{task}/test/{metric}", [])
-        best = best_point(metric, validation) if validation else None
+        best = best_point(f"{task}/val/{metric}", validation) if validation else None
         rows.append(
             (
                 run.name,
@@ -141,9 +141,9 @@ def differing_settings(runs: Sequence[ReadRun]) -> list[str]:
 
 def _monitored(task: str, points: Mapping[str, object]) -> str:
     """The metric that a task alone is judged by; the loss of a task that is no longer there."""
-    monitor = task_attribute(task, "monitor")
+    monitor = declaration_of(task).monitor if task in task_names() else "loss"
     known = any(name.split("/")[0] == task and name.split("/")[2] == monitor for name in points)
-    return str(monitor) if known else "loss"
+    return monitor if known else "loss"
 
 
 def _text(value: object) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from renaissance.atomic_files import naming_full_disk, to_disk, write_csv
+from renaissance.tasks.registry import declaration_of, task_names
 
-LESS_IS_BETTER = frozenset(("loss", "perplexity"))  # of every other metric (accuracy, BLEU, CIDEr, ROUGE) more is
+LESS_IS_BETTER = ("loss", "perplexity")  # ends of the names of undeclared metrics
 HEADER = ("step", "epoch", "name", "value")
 
 
@@ -29,14 +30,23 @@ class Point(NamedTuple):
     value: float
 
 
-def more_is_better(metric: str) -> bool:
-    """Whether more of a metric is better; `metric` may be a whole name, `<task>/<split>/<metric>`."""
-    return metric.rpartition("/")[2] not in LESS_IS_BETTER
+def more_is_better(name: str) -> bool:
+    """Whether more of a metric is better, as its task declares it.
+
+    Of a task that is not installed, or a metric that its task does not declare, less is better where the name ends
+    with "loss" or "perplexity", and more of every other.
+
+    Args:
+        name: the whole name, `<task>/<split>/<metric>`.
+    """
+    task, metric = name.partition("/")[0], name.rpartition("/")[2]
+    declared = declaration_of(task).metric(metric) if task in task_names() else None
+    return declared.more_is_better if declared else not metric.endswith(LESS_IS_BETTER)
 
 
-def best_point(metric: str, series: Sequence[Point]) -> Point:
-    """The best point of a metric's curve, the first of equals; one that is no number is the worst."""
-    sign = 1 if more_is_better(metric) else -1
+def best_point(name: str, series: Sequence[Point]) -> Point:
+    """The best point of the curve of `<task>/<split>/<metric>`, the first of equals; no number is the worst."""
+    sign = 1 if more_is_better(name) else -1
     return max(series, key=lambda point: -math.inf if math.isnan(point.value) else sign * point.value)
 
 

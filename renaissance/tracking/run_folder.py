@@ -9,6 +9,7 @@ metrics.csv          step,epoch,name,value
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
 checkpoints/         last.ckpt, best.ckpt
 plots/               a curve per metric
+predictions/         what the model answered on each split that was tested, a line an example
 samples/             sheets of what the model generated, where a task generates
 tensorboard/         when asked for
 """
@@ -16,11 +17,13 @@ tensorboard/         when asked for
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from renaissance.atomic_files import whole_file
 from renaissance.errors import UserError
 from renaissance.locks import AlreadyHeld, held, is_held
 
@@ -74,6 +77,16 @@ class RunFolder:
     @property
     def samples(self) -> Path:
         return self.path / "samples"
+
+    def write_predictions(self, task: str, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write what a task answers on a split to `predictions/<task>_<split>.jsonl`, a line an example.
+
+        Raises:
+            DiskFull: there is no room for it.
+        """
+        path = self.path / "predictions" / f"{task}_{split}.jsonl"
+        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
     @property
     def tensorboard(self) -> Path:

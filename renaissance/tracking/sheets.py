@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from renaissance.atomic_files import whole_file, write_csv
-from renaissance.tasks.common.split import Sample
+from renaissance.tasks.common.sample import Sample
 
 HEADER = ("source", "prefix", "generated", "reference")
 COLUMNS = 2  # images in a row, each with its texts on its right

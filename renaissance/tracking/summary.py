@@ -1,14 +1,13 @@
-"""A run in figures: `summary.json`, and the table of results that ends its output."""
+"""A run in figures: `summary.json`, and the table of results that ends its output.
+
+No PyTorch here.
+"""
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from renaissance.text_table import text_table
 from renaissance.tracking.metrics import Point, best_point
@@ -41,14 +40,6 @@ def best_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
 def final_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
     """Every metric's last value."""
     return {name: series[-1].value for name, series in points.items()}
-
-
-def peak_memory_bytes() -> int:
-    """The most memory this process has held: the GPU's where one is used, else resident memory."""
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
 def results_table(points: Mapping[str, Sequence[Point]]) -> str:

@@ -18,8 +18,6 @@ from renaissance.checkpoints.checkpoint import Checkpoint, ModelDescription
 from renaissance.checkpoints.inherit import Donor, Inherited, inherit
 from renaissance.checkpoints.provenance import check_frozen, find_beginnings, pretrained_parts
 from renaissance.checkpoints.restore import Blueprint, load_donor
-from renaissance.data.examples.schema import DataNeeds
-from renaissance.data.examples.source import ExampleSource
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
@@ -27,12 +25,13 @@ from renaissance.errors import UserError
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
-from renaissance.tasks import joined_sides, load_task
+from renaissance.tasks.behaviours import joined_sides
 from renaissance.tasks.common.task import Task
+from renaissance.tasks.registry import declaration_of
 from renaissance.training.classes import heads_of_other_classes, number_classes
 from renaissance.training.devices import resolve_devices, say
 from renaissance.training.footprint import check_fits
-from renaissance.training.inputs import joined_needs, open_sources, text_processor
+from renaissance.training.inputs import TaskGroup, each_split, open_groups, task_groups, text_processor
 from renaissance.training.memory import memory_of
 
 
@@ -42,8 +41,7 @@ class Assembly:
 
     Attributes:
         settings: the settings with the checkpoint's architecture, where there is a checkpoint.
-        needs: what the tasks read of each example.
-        sources: the examples of each split that there are.
+        groups: the tasks that share batches, with the examples of each split that there are.
         text: the tokenizer; None where no task reads text.
         model: the encoder.
         tasks: the active tasks by name.
@@ -56,8 +54,7 @@ class Assembly:
     """
 
     settings: Settings
-    needs: DataNeeds
-    sources: dict[str, ExampleSource]
+    groups: list[TaskGroup]
     text: TextProcessor | None
     model: VisionLanguageEncoder
     tasks: dict[str, Task]
@@ -90,10 +87,10 @@ def assemble(
     Raises:
         UserError: if data are missing, tasks read different data, or the checkpoint does not fit.
     """
-    kinds = {name: load_task(name) for name in settings.active_tasks()}
-    needs = joined_needs({name: kind.needs for name, kind in kinds.items()}, settings)
+    declarations = {name: declaration_of(name) for name in settings.active_tasks()}
+    groups = task_groups({name: declaration.needs for name, declaration in declarations.items()}, settings)
     if settings.test_only and checkpoint is not None:
-        _check_has_heads(checkpoint, list(kinds))
+        _check_has_heads(checkpoint, list(declarations))
     donors = [Donor(checkpoint)] if checkpoint is not None else []
     donors += [Donor(source, part) for part, source in modules.items()]
     for remark in dict.fromkeys(remark for donor in donors for remark in donor.checkpoint.remarks):
@@ -103,19 +100,19 @@ def assemble(
         say(f"testing on the checkpoint's data: {', '.join(inherited.settings.datasets)}; others with datasets='[…]'")
     settings = inherited.settings
     sides = joined_sides(settings)  # a decoder that a checkpoint brings may read texts, or not
-    sources = open_sources(settings, needs, chosen)
-    text = text_processor(settings, needs, sources, inherited.text)
-    label_names = number_classes(sources, list(kinds), donors, bound=settings.test_only or resumed)
-    blueprint = Blueprint(kinds, sides, text, _with_vocabulary(inherited, text), label_names)
+    open_groups(settings, groups, chosen)
+    text = text_processor(settings, groups, inherited.text)
+    class_names = number_classes(groups, donors, bound=settings.test_only or resumed)
+    blueprint = Blueprint(declarations, sides, text, _with_vocabulary(inherited, text), class_names)
     memory = memory_of(resolve_devices(settings).accelerator)
-    check_fits(settings, max(len(source) for source in sources.values()), memory, blueprint.build)
+    check_fits(settings, max(len(examples) for _, examples in each_split(groups)), memory, blueprint.build)
     torch.manual_seed(settings.seed)
     model, tasks = blueprint.build(settings)
     if not settings.test_only:
         _check_something_learns([model, *tasks.values()])
-    statistics = _image_statistics(settings, model, needs, inherited)
+    statistics = _image_statistics(settings, model, any(group.needs.image for group in groups), inherited)
     loaded = [
-        load_donor(model, tasks, donor, strict, without=heads_of_other_classes(donor, label_names)) for donor in donors
+        load_donor(model, tasks, donor, strict, without=heads_of_other_classes(donor, class_names)) for donor in donors
     ]
     beginnings = find_beginnings(model, tasks, pretrained_parts(settings, blueprint.encoder_configs), loaded)
     check_frozen(settings, model, tasks, beginnings)
@@ -126,15 +123,13 @@ def assemble(
         settings=settings.model_dump(),
         encoder_configs=_encoder_configs(model, tasks),
         text=text.state() if text else None,
-        label_names=label_names,
+        label_names=class_names,
         image_statistics=asdict(statistics) if statistics else None,
         beginnings=words,
     )
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
     tested = checkpoint.position() if settings.test_only and checkpoint is not None else None
-    return Assembly(
-        settings, needs, sources, text, model, tasks, description, pixels, statistics, loaded, words, tested
-    )
+    return Assembly(settings, groups, text, model, tasks, description, pixels, statistics, loaded, words, tested)
 
 
 def _check_something_learns(modules: list[nn.Module]) -> None:
@@ -185,10 +180,13 @@ def _encoder_configs(model: VisionLanguageEncoder, tasks: Mapping[str, Task]) ->
 
 
 def _image_statistics(
-    settings: Settings, model: VisionLanguageEncoder, needs: DataNeeds, inherited: Inherited
+    settings: Settings, model: VisionLanguageEncoder, looks: bool, inherited: Inherited
 ) -> ImageStatistics | None:
-    """What the image encoder expects: as its checkpoint says, as its processor says, or as the transform key says."""
-    if not needs.image:
+    """What the image encoder expects: as its checkpoint, its processor or else the transform key says.
+
+    None where no task `looks` at images.
+    """
+    if not looks:
         return None
     kept = inherited.image_statistics
     if kept is not None:

@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from renaissance.checkpoints.inherit import Donor
-from renaissance.data.examples.source import ExampleSource
 from renaissance.errors import UserError
 from renaissance.tasks.common.task import HEAD_SUFFIX
+from renaissance.training.inputs import TaskGroup
 
 
-def number_classes(
-    sources: Mapping[str, ExampleSource], tasks: Sequence[str], donors: Sequence[Donor], *, bound: bool
-) -> dict[str, list[str]]:
+def number_classes(groups: Sequence[TaskGroup], donors: Sequence[Donor], *, bound: bool) -> dict[str, list[str]]:
     """Number the classes of every split alike: as the checkpoint has them, or else as the training data.
 
     Args:
-        sources: the splits, the training one first.
-        tasks: the active ones.
+        groups: the tasks with their splits, the training one first.
         donors: the weights to load.
         bound: the model keeps the checkpoint's heads, for it is tested or its training goes on. Otherwise they are
             kept where the training data have the same classes.
@@ -32,29 +29,30 @@ def number_classes(
     Raises:
         UserError: a split has a class that the model does not know.
     """
-    first = next(iter(sources.values()))
-    if not first.has_labels:
-        return {}
-    names, whose = first.label_names, f"the training data, {first.describe()}, have"
-    known = next(
-        (found for donor in donors for task in tasks if (found := _classes_of_head(donor, task))),
-        None,
-    )
+    found = [_number_classes(group, donors, bound) for group in groups if group.needs.schema.has_classes]
+    return {task: names for names_of_tasks in found for task, names in names_of_tasks.items()}
+
+
+def _number_classes(group: TaskGroup, donors: Sequence[Donor], bound: bool) -> dict[str, list[str]]:
+    """Number the classes of a group's splits; gives their names by task."""
+    first = next(iter(group.examples.values()))
+    names, whose = first.class_names, f"the training data, {first.describe()}, have"
+    known = next((own for donor in donors for task in group.tasks if (own := _classes_of_head(donor, task))), None)
     if known is not None and (bound or (names is not None and set(known) == set(names))):
         names, whose = known, "the checkpoint has"
-    for source in sources.values():
-        source.adopt_classes(names, whose)
-    return {} if names is None else dict.fromkeys(tasks, names)
+    for examples in group.examples.values():
+        examples.adopt_classes(names, whose)
+    return {} if names is None else dict.fromkeys(group.tasks, names)
 
 
-def heads_of_other_classes(donor: Donor, label_names: Mapping[str, list[str]]) -> set[str]:
+def heads_of_other_classes(donor: Donor, class_names: Mapping[str, list[str]]) -> set[str]:
     """The heads of a donor that tell other classes apart than the run's, so their weights mean nothing here.
 
     Raises:
         UserError: such a head was asked for by its name.
     """
     other = set()
-    for task, names in label_names.items():
+    for task, names in class_names.items():
         known = _classes_of_head(donor, task)
         if known is not None and known != names:
             if donor.part is not None:

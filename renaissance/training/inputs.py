@@ -1,108 +1,149 @@
-"""What a run reads: the examples of its splits, and the tokenizer of their texts.
+"""What a run reads: the examples of its splits, by groups of tasks that read the same, and their tokenizer.
 
-Comes in: the settings, and what the tasks read. Goes out: sources of examples by split, and a `TextProcessor`.
+Comes in: the settings, and what the tasks read. Goes out: `TaskGroup`s, and a `TextProcessor`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from renaissance.data.examples.schema import DataNeeds, Split
-from renaissance.data.examples.source import ExampleSource, open_split
-from renaissance.data.tables.find import has_split, tables_lie_there
+from renaissance.data.examples.interface import TRAIN, VAL
+from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.tables import TableExamples, open_split
+from renaissance.data.tables.find import splits_there, tables_lie_there
 from renaissance.data.tables.parameters import remarks_on_tables
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.training.devices import say
 
+TEST = "test"  # the split that a test is on where it is told of no other
 
-def joined_needs(needs: Mapping[str, DataNeeds], settings: Settings) -> DataNeeds:
-    """What a run reads of each example.
+
+@dataclass(frozen=True)
+class TaskGroup:
+    """Tasks whose examples have one schema, so that they share batches.
+
+    Attributes:
+        needs: what they read together.
+        tasks: their names.
+        share: of the optimiser steps that this group gets, beside the other groups' shares.
+        examples: by split; training is there unless a run only tests.
+    """
+
+    needs: DataNeeds
+    tasks: tuple[str, ...]
+    share: float
+    examples: dict[str, TableExamples]
+
+    @property
+    def name(self) -> str:
+        """The name of the schema."""
+        return self.needs.schema.name
+
+
+def task_groups(needs: Mapping[str, DataNeeds], settings: Settings) -> list[TaskGroup]:
+    """The tasks of a run in groups, as yet without examples.
 
     Args:
         needs: what each of its tasks reads, by name.
         settings: the run's settings.
 
     Raises:
-        UserError: the tasks read different data.
+        UserError: `step_shares` names data that no task of the run reads.
     """
-    kinds = sorted({need.kind for need in needs.values()})
-    if len(kinds) > 1:
+    groups = []
+    for name in dict.fromkeys(need.schema.name for need in needs.values()):
+        own = {task: need for task, need in needs.items() if need.schema.name == name}
+        image = any(need.image for need in own.values())
+        text = any(need.text for need in own.values()) and not settings.image_only
+        schema = next(iter(own.values())).schema
+        share = settings.step_shares.get(name, 1.0)
+        groups.append(TaskGroup(DataNeeds(schema, image, text), tuple(own), share, {}))
+    unknown = sorted(settings.step_shares.keys() - {group.name for group in groups})
+    if unknown:
         raise UserError(
-            f"loss_names: the tasks {', '.join(needs)} read different data ({', '.join(kinds)}) "
-            "and cannot share a batch; train them one after the other with load_path."
+            f"step_shares names {', '.join(unknown)}, and the tasks read {', '.join(group.name for group in groups)}."
         )
-    image = any(need.image for need in needs.values())
-    text = any(need.text for need in needs.values()) and not settings.image_only
-    return DataNeeds(kind=kinds[0], image=image, text=text)
+    return groups
 
 
-def open_sources(settings: Settings, needs: DataNeeds, chosen: Collection[str]) -> dict[str, ExampleSource]:
-    """The examples of the splits that a run uses and that are there, with remarks on where they are not as asked for.
+def open_groups(settings: Settings, groups: Sequence[TaskGroup], chosen: Collection[str]) -> None:
+    """Open the splits that a run uses and that are there, with remarks on where they are not as asked for.
 
     Args:
         settings: the run's settings.
-        needs: what it reads.
+        groups: the tasks; they get their examples.
         chosen: the names of the settings that the user set.
 
     Raises:
         UserError: a table is missing or cannot be used.
     """
-    sources = _tested(settings, needs) if settings.test_only else _trained_on(settings, needs)
-    for remark in remarks_on_tables([path for source in sources.values() for path in source.paths], settings, chosen):
+    for group in groups:
+        opened = _tested(settings, group.needs) if settings.test_only else _trained_on(settings, group.needs)
+        group.examples.update(opened)
+    for remark in remarks_on_tables([path for _, one in each_split(groups) for path in one.paths], settings, chosen):
         say(remark)
-    return sources
 
 
-def _tested(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource]:
-    """The test split, or validation where there is none; an empty one where own images alone are described."""
-    names = ", ".join(settings.datasets)
-    if _describes_own_images_alone(settings, needs):
+def each_split(groups: Sequence[TaskGroup]) -> Iterator[tuple[str, TableExamples]]:
+    """Every split of every group, with its examples."""
+    for group in groups:
+        yield from group.examples.items()
+
+
+def split_names(groups: Sequence[TaskGroup]) -> list[str]:
+    """The splits of a run, each once: train, val, then those to test on."""
+    return list(dict.fromkeys(split for split, _ in each_split(groups)))
+
+
+def tested_splits(groups: Sequence[TaskGroup]) -> list[str]:
+    """The splits that a run is tested on: all but train and val."""
+    return [split for split in split_names(groups) if split not in (TRAIN, VAL)]
+
+
+def _tested(settings: Settings, needs: DataNeeds) -> dict[str, TableExamples]:
+    """The splits to test on, or validation where there are none; an empty one where own images alone are described."""
+    names, schema = ", ".join(settings.datasets), needs.schema.name
+    if settings.manual_inputs and not tables_lie_there(settings, schema):  # it needs none, and none is drawn for it
         say(f"no tables of {names} under {settings.data_root}: only your own images")
-        return {"test": ExampleSource([], needs)}
-    if has_split(settings, needs.kind, "test"):
-        return {"test": open_split(settings, needs, "test")}
+        return {TEST: TableExamples([], needs)}
+    there = [split for split in splits_there(settings, schema) if split not in (TRAIN, VAL)]
+    if there:
+        return {split: open_split(settings, needs, split) for split in there}
     say(f"no test table for {names}: testing on the validation data")
-    return {"test": open_split(settings, needs, "val")}
+    return {TEST: open_split(settings, needs, VAL)}
 
 
-def _trained_on(settings: Settings, needs: DataNeeds) -> dict[str, ExampleSource]:
+def _trained_on(settings: Settings, needs: DataNeeds) -> dict[str, TableExamples]:
     """The training split, which has to be there, and the others where they are."""
-    sources = {"train": open_split(settings, needs, "train")}
-    splits: tuple[Split, ...] = ("val", "test")
-    for split in splits:
-        if has_split(settings, needs.kind, split):
-            sources[split] = open_split(settings, needs, split)
-    return sources
-
-
-def _describes_own_images_alone(settings: Settings, needs: DataNeeds) -> bool:
-    """Whether a test has `manual_inputs` to describe and no tables; then it needs none, and none is drawn for it."""
-    splits: tuple[Split, ...] = ("test", "val")
-    return bool(settings.manual_inputs) and not any(tables_lie_there(settings, needs.kind, split) for split in splits)
+    there = splits_there(settings, needs.schema.name)
+    return {split: open_split(settings, needs, split) for split in dict.fromkeys([TRAIN, *there])}
 
 
 def text_processor(
-    settings: Settings, needs: DataNeeds, sources: Mapping[str, ExampleSource], kept: dict[str, Any] | None
+    settings: Settings, groups: Sequence[TaskGroup], kept: dict[str, Any] | None
 ) -> TextProcessor | None:
     """The tokenizer of a run; None where no task reads text.
 
     Args:
         settings: the run's settings.
-        needs: what it reads.
-        sources: its examples, of whose training texts a vocabulary is built where none is given.
+        groups: its tasks, of whose training texts a vocabulary is built where none is given.
         kept: the state of a checkpoint's tokenizer; None to take the settings' one.
 
     Raises:
         UserError: the tokenizer or the vocabulary cannot be used.
     """
-    if not needs.text:
+    reading = [group for group in groups if group.needs.text]
+    if not reading:
         return None
     if kept is not None:
         text = TextProcessor.from_state(kept, settings.max_text_len, settings.long_text)
         if settings.whole_word_masking:
             text.check_knows_words("checkpoint's vocabulary")
         return text
-    return TextProcessor.from_settings(settings, lambda: sources["train"].texts())
+    return TextProcessor.from_settings(
+        settings, lambda: (text for group in reading for text in group.examples[TRAIN].texts())
+    )

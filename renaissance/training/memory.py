@@ -1,4 +1,4 @@
-"""The memory of this machine: how much there is, and what the C library does with what a training step gives back.
+"""The memory of this machine: how much there is, how much a run holds, and what the C library keeps of it.
 
 PyTorch takes a CPU tensor's memory from `malloc`. By default glibc returns large pieces to the kernel at once, which
 hands out zeroed pages again at every step: a fifth of the time of long texts (`benchmarks/attention.py`).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,14 @@ def _container_limits(root: Path = CGROUPS, own: Path = Path("/proc/self/cgroup"
                 yield int(text)
             if folder == base:
                 break
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held: the GPU's where one is used, else resident memory."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
 def keep_freed_memory() -> bool:

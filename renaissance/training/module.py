@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from renaissance.checkpoints.checkpoint import ENTRY, ModelDescription, description_entry
 from renaissance.data.batches.batch import Batch
+from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.streams import stream
 from renaissance.errors import RunError
@@ -23,14 +23,14 @@ from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.settings import Settings
-from renaissance.tasks.common.split import SplitImages
+from renaissance.tasks.common.evaluation import Evaluation, Split
+from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
 from renaissance.training.plan import Plan
-from renaissance.training.recorder import Recorder
 from renaissance.training.schedule import LearningRateFactor, Schedule
 
 
@@ -53,7 +53,7 @@ class TrainingModule(pl.LightningModule):
         description: what checkpoints say of the model.
         pixels: the image pipeline's part that runs on the device; None without images.
         sinks: where metrics go, in the main process.
-        images: of the splits that are evaluated, for tasks that take them as a whole.
+        predictions: takes what tasks predict of a split, as (task, split, rows), in the main process.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class TrainingModule(pl.LightningModule):
         description: ModelDescription,
         pixels: Pixels | None,
         sinks: Sequence[MetricSink],
-        images: Mapping[str, SplitImages] = MappingProxyType({}),
+        predictions: Callable[[str, str, list[dict[str, Any]]], None] = lambda task, split, rows: None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -76,8 +76,10 @@ class TrainingModule(pl.LightningModule):
         self.plan = plan
         self.description = description
         self.sinks = sinks
-        self.images = images
-        self.recorder = Recorder()
+        self.predictions = predictions
+        self.means = Means()  # of the training steps since the last point of the curves
+        self.evaluating: list[Split] = []  # the split of each loader of the evaluation under way
+        self.evaluations: dict[tuple[str, str], Evaluation] = {}  # by task and split
         self.monitor = monitor
         self.watch = LossWatch(settings.max_skipped_steps)
         self.batch_number = 0  # of the next training batch of this process, counted over the whole training
@@ -97,26 +99,28 @@ class TrainingModule(pl.LightningModule):
 
     # Steps
 
-    def _run_tasks(self, batch: Batch, split: str) -> Tensor:
-        """The weighted sum of the tasks' losses (scalar) on a batch; their values go to the recorder.
+    def _trained(self, batch: Batch) -> Tensor:
+        """The weighted sum of the tasks' losses (scalar) on a training batch; their values go to the means.
 
-        In training the trainer takes the mean over the optimiser step's batches, so that each task's loss becomes its
-        mean over all items of the step.
+        The trainer takes the mean over the optimiser step's batches, so that each task's loss becomes its mean over
+        all items of the step.
         """
-        drawn = (self._mixing(batch), self._modality_dropout(batch)) if split == "train" else ()
-        step = Step(self.model, batch, self.pixels, *drawn)
+        assert self.plan is not None
+        step = Step(self.model, batch, self.pixels, self._mixing(batch), self._modality_dropout(batch))
         total = torch.zeros((), device=self.device)
-        for name, task in self.tasks.items():
+        for name, task in self._tasks_of(batch):
             outcome = task(step)
             loss = outcome.loss
-            if split != "train" or not self.watch.allowed or loss.isfinite():
-                self.recorder.add(name, split, outcome.values)
-            if split == "train":
-                assert self.plan is not None
-                self.watch.note(name, loss, step=self.steps_done + 1, batch=self.batch_number + 1, index=batch.index)
-                loss = outcome.share_of_step(batch.step_items[name]) * self.plan.step_batches
+            if not self.watch.allowed or loss.isfinite():
+                self.means.add(name, TRAIN, outcome.values)
+            self.watch.note(name, loss, step=self.steps_done + 1, batch=self.batch_number + 1, index=batch.index)
+            loss = outcome.share_of_step(batch.step_items[name]) * self.plan.step_batches
             total = total + self.settings.loss_names[name] * loss
         return total
+
+    def _tasks_of(self, batch: Batch) -> Iterator[tuple[str, Task]]:
+        """The tasks that read such a batch, by name."""
+        return ((name, task) for name, task in self._tasks().items() if task.takes(batch))
 
     def _mixing(self, batch: Batch) -> Mixing | None:
         """How a training batch is mixed."""
@@ -140,7 +144,7 @@ class TrainingModule(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1, np.uint64)[0] >> 1))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._run_tasks(batch, "train")
+        return self._trained(batch)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         assert self.plan is not None
@@ -152,7 +156,7 @@ class TrainingModule(pl.LightningModule):
         self.steps_done = self.global_step
         is_last = self.steps_done >= self.plan.total_steps
         if is_last or self.steps_done % self.settings.log_interval == 0:
-            self._emit("train")
+            self._emit(self._training_values())
         if is_last:
             # Training always ends with a validation, also between two of the regular ones.
             self.trainer.val_check_batch = 1
@@ -199,11 +203,34 @@ class TrainingModule(pl.LightningModule):
             self._check_losses()
             check_weights_finite(self.named_parameters(), self.steps_done)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._run_tasks(batch, "val")
+    def on_validation_epoch_start(self) -> None:
+        self._begin_evaluations()
+
+    def on_test_epoch_start(self) -> None:
+        self._begin_evaluations()
+
+    def _begin_evaluations(self) -> None:
+        self.evaluations = {}
+        for split in self.evaluating:
+            for name, task in self._tasks().items():
+                if split.examples.needs.schema.name == task.needs.schema.name:
+                    self.evaluations[name, split.name] = task.evaluation(split)
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._evaluated(batch, self.evaluating[dataloader_idx])
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._evaluated(batch, self.evaluating[dataloader_idx])
+
+    def _evaluated(self, batch: Batch, split: Split) -> None:
+        """Show a batch to the evaluations of its split."""
+        step = Step(self.model, batch, self.pixels)
+        for name, task in self._tasks_of(batch):
+            self.evaluations[name, split.name].update(step, task(step))
 
     def on_validation_epoch_end(self) -> None:
-        values = self._emit("val")
+        values = self._evaluation_values(VAL)
+        self._emit(values)
         strange = [name for name, value in values.items() if not math.isfinite(value)]
         if any(name.endswith("/loss") for name in strange) and self.trainer.state.fn == "fit":
             # Before `last.ckpt` is written: weights can be ruined and finite.
@@ -213,31 +240,36 @@ class TrainingModule(pl.LightningModule):
         self.score = self.monitor.score(values)
         self.validated_step = self.steps_done
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._run_tasks(batch, "test")
-
     def on_test_epoch_end(self) -> None:
-        self._emit("test")
+        for split in dict.fromkeys(split.name for split in self.evaluating):
+            self._emit(self._evaluation_values(split))
+            for (task, of_split), evaluation in self.evaluations.items():
+                rows = evaluation.predictions() if of_split == split else []
+                if rows:
+                    self.predictions(task, split, rows)
 
-    def _emit(self, split: str) -> dict[str, float]:
-        values = self._values(split)
+    def _emit(self, values: Mapping[str, float]) -> None:
         step, epoch = self.evaluated or (self.steps_done, self.plan.epoch_of(self.steps_done) if self.plan else 0.0)
         for sink in self.sinks:
             sink.write(step, epoch, values)
-        return values
 
-    def _values(self, split: str) -> dict[str, float]:
-        """The tasks' metrics on a split by name: means over its steps, and what takes the split as a whole."""
-        means = self.recorder.take(split)
+    def _evaluation_values(self, split: str) -> dict[str, float]:
+        """The tasks' metrics on a split, by whole name."""
+        return {
+            f"{task}/{split}/{metric}": value
+            for (task, of_split), evaluation in self.evaluations.items()
+            if of_split == split
+            for metric, value in evaluation.compute().items()
+        }
+
+    def _training_values(self) -> dict[str, float]:
+        """The tasks' metrics on the training steps since they were last asked for, by whole name."""
+        means = self.means.take(TRAIN)
         values: dict[str, float] = {}
         for name, task in self._tasks().items():
-            prefix = f"{name}/{split}/"
-            own = task.derived(
-                {key.removeprefix(prefix): mean for key, mean in means.items() if key.startswith(prefix)}
-            )
-            if split in self.images:
-                own |= task.evaluate(self.model, self.images[split])
-            values |= {prefix + metric: value for metric, value in own.items()}
+            prefix = f"{name}/{TRAIN}/"
+            own = {key.removeprefix(prefix): mean for key, mean in means.items() if key.startswith(prefix)}
+            values |= {prefix + metric: value for metric, value in task.derived(own).items()}
         return values
 
     # Optimiser
@@ -276,7 +308,7 @@ class TrainingModule(pl.LightningModule):
         check_weights_finite(self.named_parameters(), self.steps_done)
         checkpoint[ENTRY] = description_entry(self.description)
         checkpoint["epoch"] = int(self.plan.epoch_of(self.steps_done)) if self.plan else 0
-        checkpoint["recorder"] = self.recorder.state()
+        checkpoint["recorder"] = self.means.state()
         checkpoint["validated_step"] = self.validated_step
         checkpoint["monitor"] = self.monitor.name
         checkpoint["skipped_steps"] = self.watch.skipped
@@ -291,7 +323,7 @@ class TrainingModule(pl.LightningModule):
         self.validated_step = int(checkpoint["validated_step"])
         self.watch.skipped = int(checkpoint.get("skipped_steps", 0))
         self.batch_number = step * self.plan.accumulate
-        self.recorder.load_state(checkpoint["recorder"])
+        self.means.load_state(checkpoint["recorder"])
         epoch_loop = self.trainer.fit_loop.epoch_loop
         optimizer_steps = epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
         optimizer_steps.ready = optimizer_steps.completed = step

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.settings.discovery import suggestion
-from renaissance.tasks.common.task import Task
+from renaissance.tasks.registry import declaration_of
 from renaissance.tracking.metrics import more_is_better
 
 
@@ -31,12 +31,13 @@ class Monitor:
     chosen: bool = False
 
     @classmethod
-    def of_settings(cls, settings: Settings, tasks: Mapping[str, Task | type[Task]]) -> Monitor:
+    def of_settings(cls, settings: Settings) -> Monitor:
         """What `monitor` asks for, or what the active tasks are judged by."""
         if settings.monitor is not None:
             return cls({settings.monitor: 1.0}, chosen=True)
+        tasks = settings.active_tasks()
         if len(tasks) == 1:
-            return cls({f"{name}/val/{task.monitor}": 1.0 for name, task in tasks.items()})
+            return cls({f"{name}/val/{declaration_of(name).monitor}": 1.0 for name in tasks})
         return cls({f"{name}/val/loss": settings.loss_names[name] for name in tasks})
 
     @property

@@ -1,15 +1,16 @@
 """How long a run trains and in what steps: batch sizes, accumulation, validation, warm-up, worked out once.
 
-Comes in: the settings and the number of training examples. Goes out: whole numbers that the loader, the schedule
+Comes in: the settings and the numbers of training examples. Goes out: whole numbers that the loader, the schedule
 and Lightning's trainer agree on. Training is one stream of batches over all epochs, so the position in the data
 is the number of optimiser steps times `accumulate`, and a run resumes from that one number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from renaissance.data.batches.loader import batches_per_epoch
+from renaissance.data.batches.order import batches_per_epoch
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 
@@ -22,7 +23,8 @@ class Plan:
         device_batch: examples a device takes at once.
         accumulate: batches a device takes before an optimiser step.
         world_size: devices.
-        epoch_batches: batches a device takes in an epoch, whole optimiser steps.
+        epoch_batches: batches a device takes in an epoch, whole optimiser steps. Where tasks read different data,
+            an epoch ends when the data that take longest, with their share of the steps, were seen once.
         total_steps: optimiser steps of the whole training.
         validate_every: optimiser steps from one validation to the next.
         warmup_steps: optimiser steps until the full learning rate.
@@ -58,27 +60,41 @@ class Plan:
         return step * self.accumulate / self.epoch_batches
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """A training set.
+
+    Attributes:
+        examples: how many it has.
+        share: of the optimiser steps, beside the shares of others.
+    """
+
+    examples: int
+    share: float = 1.0
+
+
 def make_plan(
-    settings: Settings, examples: int, world_size: int, schedule_steps: int | None = None
+    settings: Settings, data: Sequence[TrainingData], world_size: int, schedule_steps: int | None = None
 ) -> tuple[Plan, list[str]]:
-    """The plan of a training on `examples` examples, and remarks on where it departs from what was asked for.
+    """The plan of a training, and remarks on where it departs from what was asked for.
 
     Args:
         settings: the run's settings.
-        examples: those of the training set.
+        data: its training sets, whose steps take turns.
         world_size: devices.
         schedule_steps: where the learning rate's schedule ends; None for the end of the training.
 
     Raises:
         UserError: if there is no example to train on.
     """
+    examples = min(one.examples for one in data)
     if examples < world_size:
         raise UserError(f"{examples} training examples are too few for {world_size} device(s).")
     remarks = []
     device_batch = min(settings.per_gpu_batchsize, examples // world_size)
     wanted = max(1, settings.batch_size // (settings.per_gpu_batchsize * world_size))
     accumulate = min(wanted, batches_per_epoch(examples, device_batch, world_size))
-    epoch_batches = batches_per_epoch(examples, device_batch, world_size, accumulate)
+    epoch_batches = _epoch_batches(data, device_batch, world_size, accumulate)
     total_steps = _total_steps(settings, epoch_batches, accumulate)
     schedule_steps = schedule_steps or total_steps
     plan = Plan(
@@ -103,6 +119,16 @@ def make_plan(
             "the full learning rate is never reached. A fraction, such as warmup_steps=0.1, follows the length."
         )
     return plan, remarks
+
+
+def _epoch_batches(data: Sequence[TrainingData], device_batch: int, world_size: int, accumulate: int) -> int:
+    """Batches until each training set was seen once, in whole steps."""
+    whole = sum(one.share for one in data)
+    steps = (
+        batches_per_epoch(one.examples, device_batch, world_size, accumulate) // accumulate * whole / one.share
+        for one in data
+    )
+    return round(max(steps)) * accumulate
 
 
 def _total_steps(settings: Settings, epoch_batches: int, accumulate: int) -> int:

@@ -23,9 +23,10 @@ from renaissance.tracking.summary import (
     best_values,
     final_values,
     parts_table,
-    peak_memory_bytes,
     results_table,
 )
+from renaissance.training.inputs import TaskGroup, each_split
+from renaissance.training.memory import peak_memory_bytes
 from renaissance.training.optimizer import learning_rate_of
 from renaissance.training.plan import Plan
 from renaissance.training.resuming import Resumption, new_learning_rate
@@ -69,10 +70,10 @@ class RunReport:
         for report in assembly.loaded:
             print(f"loaded from {report.source}:\n{report}")
         print(parts_table(self._parts()))
-        counts = ", ".join(f"{split} {len(source):,}" for split, source in assembly.sources.items())
-        print(f"examples: {counts}")
+        for line in _counts(assembly.groups):
+            print(line)
         if plan is not None:
-            print(plan_in_words(plan, "val" in assembly.sources))
+            print(plan_in_words(plan, self._session.validates))
             print(f"best checkpoint by: {self._session.monitor.name}")
         for line in self._changes():
             print(line)
@@ -172,7 +173,7 @@ class RunReport:
                 "trained": sum(part.trained for part in parts),
             },
             "parts_from": {part.name: part.beginning for part in parts},
-            "examples": {split: len(source) for split, source in session.assembly.sources.items()},
+            "examples": _examples(session.assembly.groups),
             "device": _device_name(session),
             "command": (history.start if history else {}).get("command", self._command_line),
         }
@@ -187,6 +188,21 @@ class RunReport:
             beginning = self._session.assembly.beginnings.get(part.name, "")
             figures.append(PartFigures(part.name, total, trained, rate, beginning))
         return figures
+
+
+def _counts(groups: Sequence[TaskGroup]) -> Iterator[str]:
+    """The numbers of examples, a line for each of the data that tasks read."""
+    for group in groups:
+        counts = ", ".join(f"{split} {len(examples):,}" for split, examples in group.examples.items())
+        yield f"examples: {counts}" if len(groups) == 1 else f"examples of {', '.join(group.tasks)}: {counts}"
+
+
+def _examples(groups: Sequence[TaskGroup]) -> dict[str, int]:
+    """The examples of each split, of all data together."""
+    totals: dict[str, int] = {}
+    for split, examples in each_split(groups):
+        totals[split] = totals.get(split, 0) + len(examples)
+    return totals
 
 
 def plan_in_words(plan: Plan, validates: bool) -> str:

@@ -7,13 +7,12 @@ what the command line adds to them, or one message that names everything that ca
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from renaissance.checkpoints.checkpoint import Checkpoint, Spent, read_checkpoint
-from renaissance.data.examples.source import ExampleSource
 from renaissance.errors import UserError
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
@@ -21,6 +20,7 @@ from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.history import read_history, run_of
 from renaissance.tracking.run_folder import RunFolder, newest_unfinished, unfinished_run_of
 from renaissance.training.devices import say, this_rank
+from renaissance.training.inputs import TaskGroup, each_split
 from renaissance.training.plan import Plan
 from renaissance.training.schedule import LearningRateFactor
 
@@ -147,9 +147,9 @@ def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: Settings)
         )
 
 
-def table_sizes(sources: Mapping[str, ExampleSource]) -> dict[str, int]:
+def table_sizes(groups: Sequence[TaskGroup]) -> dict[str, int]:
     """The size in bytes of every table of a run, by split and file name, whatever folder they lie in."""
-    return {f"{split}/{path.name}": path.stat().st_size for split, source in sources.items() for path in source.paths}
+    return {f"{split}/{path.name}": path.stat().st_size for split, one in each_split(groups) for path in one.paths}
 
 
 def check_tables_resumable(checkpoint: Checkpoint, sizes: Mapping[str, int]) -> None:

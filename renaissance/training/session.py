@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content
+from renaissance.data.batches.loader import BatchLoader
+from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
-from renaissance.tasks.common.split import SplitImages
+from renaissance.tasks.common.evaluation import Split
+from renaissance.tasks.common.pictures import SplitPictures
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
@@ -27,10 +31,11 @@ from renaissance.training.callbacks.sheets import SampleSheets
 from renaissance.training.callbacks.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
 from renaissance.training.checkpoint_io import SafeCheckpointIO
 from renaissance.training.devices import Devices, this_rank
+from renaissance.training.inputs import each_split, split_names, tested_splits
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import MetricSink, TrainingModule
 from renaissance.training.monitoring import Monitor
-from renaissance.training.plan import Plan, make_plan
+from renaissance.training.plan import Plan, TrainingData, make_plan
 from renaissance.training.resuming import (
     check_plan_resumable,
     check_tables_resumable,
@@ -91,7 +96,7 @@ class Session:
         self.assembly = assembly
         self.devices = devices
         self.folder = folder
-        self.monitor = Monitor.of_settings(settings, assembly.tasks)
+        self.monitor = Monitor.of_settings(settings)
         self.remarks: list[str] = []
         if resumed is not None and resumed.monitor != self.monitor.name:  # of a version that went by another
             self.remarks.append(f"the best so far was not told by {self.monitor.name}: it is looked for anew from here")
@@ -102,15 +107,15 @@ class Session:
         self.throughput = Throughput(self.plan, started, spent_before(folder, resumed)) if self.plan else None
         best = restored_best(folder, resumed) if resumed and self.is_main else None
         self.keeping = KeepCheckpoints(folder, resumed, best) if self.plan else None
-        self.stopping = early_stopping(settings, "val" in assembly.sources, resumed) if self.plan else None
+        self.stopping = early_stopping(settings, self.validates, resumed) if self.plan else None
         self.metrics: MetricsFile | None = None
         self.sheets: SampleSheets | None = None
         self.loaders = Loaders(assembly, devices)
-        images = self.loaders.images()
+        pictures = self.loaders.pictures()
         sinks: list[MetricSink] = []
         shown: list[pl.Callback] = []
         if self.is_main:
-            sinks, shown = self._recorders(log_scalar, images)
+            sinks, shown = self._recorders(log_scalar, pictures)
         own = (self.throughput, *shown, self.stopping, self.keeping, StopOnSignal(folder, self.plan))
         self.module = TrainingModule(
             assembly.model,
@@ -121,33 +126,34 @@ class Session:
             assembly.description,
             assembly.pixels,
             sinks,
-            {split: images[split] for split in ("val", "test") if split in images},  # not "train": that is only shown
+            predictions=folder.write_predictions if self.is_main else _no_predictions,
         )
         self.module.evaluated = assembly.tested
-        self.module.tables = table_sizes(assembly.sources)
+        self.module.tables = table_sizes(assembly.groups)
         self.trainer = self._trainer([callback for callback in own if callback is not None])
         leave_signals_alone(self.trainer)
 
     def _laid_out(self, resumed: Checkpoint | None) -> Plan:
         """The plan of a training, which a resumed one has to share."""
-        settings, sources = self.assembly.settings, self.assembly.sources
+        settings, groups = self.assembly.settings, self.assembly.groups
         kept = kept_schedule(settings, resumed)
-        plan, remarks = make_plan(settings, len(sources["train"]), self.devices.world_size, kept)
+        data = [TrainingData(len(group.examples[TRAIN]), group.share) for group in groups]
+        plan, remarks = make_plan(settings, data, self.devices.world_size, kept)
         self.remarks += remarks
-        self.monitor.check_split("val" in sources, settings.datasets)
+        self.monitor.check_split(self.validates, settings.datasets)
         if resumed is not None:
-            check_tables_resumable(resumed, table_sizes(sources))
+            check_tables_resumable(resumed, table_sizes(groups))
             check_plan_resumable(resumed, plan, settings)
         return plan
 
     def _recorders(
-        self, log_scalar: LogScalar, images: Mapping[str, SplitImages]
+        self, log_scalar: LogScalar, pictures: Mapping[tuple[str, str], SplitPictures]
     ) -> tuple[list[MetricSink], list[pl.Callback]]:
         """What takes in the metrics, and what draws and shows: in the main process alone."""
         settings, folder, resumed = self.assembly.settings, self.folder, self.resumed
         kept = (resumed.global_step, resumed.validated_step) if resumed else ()
         self.metrics = MetricsFile(folder.metrics, *kept)
-        self.sheets = SampleSheets(settings, folder, images)
+        self.sheets = SampleSheets(settings, folder, pictures)
         progress = Progress(self.plan, self.throughput)
         sinks: list[MetricSink] = [self.metrics, progress, ObserverSink(log_scalar)]
         if settings.tensorboard:
@@ -166,8 +172,8 @@ class Session:
         try:
             yield
         except RuntimeError:
-            for source in self.assembly.sources.values():
-                source.check_whole()
+            for _, examples in each_split(self.assembly.groups):
+                examples.check_whole()
             raise
         finally:
             self.loaders.close()
@@ -186,7 +192,7 @@ class Session:
                 self.trainer.fit(
                     self.module,
                     self.loaders.training(self.plan, self.resumed.global_step if self.resumed else 0),
-                    self.loaders.evaluation("val"),
+                    self._evaluation([VAL], tested=False) or None,
                     ckpt_path=str(self.resumed.path) if self.resumed else None,
                 )
         if agreed_to_stop(self.trainer):  # the last validation has saved the state
@@ -227,9 +233,8 @@ class Session:
             print(f"nothing left to train: {resumed.path} is at step {step:,} of {self.plan.total_steps:,}")
         due = at_the_end or (step > 0 and step % self.plan.validate_every == 0)
         done = resumed.validated_step == step and not (at_the_end and in_new_folder)
-        loader = self.loaders.evaluation("val")
-        if due and not done and loader is not None:
-            self.trainer.validate(self.module, loader, verbose=False)
+        if due and not done and self.validates:
+            self.trainer.validate(self.module, self._evaluation([VAL], tested=False), verbose=False)
         if (at_the_end or self.stopped_early) and self.is_main and not self.folder.last_checkpoint.is_file():
             copy_checkpoint(resumed.path, self.folder.last_checkpoint)
 
@@ -239,17 +244,33 @@ class Session:
         Raises:
             Interrupted: after Ctrl-C or SIGTERM.
         """
-        loader = self.loaders.evaluation("test")
-        if loader is None:
+        loaders = self._evaluation(tested_splits(self.assembly.groups), tested=True)
+        if not loaders:
             if self.sheets is not None:  # of a user's own images, which need no data set
                 self.sheets.on_test_end(self.trainer, self.module)
-            if self.is_main and "test" not in self.assembly.sources:
+            if self.is_main and not tested_splits(self.assembly.groups):
                 print("no test data: nothing tested")
             return
         with stopping_lightning("finishing this batch, then leaving the test"):
-            self.trainer.test(self.module, loader, verbose=False)
+            self.trainer.test(self.module, loaders, verbose=False)
             if self.devices.world_size == 1:
                 STOP.check()
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation data."""
+        return VAL in split_names(self.assembly.groups)
+
+    def _evaluation(self, splits: Sequence[str], tested: bool) -> list[BatchLoader]:
+        """The loaders of splits that are evaluated next, of which the module is told in the same order."""
+        loaders = self.loaders.evaluation(splits)
+        groups = {group.name: group for group in self.assembly.groups}
+        settings, world_size = self.assembly.settings, self.devices.world_size
+        self.module.evaluating = [
+            Split(split, groups[name].examples[split], tested, settings.eval_seed, settings.fast_dev_run, world_size)
+            for split, name in loaders
+        ]
+        return list(loaders.values())
 
     def _trainer(self, callbacks: list[pl.Callback]) -> pl.Trainer:
         settings, plan, devices = self.assembly.settings, self.plan, self.devices
@@ -278,6 +299,10 @@ class Session:
             plugins=[SafeCheckpointIO()],
             callbacks=callbacks,
         )
+
+
+def _no_predictions(task: str, split: str, rows: list[dict[str, Any]]) -> None:
+    """Of a process that writes nothing: the main one has the predictions of all."""
 
 
 def _distributed() -> DDPStrategy:

@@ -56,9 +56,13 @@ class StepBatches:
                 following.extend(islice(batches, 1))
 
     def _items(self, step: deque[Batch]) -> dict[str, Tensor]:
-        """By task, how many items its loss is over in a step, on all devices: scalars, as large as 1 at least."""
-        counts = torch.tensor([sum(task.items(batch) for batch in step) for task in self._tasks.values()])
+        """By task, how many items its loss is over in a step, on all devices: scalars, as large as 1 at least.
+
+        The batches of a step are of one schema, and go to the tasks that read it.
+        """
+        tasks = {name: task for name, task in self._tasks.items() if task.takes(step[0])}
+        counts = torch.tensor([sum(task.items(batch) for batch in step) for task in tasks.values()])
         if self._device is not None:
             counts = counts.to(self._device)
             torch.distributed.all_reduce(counts)
-        return dict(zip(self._tasks, counts.clamp(min=1), strict=True))
+        return dict(zip(tasks, counts.clamp(min=1), strict=True))

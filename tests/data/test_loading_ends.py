@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.loader import BatchLoader, ExtraDrawer, make_eval_loader
-from renaissance.data.examples.schema import DataNeeds
-from renaissance.data.examples.source import ExampleSource
+from renaissance.data.batches.collate import BatchMaker
+from renaissance.data.batches.fetch import Fetch
+from renaissance.data.batches.loader import BatchLoader, make_eval_loader
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
+from renaissance.data.examples.tables import TableExamples
 from renaissance.data.text.processor import TextProcessor
 from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
@@ -27,14 +29,14 @@ from renaissance.errors import UserError
 from .conftest import WriteTable
 
 
-class SlowDraw:
-    """Tells the process that draws, and how it takes signals; for examples from `first` on after a while."""
+class Slow:
+    """Tells the process that collates, and how it takes signals; for examples from `first` on after a while."""
 
     def __init__(self, seconds: float, first: int) -> None:
         self.seconds = seconds
         self.first = first
 
-    def __call__(self, batch: Batch, drawer: ExtraDrawer, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, fetch: Fetch, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
         if int(batch.index[0]) >= self.first:
             time.sleep(self.seconds)
         blocked = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
@@ -53,21 +55,20 @@ def table(tmp_path: Path, write_table: WriteTable) -> Path:
 
 
 def loader(table: Path, workers: int, seconds: float = 0.0, first: int = 0) -> BatchLoader:
-    source = ExampleSource([table], DataNeeds("caption", image=False, text=True))
-    text, draws = (
+    source = TableExamples([table], DataNeeds(CAPTIONS, image=False, text=True))
+    text, collates = (
         TextProcessor(build_vocabulary(source.texts, None), max_text_len=6),
-        {"slow": SlowDraw(seconds, first)},
+        {"slow": Slow(seconds, first)},
     )
-    return make_eval_loader(
-        source, batch_size=1, image_transform=None, text=text, draws=draws, seed=0, num_workers=workers
-    )
+    maker = BatchMaker(source, None, text, collates, seed=0, training=False)
+    return make_eval_loader(maker, batch_size=1, num_workers=workers)
 
 
 def test_workers_leave_signals_to_the_main_process(table: Path) -> None:
     """A scheduler and the terminal send theirs to all processes; only the main one saves and ends the others."""
     told = []
     for number, batch in enumerate(loader(table, workers=2, seconds=0.01)):
-        told.append(batch.drawn["slow"]["process"].tolist())
+        told.append(batch.collated["slow"]["process"].tolist())
         if number == 2:
             for worker in multiprocessing.active_children():
                 subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.batches.loader import BatchLoader, make_eval_loader, make_train_loader
 from renaissance.data.examples.schema import DataNeeds
-from renaissance.data.examples.source import ExampleSource
+from renaissance.data.examples.tables import TableExamples
 from renaissance.data.streams import stream
 from renaissance.data.text.long_texts import splits_at_spaces
 from renaissance.data.text.processor import SPECIAL_WORD, TextProcessor
@@ -19,6 +20,7 @@ from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.errors import UserError
 
 from .conftest import WriteTable
+from .schemas import REVIEWS
 
 TYPES = ("word", "wordpiece", "bpe", "character")
 SENTENCES = ["the unbelievable film, which nobody saw; and a second one!", "it was not bad at all", "(twice) a day"]
@@ -107,11 +109,11 @@ def test_without_room_for_a_text_this_is_said() -> None:
 
 
 @pytest.fixture
-def reviews(tmp_path: Path, write_table: WriteTable) -> ExampleSource:
+def reviews(tmp_path: Path, write_table: WriteTable) -> TableExamples:
     """Twelve texts of 40 numbered words each, and a short one."""
     texts = [" ".join(f"w{number + 40 * text}" for number in range(40)) for text in range(12)] + ["w1 w2"]
     table = write_table(tmp_path / "imdb_train.arrow", {"text": texts, "label": [0] * 13})
-    return ExampleSource([table], DataNeeds("imdb", image=False, text=True))
+    return TableExamples([table], DataNeeds(REVIEWS, image=False, text=True))
 
 
 def seen(loader: BatchLoader) -> dict[int, list[list[int]]]:
@@ -125,7 +127,7 @@ def seen(loader: BatchLoader) -> dict[int, list[list[int]]]:
 
 
 def test_windows_are_of_the_seed_the_epoch_and_the_example_in_training_and_the_start_elsewhere(
-    reviews: ExampleSource,
+    reviews: TableExamples,
 ) -> None:
     vocabulary = build_vocabulary(reviews.texts, None, "word", min_frequency=1)
     own = TextProcessor(vocabulary, 8, "uniform")
@@ -135,10 +137,13 @@ def test_windows_are_of_the_seed_the_epoch_and_the_example_in_training_and_the_s
         batches = 3 * (len(reviews) // batch_size)
         return seen(
             make_train_loader(
-                reviews, batch_size=batch_size, total_batches=batches, image_transform=None, text=own, draws={},
-                seed=seed, num_workers=workers,
+                [BatchMaker(reviews, None, own, {}, seed, training=True)],
+                batch_size=batch_size,
+                total_batches=batches,
+                seed=seed,
+                num_workers=workers,
             )
-        )  # fmt: skip
+        )
 
     once = train(13)
     assert train(1) == once
@@ -149,8 +154,6 @@ def test_windows_are_of_the_seed_the_epoch_and_the_example_in_training_and_the_s
         assert {len(window) for window in windows} == {8 if index < 12 else 4}
         different = len({tuple(window) for window in windows})  # of 35 windows, seldom the same twice
         assert different == 1 if index == 12 else different > 1, index
-    evaluation = make_eval_loader(
-        reviews, batch_size=5, image_transform=None, text=own, draws={}, seed=0, num_workers=0
-    )
+    evaluation = make_eval_loader(BatchMaker(reviews, None, own, {}, 0, training=False), batch_size=5, num_workers=0)
     starts = TextProcessor(vocabulary, 8).encode(list(reviews.texts()))
     assert seen(evaluation) == {index: [ids.tolist()] for index, (ids, _) in enumerate(starts)}

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageSequence
+from renaissance.tasks.common.split import read_manual_inputs, shown
 
-from renaissance.data.examples.schema import DataNeeds
-from renaissance.data.examples.source import ExampleSource
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
+from renaissance.data.examples.tables import TableExamples
 from renaissance.data.images.decode import BadImage, check_image, open_image
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.streams import stream
-from renaissance.tasks.common.split import read_manual_inputs, shown
 from tests.data.raw_folders import prepare, read
 
 from .conftest import MakePicture
@@ -261,8 +261,8 @@ def test_tables_keep_the_bytes_and_whoever_reads_them_applies_the_rules(
     assert [report.rejected for report in reports.values()] == [0, 0]
     paths = [tmp_path / "arrow" / f"mine_{split}.arrow" for split in ("train", "val")]
     names = [name for path in paths for name in read(path)["image_id"].to_pylist()]
-    source = ExampleSource(paths, DataNeeds("caption", image=True, text=False))
-    assert {name: source.image_bytes(index) for index, name in enumerate(names)} == files
+    source = TableExamples(paths, DataNeeds(CAPTIONS, image=True, text=False))
+    assert {name: source.value(index, "image") for index, name in enumerate(names)} == files
 
     (manual,) = read_manual_inputs([{"image": str(tmp_path / "turned.jpg"), "prefix": ""}])
     upright = ImageOps.exif_transpose(Image.open(tmp_path / "turned.jpg"))
@@ -270,4 +270,4 @@ def test_tables_keep_the_bytes_and_whoever_reads_them_applies_the_rules(
     transform = ImageTransform(["imagenet"], 40, IMAGENET)
     expected = np.asarray(upright.crop((0, 10, 40, 50))).transpose(2, 0, 1)
     assert (transform(manual.data) == expected).all()
-    assert (transform(source.image_bytes(names.index("turned.jpg"))) == expected).all()
+    assert (transform(source.value(names.index("turned.jpg"), "image")) == expected).all()

@@ -15,13 +15,15 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from renaissance.data.examples.schema import DataNeeds
-from renaissance.data.examples.source import open_split
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
+from renaissance.data.examples.tables import open_split
 from renaissance.data.preparing.prepare import prepare
-from renaissance.data.tables.find import has_split
+from renaissance.data.tables.find import splits_there
 from renaissance.data.tables.parameters import remarks_on_tables
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+
+from .schemas import PICTURES, REVIEWS
 
 MakeSettings = Callable[..., Settings]
 Rows = dict[str, list[dict[str, Any]]]
@@ -248,15 +250,15 @@ def test_the_set_is_the_same_everywhere(rows: Rows, tmp_path: Path, make_setting
 
 def test_it_is_drawn_on_first_use(tmp_path: Path, make_settings: MakeSettings) -> None:
     settings = make_settings(datasets=["scenes"], data_root=str(tmp_path / "new"), num_scenes=60)
-    assert has_split(settings, "caption", "test")
-    assert len(open_split(settings, DataNeeds("caption", image=True, text=True), "train")) == 100
-    pictures = open_split(settings, DataNeeds("cifar10", image=True, text=False), "val")
-    assert pictures.label_names is not None
-    assert len(pictures.label_names) == 10
-    texts = open_split(settings, DataNeeds("imdb", image=False, text=True), "test")
-    assert texts.label_names == ["no circle", "circle"]
+    assert splits_there(settings, "caption") == ["train", "val", "test"]
+    assert len(open_split(settings, DataNeeds(CAPTIONS, image=True, text=True), "train")) == 100
+    pictures = open_split(settings, DataNeeds(PICTURES, image=True, text=False), "val")
+    assert pictures.class_names is not None
+    assert len(pictures.class_names) == 10
+    texts = open_split(settings, DataNeeds(REVIEWS, image=False, text=True), "test")
+    assert texts.class_names == ["no circle", "circle"]
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "new").glob("*.arrow")}
-    open_split(settings, DataNeeds("caption", image=True, text=True), "val")
+    open_split(settings, DataNeeds(CAPTIONS, image=True, text=True), "val")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "new").glob("*.arrow")} == times
 
 

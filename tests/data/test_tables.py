@@ -39,7 +39,7 @@ def test_values_are_those_that_pyarrow_wrote(
         },
         rows_a_batch,
     )
-    table = Table(path, {"image": "bytes", "caption": "text", "text": "text", "label": "integer"})
+    table = Table(path, {"image": "bytes", "caption": "text", "text": "text", "label": "class"})
     assert table.rows == 5
     assert [table.bytes_at("image", row) for row in range(5)] == [image or b"" for image in images]
     flat = [(row, text) for row, texts in enumerate(CAPTIONS) for text in texts or []]
@@ -48,7 +48,7 @@ def test_values_are_those_that_pyarrow_wrote(
     assert [[captions[number] for number in captions.of_row(row)] for row in range(5)] == [c or [] for c in CAPTIONS]
     assert list(table.iterate_texts("caption")) == [text for _, text in flat]
     assert list(table.iterate_texts("text")) == ["x", "", "z", "", "ü"]
-    assert table.integers("label").tolist() == [3, 1, 4, 1, 5]
+    assert table.numbers("label").tolist() == [3, 1, 4, 1, 5]
 
 
 def test_sliced_columns_are_read_right(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_column_is_named_with_those_there(caption_table: Path) -> None:
     with pytest.raises(UserError, match=r"karpathy_train\.arrow has no column 'label'; its columns are image, caption"):
-        Table(caption_table, {"label": "integer"})
+        Table(caption_table, {"label": "class"})
 
 
 def test_a_column_of_another_type_is_named(caption_table: Path) -> None:

@@ -110,7 +110,7 @@ def test_probabilities_are_those_that_a_test_measures(run, trained, rows, scenes
     field = model.inputs[task][0].field
     split = rows(f"scenes_{task}_test")
     answers = model.predict([{field: row[field]} for row in split], task=task, batch_size=17)
-    right = [answer["label"] == names[row["label"]] for answer, row in zip(answers, split, strict=True)]
+    right = [answer["answer"] == names[row["label"]] for answer, row in zip(answers, split, strict=True)]
     losses = [
         -math.log(answer["probabilities"][names[row["label"]]]) for answer, row in zip(answers, split, strict=True)
     ]

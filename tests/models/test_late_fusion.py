@@ -13,8 +13,9 @@ from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.late_fusion import LateFusion
 from renaissance.settings import Settings
-from renaissance.tasks import load_task
+from renaissance.tasks.behaviours import load_behaviour
 from renaissance.tasks.common.task import TaskContext
+from renaissance.tasks.registry import declaration_of
 from tests.models.references import randomise
 
 Make = Callable[..., Settings]
@@ -61,6 +62,7 @@ def test_frozen_cross_modal(tiny: Make) -> None:
 
 def test_masked_words_are_refused(tiny: Make) -> None:
     settings = tiny(model_type="late-fusion")
-    context = TaskContext(settings, build(settings), object(), None)  # type: ignore[arg-type]
+    mlm = declaration_of("mlm")
+    context = TaskContext(mlm, settings, build(settings), object(), None)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="no word sees the image"):
-        load_task("mlm")(context)
+        load_behaviour(mlm)(context)

@@ -13,9 +13,10 @@ from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.layers.heads import mean_over
-from renaissance.tasks import load_task
+from renaissance.tasks.behaviours import load_behaviour
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
+from renaissance.tasks.registry import declaration_of
 from tests.models.conftest import VOCABULARY
 
 MIXING = Mixing(0.7, torch.tensor([1, 2, 0]))
@@ -24,7 +25,8 @@ LABELS = torch.tensor([0, 1, 1])
 
 def make(settings, task, *, image=False, text=False):
     model = build_model(settings, vocab_size=VOCABULARY, pad_id=0, image=image, text=text).eval()
-    head = load_task(task)(TaskContext(settings, model, None, ["no", "yes"])).eval()
+    declaration = declaration_of(task)
+    head = load_behaviour(declaration)(TaskContext(declaration, settings, model, None, ["no", "yes"])).eval()
     return model, head
 
 

@@ -12,10 +12,9 @@ import pytest
 from config import ex
 from renaissance.errors import UserError
 from renaissance.settings import Command, EncoderDimensions, Settings, check_inherited, check_settings
-from renaissance.settings.discovery import task_reads
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.settings.wordpieces import lacks_word_pieces
-from renaissance.tasks import load_task, task_names
+from renaissance.tasks.registry import task_names
 
 MakeSettings = Callable[..., Settings]
 
@@ -353,9 +352,3 @@ def test_dimensions_are_one_idea_with_three_prefixes(make_settings: MakeSettings
 def test_workers_are_limited_to_the_cores(make_settings: MakeSettings) -> None:
     assert make_settings(num_workers=10_000).worker_processes() < 10_000
     assert make_settings(num_workers=0).worker_processes() == 0
-
-
-@pytest.mark.parametrize("name", task_names())
-def test_what_a_task_reads_is_told_from_its_text(name: str) -> None:
-    needs = load_task(name).needs
-    assert task_reads(name) == {side for side in ("image", "text") if getattr(needs, side)}

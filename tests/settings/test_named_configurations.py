@@ -11,7 +11,7 @@ from sacred.initialize import create_run
 
 from config import ex
 from renaissance.settings import Settings, check_settings
-from renaissance.tasks import task_names
+from renaissance.tasks.registry import task_names
 
 PRETRAINING = ("task_mlm", "task_itm", "task_mlm_itm")
 TASKS = (*PRETRAINING, "task_finetune_cifar10", "task_finetune_imdb")

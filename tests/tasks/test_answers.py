@@ -8,16 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from renaissance.data.batches.loader import make_eval_loader
-from renaissance.data.examples.source import open_split
+from renaissance.data.batches.collate import BatchMaker
+from renaissance.data.examples.tables import open_split
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
-from renaissance.tasks import load_task
+from renaissance.tasks.behaviours import load_behaviour
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task, TaskContext
+from renaissance.tasks.registry import declaration_of
 from tests.tasks.conftest import EXAMPLES, TINY
 
 STATISTICS = ImageStatistics.of_key("imagenet")
@@ -32,20 +33,19 @@ def asked(make_settings, data_root):
         settings = make_settings(
             **TINY, data_root=str(data_root), datasets=[data_set], loss_names={name: 1}, **overrides
         )
-        kind = load_task(name)
-        source = open_split(settings, kind.needs, "train")
-        text = TextProcessor.from_settings(settings, source.texts) if kind.needs.text else None
+        declaration = declaration_of(name)
+        behaviour, needs = load_behaviour(declaration), declaration.needs
+        examples = open_split(settings, needs, "train")
+        text = TextProcessor.from_settings(settings, lambda: examples.texts()) if needs.text else None
         torch.manual_seed(0)
-        sides = kind.sides(settings)
+        sides = behaviour.sides(declaration, settings)
         model = build_model(settings, vocab_size=text.vocab_size if text else 0, pad_id=text.pad_id if text else 0,
                             image=sides.image, text=sides.text, fused=sides.fused).eval()  # fmt: skip
-        task = kind(TaskContext(settings, model, text, source.label_names)).eval()
-        draw = kind.draw(settings, text, training=False)
-        (batch,) = make_eval_loader(
-            source, batch_size=EXAMPLES, text=text, draws={name: draw} if draw else {}, seed=3, num_workers=0,
-            image_transform=ImageTransform.of_settings(settings, STATISTICS, training=False, captioned=True),
-        )  # fmt: skip
-        return task, Step(model, batch, Pixels(STATISTICS, 9) if kind.needs.image else None)
+        task = behaviour(TaskContext(declaration, settings, model, text, examples.class_names)).eval()
+        collate = behaviour.collate(declaration, settings, text, training=False)
+        transform = ImageTransform.of_settings(settings, STATISTICS, training=False, captioned=True)
+        maker = BatchMaker(examples, transform, text, {name: collate} if collate else {}, seed=3, training=False)
+        return task, Step(model, maker.make([*range(EXAMPLES)]), Pixels(STATISTICS, 9) if needs.image else None)
 
     return make
 
@@ -55,16 +55,16 @@ def asked(make_settings, data_root):
 def test_a_classs_probability_is_the_losss(asked, name):
     task, step = asked(name)
     losses = task(step).values["loss"].tolist()
-    answers = task.answers(Step(step.model, replace(step.batch, label=None), step._to_pixels))
-    for answer, loss, label in zip(answers, losses, step.batch.label.tolist(), strict=True):
-        assert -math.log(answer["probabilities"][task.label_names[label]]) == pytest.approx(loss, abs=1e-5)
-        assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+    answers = task.answers(Step(step.model, replace(step.batch, collated={}), step._to_pixels))
+    for answer, loss, label in zip(answers, losses, step.batch.collated[name]["target"].tolist(), strict=True):
+        assert -math.log(answer["probabilities"][task.class_names[label]]) == pytest.approx(loss, abs=1e-5)
+        assert answer["answer"] == max(answer["probabilities"], key=answer["probabilities"].get)
 
 
 @torch.no_grad()
 def test_a_match_is_that_of_the_pair_that_was_drawn(asked):
     task, step = asked("itm", draw_false_image=1, draw_false_text=1)
-    drawn = step.batch.drawn["itm"]
+    drawn = step.batch.collated["itm"]
     assert 0 < drawn["label"].sum() < EXAMPLES
     losses = task(step).values["loss"].tolist()
     for answer, label, loss in zip(task.answers(step), drawn["label"].tolist(), losses, strict=True):
@@ -74,7 +74,7 @@ def test_a_match_is_that_of_the_pair_that_was_drawn(asked):
 @torch.no_grad()
 def test_the_words_are_those_of_the_tokens_that_were_hidden(asked):
     task, step = asked("mlm", mlm_prob=0.4)
-    drawn = step.batch.drawn["mlm"]
+    drawn = step.batch.collated["mlm"]
     losses = iter(task(step).values["loss"].tolist())
     del drawn["target"]  # is not looked at
     answers = task.answers(step)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from renaissance.tasks.common.split import SplitImages
 from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.loader import make_train_loader
-from renaissance.data.examples.source import open_split
+from renaissance.data.examples.tables import open_split
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.build import build_model
-from renaissance.tasks.caption import Caption, PrefixDraw, first_part, teacher_forcing
-from renaissance.tasks.common.split import SplitImages
+from renaissance.tasks.behaviours.captioning import CaptioningTask, PrefixDraw, first_part, teacher_forcing
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
+from renaissance.tasks.registry import declaration_of
 from tests.models.decoders import language_model_folder
 from tests.tasks.conftest import EXAMPLES, TINY
 
@@ -65,20 +66,21 @@ def make(make_settings, data_root):
         settings = make_settings(
             **{**TINY, "data_root": str(data_root), "datasets": ["sixteen"], "loss_names": {"caption": 1}, **overrides}
         )
-        source = open_split(settings, Caption.needs, "train")
+        declaration = declaration_of("caption")
+        source = open_split(settings, declaration.needs, "train")
         text = TextProcessor.from_settings(settings, source.texts)
         torch.manual_seed(0)
-        sides = Caption.sides(settings)
+        sides = CaptioningTask.sides(declaration, settings)
         model = build_model(
             settings, vocab_size=text.vocab_size, pad_id=text.pad_id, image=True, text=sides.text, fused=sides.fused
         )
-        task = Caption(TaskContext(settings, model, text, None))
+        task = CaptioningTask(TaskContext(declaration, settings, model, text, None))
         transform = ImageTransform.of_settings(settings, STATISTICS, training=False, captioned=True)
         images = SplitImages("val", source, transform, Pixels(STATISTICS, 9), batch_size=5, seed=3)
-        draw = Caption.draw(settings, text, training=True)
+        draw = CaptioningTask.draw(settings, text, training=True)
         loader = make_train_loader(
             source, batch_size=EXAMPLES, total_batches=20, image_transform=transform, text=text,
-            draws={"caption": draw} if draw else {}, seed=3, num_workers=0,
+            collates={"caption": draw} if draw else {}, seed=3, num_workers=0,
         )  # fmt: skip
         return model, task, loader, images
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from renaissance.data.batches.batch import Batch
-from renaissance.tasks.itm import ItmDraw
+from renaissance.tasks.behaviours.image_text_matching import ItmDraw
 
 
 class Source:

@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from renaissance.data.batches.loader import make_train_loader
-from renaissance.data.examples.source import open_split
+from renaissance.data.examples.tables import open_split
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.build import build_model
-from renaissance.tasks import load_task
+from renaissance.tasks.behaviours import load_behaviour
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
+from renaissance.tasks.registry import declaration_of
 from tests.tasks.conftest import EXAMPLES, TINY
 
 
@@ -26,11 +27,12 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
     settings = make_settings(
         **TINY, model_type=model_type, data_root=str(data_root), datasets=[data_set], loss_names={name: 1}
     )
-    kind = load_task(name)
-    source = open_split(settings, kind.needs, "train")
-    text = TextProcessor.from_settings(settings, source.texts) if kind.needs.text else None
+    declaration = declaration_of(name)
+    behaviour, needs = load_behaviour(declaration), declaration.needs
+    source = open_split(settings, needs, "train")
+    text = TextProcessor.from_settings(settings, source.texts) if needs.text else None
     torch.manual_seed(0)
-    sides = kind.sides(settings)
+    sides = behaviour.sides(declaration, settings)
     model = build_model(
         settings,
         vocab_size=text.vocab_size if text else 0,
@@ -39,8 +41,8 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
         text=sides.text,
         fused=sides.fused,
     )
-    task = kind(TaskContext(settings, model, text, source.label_names))
-    draw = kind.draw(settings, text, training=True)
+    task = behaviour(TaskContext(declaration, settings, model, text, source.label_names))
+    draw = behaviour.draw(settings, text, training=True)
     statistics = ImageStatistics.of_key("imagenet")
     loader = make_train_loader(
         source,
@@ -48,12 +50,12 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
         total_batches=1,
         image_transform=ImageTransform.of_settings(settings, statistics, training=True, captioned=True),
         text=text,
-        draws={name: draw} if draw else {},
+        collates={name: draw} if draw else {},
         seed=3,
         num_workers=0,
     )
     (batch,) = loader
-    pixels = Pixels(statistics, 9) if kind.needs.image else None
+    pixels = Pixels(statistics, 9) if needs.image else None
     optimizer = torch.optim.AdamW([*model.parameters(), *task.parameters()], lr=3e-3)
     for _ in range(steps):
         outcome = task(Step(model, batch, pixels))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from renaissance.data.batches.batch import Batch, Tokens
-from renaissance.tasks.mlm import MlmDraw
+from renaissance.tasks.behaviours.masked_language_modelling import MlmDraw
 
 MASK, VOCABULARY = 4, np.arange(5, 1000)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from renaissance.errors import RunError
-from renaissance.tasks.mlm import Mlm
+from renaissance.tasks.behaviours.masked_language_modelling import MaskedLanguageModellingTask
 from renaissance.training.module import TrainingModule
 from tests.training.interrupting import run_whole_and_broken, stop_at
 
@@ -19,7 +19,7 @@ NAMED = ("task_mlm_itm", "scenes", "tiny")
 
 def spoil(monkeypatch, batches, value=float("nan")):
     """Make the loss of mlm `value` in training batches, counted from 1 over the whole training."""
-    run_tasks, forward = TrainingModule._run_tasks, Mlm.forward
+    run_tasks, forward = TrainingModule._run_tasks, MaskedLanguageModellingTask.forward
     now = {}
 
     def noting(module, batch, split):
@@ -32,7 +32,7 @@ def spoil(monkeypatch, batches, value=float("nan")):
         return type(outcome)(spoilt) if now["spoilt"] else outcome
 
     monkeypatch.setattr(TrainingModule, "_run_tasks", noting)
-    monkeypatch.setattr(Mlm, "forward", spoiling)
+    monkeypatch.setattr(MaskedLanguageModellingTask, "forward", spoiling)
 
 
 def finite(path):
@@ -94,7 +94,7 @@ def test_under_accumulation_the_whole_step_is_left_out_and_resuming_is_exact(run
 
 def spoil_evaluation(monkeypatch, metric, from_call=1):
     """Make a value of mlm no number in evaluations, from the batch of that number on."""
-    forward, calls = Mlm.forward, []
+    forward, calls = MaskedLanguageModellingTask.forward, []
 
     def strange(task, step):
         outcome = forward(task, step)
@@ -104,7 +104,7 @@ def spoil_evaluation(monkeypatch, metric, from_call=1):
         spoilt = {**outcome.values, metric: outcome.values[metric] * torch.nan}
         return type(outcome)(spoilt) if len(calls) >= from_call else outcome
 
-    monkeypatch.setattr(Mlm, "forward", strange)
+    monkeypatch.setattr(MaskedLanguageModellingTask, "forward", strange)
 
 
 def test_a_validation_loss_that_is_no_number_ends_the_run_before_its_weights_are_kept(run, monkeypatch):

@@ -12,7 +12,7 @@ from config import ex
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
 from renaissance.settings import check_settings
-from renaissance.tasks import load_task, task_names
+from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.tracking.metrics import read_rows
 from renaissance.training.monitoring import Monitor
 
@@ -23,7 +23,7 @@ LATER = {"itm/val/accuracy": 0.464, "itm/val/loss": 0.694, "mlm/val/accuracy": 0
 
 def monitor_of(make_settings, **overrides):
     settings = make_settings(**overrides)
-    return Monitor.of_settings(settings, {name: load_task(name) for name in settings.active_tasks()})
+    return Monitor.of_settings(settings)
 
 
 def test_of_several_tasks_chance_does_not_outweigh_what_is_learnt(make_settings):
@@ -75,11 +75,6 @@ def test_a_metric_of_generated_captions_needs_some():
         check_settings({**defaults, **given, "caption_metric_images": 0})
 
 
-@pytest.mark.parametrize("name", task_names())
-def test_a_tasks_monitor_is_among_its_metrics(name):
-    assert load_task(name).monitor in load_task(name).metrics
-
-
 def test_the_best_checkpoint_goes_by_the_metric_and_a_resumed_run_by_the_same(run):
     folder, _ = run("task_mlm_itm", "scenes", "tiny", **QUICK, learning_rate=1e-2, monitor="mlm/val/accuracy")
     points = [(point.value, -point.step) for name, point in read_rows(folder.metrics) if name == "mlm/val/accuracy"]
@@ -91,8 +86,17 @@ def test_the_best_checkpoint_goes_by_the_metric_and_a_resumed_run_by_the_same(ru
         run("task_mlm_itm", "scenes", "tiny", resume_from=str(folder.last_checkpoint), monitor="itm/val/loss")
 
 
-def test_what_a_captioning_run_reports_is_what_it_declares(run):
-    folder, _ = run("task_foundation_captioning", "scenes", **{**QUICK, "max_steps": 2}, caption_metric_images=2)
-    reported = {name for name, _ in read_rows(folder.metrics) if "/val/" in name}
-    assert reported == {f"caption/val/{metric}" for metric in load_task("caption").metrics}
-    assert json.loads(folder.summary.read_text())["monitor"] == "caption/val/loss"
+@pytest.mark.parametrize("name", task_names())
+def test_a_run_reports_what_its_task_declares_and_nothing_else(run, name):
+    folder, _ = run(
+        "scenes", "tiny", loss_names={name: 1}, max_steps=1, warmup_steps=0, val_check_interval=1, log_interval=1,
+        batch_size=8, per_gpu_batchsize=8, caption_metric_images=2,
+    )  # fmt: skip
+    declared = {metric.name for metric in declaration_of(name).metrics}
+    reported = {metric: set() for metric in ("train", "val", "test")}
+    for whole, _ in read_rows(folder.metrics):
+        task, split, metric = whole.split("/")
+        assert task == name
+        reported[split].add(metric)
+    assert reported["val"] == reported["test"] == declared
+    assert reported["train"] <= declared

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from renaissance.data.examples.source import ExampleSource
+from renaissance.data.examples.tables import TableExamples
 from renaissance.errors import UserError
 from renaissance.tracking.run_folder import RunFolder
 from tests.training.sweeping import ROOT, ForkServer, equal, fault_of, fork_server, processor_seconds, words_of
@@ -126,10 +126,10 @@ def spoil_images(path: Path) -> None:
 
 def test_a_table_cut_off_between_a_worker_s_look_and_its_read_is_named(run, tmp_path, monkeypatch):
     """The worker dies of a bus error; whoever sees that looks at the tables."""
-    data, main_process, check = tmp_path / "arrow", os.getpid(), ExampleSource.check_whole
+    data, main_process, check = tmp_path / "arrow", os.getpid(), TableExamples.check_whole
     settings = {"max_steps": 40, "batch_size": 4, "log_interval": 1, "warmup_steps": 0, "data_root": str(data)}
 
-    def in_main_process(source: ExampleSource) -> None:
+    def in_main_process(source: TableExamples) -> None:
         if os.getpid() == main_process:
             check(source)
 
@@ -137,7 +137,7 @@ def test_a_table_cut_off_between_a_worker_s_look_and_its_read_is_named(run, tmp_
         for table in data.glob("scenes_train.arrow") if step == 1 else ():
             os.truncate(table, 4096)
 
-    monkeypatch.setattr(ExampleSource, "check_whole", in_main_process)
+    monkeypatch.setattr(TableExamples, "check_whole", in_main_process)
     with pytest.raises(UserError, match=r"scenes_train\.arrow was cut off while it was in use"):
         run("task_itm", "scenes", "tiny", **settings, num_workers=1, log_scalar=cut)
     assert multiprocessing.active_children() == []

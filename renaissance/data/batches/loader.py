@@ -1,31 +1,26 @@
 """Loaders: batches in order, made in this process or in worker processes.
 
-In: an example source, how to treat images and texts, what tasks draw. Out: an iterable of `Batch` with a length.
+In: makers of batches, and in which order their examples are taken. Out: an iterable of `Batch` with a length.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 from weakref import WeakSet
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.collate import BatchMaker, Draw, ExtraDrawer, Failure
-from renaissance.data.batches.order import EvaluationOrder, TrainOrder, batches_per_epoch
-from renaissance.data.examples.source import ExampleSource
-from renaissance.data.images.transform import ImageTransform
-from renaissance.data.text.processor import TextProcessor
+from renaissance.data.batches.collate import BatchMaker, Failure
+from renaissance.data.batches.order import BatchAddress, EvaluationOrder, TrainOrder
+from renaissance.data.batches.turns import TurnOrder, Turns
 from renaissance.errors import UserError
 from renaissance.processes import children_unsignalled, obey_parent_only
-
-__all__ = ["BatchLoader", "Draw", "ExtraDrawer", "batches_per_epoch", "make_eval_loader", "make_train_loader"]
-
 
 PATIENCE_SECONDS = 1.0  # with a worker that is to end, and is in the middle of a batch
 
@@ -33,7 +28,13 @@ PATIENCE_SECONDS = 1.0  # with a worker that is to end, and is in the middle of 
 class BatchLoader:
     """Batches, each time from the beginning; `len` is their number."""
 
-    def __init__(self, maker: BatchMaker, order: TrainOrder | EvaluationOrder, num_workers: int, pin_memory: bool):
+    def __init__(
+        self,
+        maker: BatchMaker | SourcesMaker,
+        order: TurnOrder | EvaluationOrder,
+        num_workers: int,
+        pin_memory: bool,
+    ):
         forking = "fork" in multiprocessing.get_all_start_methods()
         self._length = len(order)
         self._under_way: WeakSet[Generator[Batch, None, None]] = WeakSet()
@@ -83,16 +84,29 @@ class BatchLoader:
             _terminate(workers)  # an exception that came out of it still refers to it
 
 
+class SourcesMaker(Dataset[Batch | Failure]):
+    """Makes batches of several sources. A map-style data set whose keys are (source, batch address).
+
+    Args:
+        makers: one for each source.
+    """
+
+    def __init__(self, makers: Sequence[BatchMaker]) -> None:
+        self._makers = list(makers)
+
+    def __getitem__(self, key: tuple[int, BatchAddress]) -> Batch | Failure:
+        source, address = key
+        return self._makers[source][address]
+
+
 def make_train_loader(
-    source: ExampleSource,
+    makers: Sequence[BatchMaker],
     *,
     batch_size: int,
     total_batches: int,
+    weights: Sequence[float] = (1.0,),
     start_batch: int = 0,
     accumulate: int = 1,
-    image_transform: ImageTransform | None,
-    text: TextProcessor | None,
-    draws: Mapping[str, Draw],
     seed: int,
     num_workers: int,
     rank: int = 0,
@@ -102,42 +116,40 @@ def make_train_loader(
     """One device's training batches from `start_batch` to `total_batches`, through as many epochs as that takes.
 
     Args:
-        source: the training split.
+        makers: one for each source of training examples, whose optimiser steps take turns.
         batch_size: examples a device and batch.
         total_batches: where the stream ends, counted from the beginning of training.
+        weights: of each source, the share of the optimiser steps that it gets, in proportion.
         start_batch: where it begins; a resumed run goes on here, and nothing before it is read.
         accumulate: batches that make up an optimiser step, of which an epoch takes whole ones.
-        image_transform: for the images; None without images.
-        text: for the texts; None without texts.
-        draws: per task name, its random choices.
-        seed: of every draw.
+        seed: of the order.
         num_workers: worker processes; 0 makes batches in this process.
         rank: this device's number.
         world_size: number of devices.
         pin_memory: make batches in page-locked memory, for a GPU.
     """
-    order = TrainOrder(
-        len(source),
-        batch_size=batch_size,
-        start_batch=start_batch,
-        total_batches=total_batches,
-        seed=seed,
-        rank=rank,
-        world_size=world_size,
-        accumulate=accumulate,
-    )
-    maker = BatchMaker(source, image_transform, text, draws, seed, training=True)
-    return BatchLoader(maker, order, num_workers, pin_memory)
+    steps = range(start_batch // accumulate, total_batches // accumulate)
+    turns = Turns(weights)
+    orders = [
+        TrainOrder(
+            maker.examples,
+            batch_size=batch_size,
+            start_batch=before * accumulate,
+            total_batches=after * accumulate,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+            accumulate=accumulate,
+        )
+        for maker, before, after in zip(makers, turns.taken(steps.start), turns.taken(steps.stop), strict=True)
+    ]
+    return BatchLoader(SourcesMaker(makers), TurnOrder(orders, turns, steps, accumulate), num_workers, pin_memory)
 
 
 def make_eval_loader(
-    source: ExampleSource,
+    maker: BatchMaker,
     *,
     batch_size: int,
-    image_transform: ImageTransform | None,
-    text: TextProcessor | None,
-    draws: Mapping[str, Draw],
-    seed: int,
     num_workers: int,
     rank: int = 0,
     world_size: int = 1,
@@ -145,10 +157,15 @@ def make_eval_loader(
 ) -> BatchLoader:
     """One device's evaluation batches: over all ranks every example exactly once, with the draws of epoch 0.
 
-    Args: as of `make_train_loader`.
+    Args:
+        maker: of the split's batches.
+        batch_size: examples a device and batch.
+        num_workers: worker processes; 0 makes batches in this process.
+        rank: this device's number.
+        world_size: number of devices.
+        pin_memory: make batches in page-locked memory, for a GPU.
     """
-    order = EvaluationOrder(len(source), batch_size=batch_size, rank=rank, world_size=world_size)
-    maker = BatchMaker(source, image_transform, text, draws, seed, training=False)
+    order = EvaluationOrder(maker.examples, batch_size=batch_size, rank=rank, world_size=world_size)
     return BatchLoader(maker, order, num_workers, pin_memory)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-RANDAUGMENT = "randaugment"  # the name of the draws in Batch.drawn
+RANDAUGMENT = "randaugment"  # the purpose of its random numbers, which is a part of their address
 GREATEST_MAGNITUDE = 30
 
 # What magnitude 30 means, as in ViLT.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.images.augment import RANDAUGMENT, RandAugment
+from renaissance.data.images.augment import RandAugment
 from renaissance.data.images.transform import ImageStatistics, Normalise
 
 
@@ -25,7 +25,6 @@ class Pixels(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """The batch's images, normalised: (N, 3, H, W) float."""
         assert batch.pixels is not None
-        drawn = batch.drawn.get(RANDAUGMENT)
-        pixels = batch.pixels if drawn is None else self.randaugment(batch.pixels, drawn)
+        pixels = self.randaugment(batch.pixels, batch.randaugment) if batch.randaugment else batch.pixels
         normalised: Tensor = self.normalise(pixels)
         return normalised

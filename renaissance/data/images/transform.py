@@ -21,7 +21,7 @@ from renaissance.data.images.augment import RandAugmentDraw
 from renaissance.data.images.decode import open_image
 from renaissance.settings import Settings
 
-Box = tuple[float, float, float, float]  # left, upper, right, lower, in pixels of the source
+Box = tuple[float, float, float, float]  # four numbers in pixels of the source
 
 RANDAUG = "_randaug"
 _CROP_AREA = (0.35, 1.0)  # share of the image that a random crop covers
@@ -109,12 +109,16 @@ class ImageTransform:
         draw = RandAugmentDraw(settings.randaugment_operations)
         return cls(keys, settings.image_size, statistics, captioned=captioned, randaugment=draw)
 
-    def __call__(self, data: bytes | Image.Image, stream: np.random.Generator | None = None) -> NDArray[np.uint8]:
+    def __call__(
+        self, data: bytes | Image.Image, stream: np.random.Generator | None = None, part: Box | None = None
+    ) -> NDArray[np.uint8]:
         """Decode and resize.
 
         Args:
             data: bytes of an image file, or a picture that Pillow has opened.
             stream: random numbers for the crop and the mirroring; used when `random`, otherwise None will do.
+            part: left, upper, width and height of the part that is wanted, in the file's pixels, drawn or not; it is
+                stretched to the square. None for the image.
 
         Returns:
             (3, S, S) uint8; a view of rows of pixels, colour last.
@@ -123,7 +127,10 @@ class ImageTransform:
             BadImage: the bytes are no readable image.
         """
         size = self.image_size
-        if self.random and stream is not None:
+        if part is not None:
+            image = open_image(data)
+            resized = image.resize((size, size), self._resample, box=_inside(part, image.size))
+        elif self.random and stream is not None:
             image = open_image(data, _enough_for_crops(size))
             resized = image.resize((size, size), self._resample, box=_random_box(image.size, stream))
             if stream.random() < 0.5:
@@ -162,6 +169,16 @@ def _middle_square(size: tuple[int, int], side: int) -> Box:
         for length in size
         for resized in [side * length // shorter]
         for edge in ((resized - side) // 2, (resized - side) // 2 + side)
+    )
+    return left, upper, right, lower
+
+
+def _inside(part: Box, size: tuple[int, int]) -> Box:
+    """The corners of a part (left, upper, width, height) of an image, as far as it lies within; a pixel at least."""
+    left, upper = (min(max(0.0, start), length - 1.0) for start, length in zip(part[:2], size, strict=True))
+    right, lower = (
+        min(max(start + extent, first + 1.0), float(length))
+        for start, extent, first, length in zip(part[:2], part[2:], (left, upper), size, strict=True)
     )
     return left, upper, right, lower
 

@@ -17,7 +17,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.images.decode import open_image
 from renaissance.data.preparing.raw_files import find_root, hold_out_validation, read_image, whole_text
 from renaissance.data.preparing.rejected import Rejected
@@ -70,9 +69,9 @@ class Cifar10(DataSet):
     """Tables `cifar10_{train,val,test}`."""
 
     name = "cifar10"
-    kinds = ("cifar10",)
+    schemas = ("cifar10",)
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         table = f"cifar10_{split}"
         return TableNames(optional=(table,)) if split == "test" else TableNames(required=(table,))
 
@@ -80,9 +79,9 @@ class Cifar10(DataSet):
         root = find_root(options, lambda folder: _form(folder) is not None, "cifar10", LAYOUT)
         form = _form(root)
         assert form is not None
-        splits: dict[Split, list[RawRow]] = form(root)
+        splits: dict[str, list[RawRow]] = form(root)
         parameters = hold_out_validation(splits, options)
-        order: tuple[Split, ...] = ("train", "val", "test")
+        order: tuple[str, ...] = ("train", "val", "test")
         plans = [
             TablePlan(f"cifar10_{split}", SCHEMA, splits[split], len(splits[split]), make_row)
             for split in order
@@ -106,7 +105,7 @@ def make_row(row: BatchRow | PictureRow) -> dict[str, object]:
     return {"image": _png(Image.fromarray(colours_last)), "label": label, "image_id": names[row.place]}
 
 
-def _form(folder: Path) -> Callable[[Path], dict[Split, list[RawRow]]] | None:
+def _form(folder: Path) -> Callable[[Path], dict[str, list[RawRow]]] | None:
     """The function that lists the pictures of a folder, by how they lie there."""
     if (folder / "data_batch_1").is_file():
         return _pickled
@@ -117,16 +116,16 @@ def _form(folder: Path) -> Callable[[Path], dict[Split, list[RawRow]]] | None:
     return None
 
 
-def _pickled(root: Path) -> dict[Split, list[RawRow]]:
+def _pickled(root: Path) -> dict[str, list[RawRow]]:
     return _batches(root, "")
 
 
-def _binary(root: Path) -> dict[Split, list[RawRow]]:
+def _binary(root: Path) -> dict[str, list[RawRow]]:
     return _batches(root, ".bin")
 
 
-def _batches(root: Path, suffix: str) -> dict[Split, list[RawRow]]:
-    files: dict[Split, list[Path]] = {
+def _batches(root: Path, suffix: str) -> dict[str, list[RawRow]]:
+    files: dict[str, list[Path]] = {
         "train": [root / f"data_batch_{number}{suffix}" for number in range(1, 6)],
         "test": [root / f"test_batch{suffix}"],
     }
@@ -162,8 +161,8 @@ def _open_batch(path: str) -> tuple[NDArray[np.uint8], Sequence[int], list[str]]
     return pixels, labels, [str(name) for name in names]
 
 
-def _pictures(root: Path) -> dict[Split, list[RawRow]]:
-    order: tuple[Split, ...] = ("train", "val", "test")
+def _pictures(root: Path) -> dict[str, list[RawRow]]:
+    order: tuple[str, ...] = ("train", "val", "test")
     folders = {split: _class_folders(root / split) for split in order}
     folders["train"] = folders["train"] or _class_folders(root)
     return {split: _labelled(found) for split, found in folders.items() if found}

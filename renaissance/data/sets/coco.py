@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.captions import CaptionRow, caption_plan, karpathy_rows, official_rows
 from renaissance.data.preparing.raw_files import find_root, hold_out_validation, layout_message
 from renaissance.data.preparing.writing import write_tables
@@ -27,9 +26,9 @@ class Coco(DataSet):
     """Tables `coco_caption_karpathy_{train,restval,val,test}`; the official split has train and val."""
 
     name = "coco"
-    kinds = ("caption",)
+    schemas = ("caption",)
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         table = f"coco_caption_karpathy_{split}"
         if split == "train":
             return TableNames(required=(table,), optional=("coco_caption_karpathy_restval",))

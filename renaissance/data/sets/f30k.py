@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.captions import caption_plan, karpathy_rows
 from renaissance.data.preparing.raw_files import find_root
 from renaissance.data.preparing.writing import write_tables
@@ -22,9 +21,9 @@ class Flickr30k(DataSet):
     """Tables `f30k_caption_karpathy_{train,val,test}`."""
 
     name = "f30k"
-    kinds = ("caption",)
+    schemas = ("caption",)
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         table = f"f30k_caption_karpathy_{split}"
         return TableNames(optional=(table,)) if split == "test" else TableNames(required=(table,))
 

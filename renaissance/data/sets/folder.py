@@ -14,7 +14,6 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.captions import CaptionRow, caption_plan, group_captions
 from renaissance.data.preparing.raw_files import find_root, hold_out_validation, inside, one_spelling
 from renaissance.data.preparing.records import RecordFile
@@ -33,16 +32,17 @@ pictures (val_fraction) becomes one.
 _FILES = ("captions.csv", "metadata.jsonl", "metadata.csv", "captions.txt")  # the last is Flickr8k's, written as CSV
 _IMAGE_COLUMNS = ("image", "file_name", "image_path", "filename")
 _CAPTION_COLUMNS = ("caption", "captions", "text")
-_SPLIT_NAMES: dict[str, Split] = {
+_SPLIT_NAMES: dict[str, str] = {
     **{"train": "train", "training": "train"},
     **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
     **{"test": "test"},
 }
-_ORDER: tuple[Split, ...] = ("train", "val", "test")
+_ORDER: tuple[str, ...] = ("train", "val", "test")
+_FURTHER_SPLIT = re.compile(r"(dev|test|val)[A-Za-z0-9-]*(_(?!train$|val$|test$)[A-Za-z0-9-]+)?")
 
 _MOST_CHARACTERS = 131_072  # of a caption
 
-Line = tuple[str, str, Split | None]  # image, its path spelled one way; caption; split
+Line = tuple[str, str, str | None]  # image, its path spelled one way; caption; split
 
 
 @dataclass
@@ -54,20 +54,25 @@ class Division:
         rejected: those of a file for all splits stand with train, since what is wrong with a line may be its split.
     """
 
-    rows: dict[Split, list[CaptionRow]] = field(default_factory=dict)
-    rejected: dict[Split, list[Listed]] = field(default_factory=dict)
+    rows: dict[str, list[CaptionRow]] = field(default_factory=dict)
+    rejected: dict[str, list[Listed]] = field(default_factory=dict)
 
 
 class CaptionTables(DataSet):
     """A family of tables in COCO's columns, by the name that `dataset_name` gave it."""
 
-    kinds = ("caption",)
+    schemas = ("caption",)
 
     def __init__(self, name: str = "folder"):
         self.name = name
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         return TableNames(optional=(f"{self.name}_{split}",))
+
+    def splits(self, schema: str, data_root: Path) -> tuple[str, ...]:
+        """Train, val and test, and what else is there by a name such as `<name>_test1` or `<name>_dev`."""
+        names = sorted(path.stem.removeprefix(f"{self.name}_") for path in data_root.glob(f"{self.name}_*.arrow"))
+        return (*_ORDER, *(name for name in names if _FURTHER_SPLIT.fullmatch(name) and name not in _ORDER))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "an image-caption folder", LAYOUT)
@@ -113,7 +118,7 @@ def _divided_by_folders(root: Path, name: str, options: PrepareOptions) -> Divis
 def _divided_by_lines(root: Path, name: str, options: PrepareOptions) -> Division:
     path = _annotations(root)
     assert path is not None
-    lines: dict[Split, list[Line]] = {}
+    lines: dict[str, list[Line]] = {}
     found, rejected = _read(path, f"{name}_train", options)
     for line in found:
         lines.setdefault(line[2] or _first_folder(line[0]) or "train", []).append(line)
@@ -122,13 +127,13 @@ def _divided_by_lines(root: Path, name: str, options: PrepareOptions) -> Divisio
     return Division({split: _rows(root, split, of_split) for split, of_split in lines.items()}, {"train": rejected})
 
 
-def _first_folder(image: str) -> Split | None:
+def _first_folder(image: str) -> str | None:
     """The split that an image's path starts with."""
     first, slash, _ = image.partition("/")
     return _SPLIT_NAMES.get(first.lower()) if slash else None
 
 
-def _rows(folder: Path, split: Split, lines: Iterable[Line]) -> list[CaptionRow]:
+def _rows(folder: Path, split: str, lines: Iterable[Line]) -> list[CaptionRow]:
     find = cache(ImagesBelow(folder).find)
     grouped = group_captions((find(image), caption) for image, caption, _ in lines)  # one picture may have two names
     return [CaptionRow(str(folder), image, tuple(captions), split) for image, captions in grouped.items()]
@@ -190,7 +195,7 @@ def _captions_of(record: Mapping[str, Any]) -> list[Line]:
     return [(image, caption, split) for caption in captions]
 
 
-def _split(name: object) -> Split | None:
+def _split(name: object) -> str | None:
     """The split that a record names; None where it names none. Raises Rejected."""
     if name is None or name == "":
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.listed import shard_plans
 from renaissance.data.preparing.raw_files import find_root
 from renaissance.data.preparing.writing import write_tables
@@ -14,21 +13,21 @@ LAYOUT = """
 train_annot.json    a JSON list of [path, caption] pairs, the paths from this folder (images_train/…)
 val_annot.json      likewise (images_val/…)
 """
-_SHARDS: dict[Split, int] = {"train": 31, "val": 1, "test": 0}  # of the published tables
+_SHARDS: dict[str, int] = {"train": 31, "val": 1, "test": 0}  # of the published tables
 
 
 class ConceptualCaptions(DataSet):
     """Tables `conceptual_caption_train_{0..30}` and `conceptual_caption_val_0`."""
 
     name = "gcc"
-    kinds = ("caption",)
+    schemas = ("caption",)
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         return TableNames(optional=tuple(f"conceptual_caption_{split}_{shard}" for shard in range(_SHARDS[split])))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "gcc", LAYOUT)
-        splits: tuple[Split, ...] = ("train", "val")
+        splits: tuple[str, ...] = ("train", "val")
         plans = [
             plan
             for split in splits

@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.raw_files import find_root, hold_out_validation, read_file, whole_text
 from renaissance.data.preparing.records import RecordFile
 from renaissance.data.preparing.rejected import Listed, Rejected
@@ -86,15 +85,15 @@ class Imdb(DataSet):
     """Tables `imdb_{train,val,test}`."""
 
     name = "imdb"
-    kinds = ("imdb",)
+    schemas = ("imdb",)
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         table = f"imdb_{split}"
         return TableNames(optional=(table,)) if split == "test" else TableNames(required=(table,))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "imdb", LAYOUT)
-        splits: dict[Split, list[RawRow]]
+        splits: dict[str, list[RawRow]]
         rejected: list[Listed] = []
         if (root / _CSV).is_file():
             reviews, rejected = _lines(root / _CSV, options)
@@ -102,7 +101,7 @@ class Imdb(DataSet):
         else:
             layout, splits = "folders", {"train": _files(root, "train"), "test": _files(root, "test")}
         parameters = {"layout": layout, **hold_out_validation(splits, options)}
-        order: tuple[Split, ...] = ("train", "val", "test")
+        order: tuple[str, ...] = ("train", "val", "test")
         plans = [
             _plan(split, splits[split], rejected if split == "train" else ()) for split in order if split in splits
         ]
@@ -117,7 +116,7 @@ def make_review_row(row: ReviewFile | ReviewLine) -> dict[str, object]:
     return {"text": text, "label": row.label, "text_id": whole_text(row.name.removesuffix(".txt"))}
 
 
-def _plan(split: Split, rows: list[RawRow], rejected: Sequence[Listed]) -> TablePlan:
+def _plan(split: str, rows: list[RawRow], rejected: Sequence[Listed]) -> TablePlan:
     return TablePlan(f"imdb_{split}", SCHEMA, rows, len(rows), make_review_row, "text", rejected)
 
 

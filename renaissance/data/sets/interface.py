@@ -10,12 +10,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from renaissance.data.examples.schema import Split
-
 
 @dataclass(frozen=True)
 class TableNames:
-    """The tables of one kind and split. At least one of them has to be there, and all of `required`."""
+    """The tables of one schema and split. At least one of them has to be there, and all of `required`."""
 
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -74,17 +72,26 @@ class DataSet(ABC):
 
     Attributes:
         name: that name.
-        kinds: the kinds of examples it has tables for.
+        schemas: the schemas of its examples, by name.
         draws_itself: it needs no raw files, so it is prepared on first use.
     """
 
     name: str
-    kinds: tuple[str, ...]
+    schemas: tuple[str, ...]
     draws_itself: bool = False
 
     @abstractmethod
-    def tables(self, kind: str, split: Split) -> TableNames:
-        """The tables of a kind and split; none where the data set has no such split."""
+    def tables(self, schema: str, split: str) -> TableNames:
+        """The tables of a schema and split; none where the data set has no such split."""
+
+    def splits(self, schema: str, data_root: Path) -> tuple[str, ...]:
+        """The splits of a schema: "train", "val", and any number to evaluate on.
+
+        Args:
+            schema: one of `schemas`.
+            data_root: where tables lie, for a data set whose splits are those that are there.
+        """
+        return ("train", "val", "test")
 
     @abstractmethod
     def prepare(self, options: PrepareOptions) -> list[TableReport]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.listed import shard_plans
 from renaissance.data.preparing.raw_files import find_root
 from renaissance.data.preparing.writing import write_tables
@@ -20,9 +19,9 @@ class Sbu(DataSet):
     """Tables `sbu_{0..8}`."""
 
     name = "sbu"
-    kinds = ("caption",)
+    schemas = ("caption",)
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         return TableNames(optional=tuple(f"sbu_{shard}" for shard in range(_SHARDS if split == "train" else 0)))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:

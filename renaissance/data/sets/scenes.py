@@ -15,7 +15,6 @@ from itertools import accumulate, pairwise
 import numpy as np
 import pyarrow as pa
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.writing import TablePlan, write_tables
 from renaissance.data.scene.captions import captions
 from renaissance.data.scene.content import Group, Scene, Thing, draw_scenes
@@ -28,7 +27,7 @@ from renaissance.errors import UserError
 SEED = 20240
 CAPTIONS_A_PICTURE = 2
 FEWEST = 24
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SPLITS: tuple[str, ...] = ("train", "val", "test")
 _TRAIN_SHARE, _VAL_SHARE = 5 / 6, 1 / 12
 _CLASSES = tuple(
     (colour, shape) for colour in ("red", "green", "blue", "yellow", "purple") for shape in ("circle", "square")
@@ -58,7 +57,7 @@ class SceneRow:
     """A picture to be drawn."""
 
     number: int
-    split: Split
+    split: str
     scene: Scene
 
     @property
@@ -70,11 +69,11 @@ class Scenes(DataSet):
     """Tables `scenes_{split}`, `scenes_cifar10_{split}` and `scenes_imdb_{split}`."""
 
     name = "scenes"
-    kinds = ("caption", "cifar10", "imdb")
+    schemas = ("caption", "cifar10", "imdb")
     draws_itself = True
 
-    def tables(self, kind: str, split: Split) -> TableNames:
-        return TableNames(required=(f"scenes_{split}" if kind == "caption" else f"scenes_{kind}_{split}",))
+    def tables(self, schema: str, split: str) -> TableNames:
+        return TableNames(required=(f"scenes_{split}" if schema == "caption" else f"scenes_{schema}_{split}",))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         number = options.num_scenes
@@ -121,19 +120,19 @@ def make_text_row(row: SceneRow) -> dict[str, object]:
     return {"text": text, "label": label, "text_id": f"text-{row.number:06d}"}
 
 
-def _caption_plan(split: Split, rows: Sequence[SceneRow]) -> TablePlan:
+def _caption_plan(split: str, rows: Sequence[SceneRow]) -> TablePlan:
     return TablePlan(f"scenes_{split}", _CAPTION_SCHEMA, rows, len(rows), make_caption_row, "caption")
 
 
-def _class_plan(split: Split, rows: Sequence[SceneRow]) -> TablePlan:
+def _class_plan(split: str, rows: Sequence[SceneRow]) -> TablePlan:
     return TablePlan(f"scenes_cifar10_{split}", _CLASS_SCHEMA, rows, len(rows), make_class_row)
 
 
-def _text_plan(split: Split, rows: Sequence[SceneRow]) -> TablePlan:
+def _text_plan(split: str, rows: Sequence[SceneRow]) -> TablePlan:
     return TablePlan(f"scenes_imdb_{split}", _TEXT_SCHEMA, rows, len(rows), make_text_row, "text")
 
 
-def _split(scenes: Sequence[Scene]) -> dict[Split, list[SceneRow]]:
+def _split(scenes: Sequence[Scene]) -> dict[str, list[SceneRow]]:
     """Numbered rows, the first for training. No scene is in two splits, since all are different."""
     train, val = round(len(scenes) * _TRAIN_SHARE), round(len(scenes) * _VAL_SHARE)
     ends = accumulate((0, train, val, len(scenes) - train - val))

@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.raw_files import find_root, iterate_json_array, read_image, whole_text
 from renaissance.data.preparing.writing import TablePlan, write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
@@ -62,9 +61,9 @@ class VisualGenome(DataSet):
     """The table `vg`."""
 
     name = "vg"
-    kinds = ("caption",)
+    schemas = ("caption",)
 
-    def tables(self, kind: str, split: Split) -> TableNames:
+    def tables(self, schema: str, split: str) -> TableNames:
         return TableNames(required=("vg",)) if split == "train" else TableNames()
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -67,24 +68,29 @@ class BytesColumn:
 class TextColumn:
     """Texts: one a row (strings), or any number a row (lists of strings), counted through the column.
 
-    Only the offsets that Arrow stores anyway are used to find the row of a text: nothing is built per text.
+    Only the offsets that Arrow stores anyway are used to find the row of a text: nothing is built per text. A text may
+    be the last of a list of its own, or the string of a structure: SNLI-VE's tables keep it beside its number.
     """
 
     def __init__(self, arrays: Sequence[pa.Array], check: bool = True):
         self.several = any(_is_list(array.type) for array in arrays)
         self.rows = _Chunks([len(array) for array in arrays])
+        self._inner: list[NDArray[np.integer]] | None = None
         if not self.several:
             self._values = BytesColumn(arrays, check)
             self._lists: list[NDArray[np.integer]] = []
             self._value_starts: list[int] = []
             self.texts = self.rows
             return
-        values = [array.values for array in arrays]
-        self._values = BytesColumn(values, check)
+        values = [_string_of(array.values) for array in arrays]
         self._lists = [_offsets(array, 1, check) for array in arrays]
         for offsets, inner in zip(self._lists, values, strict=True):
             if len(offsets) and int(offsets[-1]) > len(inner):
                 raise ColumnError("its list offsets point behind its texts")
+        if any(_is_list(inner.type) for inner in values):
+            self._inner = [_ends(inner, check) for inner in values]
+            values = [inner.values for inner in values]
+        self._values = BytesColumn(values, check)
         self._value_starts = _Chunks([len(inner) for inner in values]).starts
         self.texts = _Chunks([int(offsets[-1]) - int(offsets[0]) if len(offsets) else 0 for offsets in self._lists])
 
@@ -94,7 +100,10 @@ class TextColumn:
     def __getitem__(self, text: int) -> str:
         if self.several:
             chunk, place = self.texts.locate(text)
-            text = self._value_starts[chunk] + int(self._lists[chunk][0]) + place
+            place += int(self._lists[chunk][0])
+            if self._inner is not None:
+                place = int(self._inner[chunk][place]) - 1
+            text = self._value_starts[chunk] + place
         return self._values[text].decode("utf-8", errors="replace")
 
     def row_of(self, text: int) -> int:
@@ -118,11 +127,44 @@ class TextColumn:
         return (self[text] for text in range(len(self)))
 
 
-def integers(arrays: Sequence[pa.Array]) -> NDArray[np.int64]:
-    """A column of integers as one array; a null raises ColumnError."""
+class ValuesColumn:
+    """A column of any other type, read as plain Python values: numbers, strings, lists of them."""
+
+    def __init__(self, arrays: Sequence[pa.Array], kind: pa.DataType, check: bool = True):
+        self._column = pa.chunked_array(arrays, type=kind)
+        if check:
+            try:
+                self._column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise ColumnError(str(error)) from None
+
+    def __getitem__(self, row: int) -> Any:
+        return self._column[row].as_py()
+
+    def any(self) -> bool:
+        """Whether there is a value: not all are null, or empty lists."""
+        return any(array.null_count < len(array) for array in map(_leaves, self._column.chunks))
+
+    def integers(self) -> NDArray[np.int64]:
+        """All integers in it (N,), out of their lists, without nulls; none where it holds no integers."""
+        leaves = [_leaves(array) for array in self._column.chunks]
+        return integers([array.drop_null() for array in leaves if pa.types.is_integer(array.type)])
+
+
+def integers(arrays: Sequence[pa.Array], null: int | None = None) -> NDArray[np.int64]:
+    """A column of integers as one array, with `null` in place of nulls; without one, a null raises ColumnError."""
+    if null is not None:
+        arrays = [array.fill_null(null) for array in arrays]
     if any(array.null_count for array in arrays):
         raise ColumnError("it has empty values")
     return np.concatenate([np.zeros(0, np.int64), *(array.to_numpy().astype(np.int64) for array in arrays)])
+
+
+def _leaves(array: pa.Array) -> pa.Array:
+    """What is in the lists of an array, and in theirs."""
+    while _is_list(array.type):
+        array = array.flatten()
+    return array
 
 
 def is_bytes(kind: pa.DataType) -> bool:
@@ -131,9 +173,40 @@ def is_bytes(kind: pa.DataType) -> bool:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Strings, or lists of strings."""
-    inner = kind.value_type if _is_list(kind) else kind
-    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
+    """Strings, or lists of strings, or lists of what holds a string: a structure, or a list whose last is the text."""
+    if not _is_list(kind):
+        return _is_string(kind)
+    inner = kind.value_type
+    if pa.types.is_struct(inner):
+        return any(_is_string(field.type) for field in inner)
+    return _is_string(inner.value_type if _is_list(inner) else inner)
+
+
+def is_class(kind: pa.DataType) -> bool:
+    """Integers, or names."""
+    return bool(pa.types.is_integer(kind)) or _is_string(kind)
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _string_of(array: pa.Array) -> pa.Array:
+    """The strings of an array of structures: their last field that holds some; any other array as it is."""
+    if not pa.types.is_struct(array.type):
+        return array
+    fields = [number for number, field in enumerate(array.type) if _is_string(field.type)]
+    return array.field(fields[-1])
+
+
+def _ends(array: pa.Array, check: bool) -> NDArray[np.integer]:
+    """Where each list of an array ends among its values (N,). Raises ColumnError where a list is empty."""
+    offsets = _offsets(array, 1, check)
+    if check and np.any(offsets[1:] == offsets[:-1]):
+        raise ColumnError("one of its lists holds no text")
+    if check and len(offsets) and int(offsets[-1]) > len(array.values):
+        raise ColumnError("its list offsets point behind its texts")
+    return offsets[1:]
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
-from renaissance.data.examples.schema import Split
+from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.preparing.prepare import prepare_data_set
 from renaissance.data.sets import data_sets
 from renaissance.data.sets.folder import CaptionTables
@@ -14,21 +14,21 @@ from renaissance.errors import UserError
 from renaissance.settings import Settings
 
 
-def find_tables(settings: Settings, kind: str, split: Split) -> list[Path]:
+def find_tables(settings: Settings, schema: str, split: str) -> list[Path]:
     """The files of a split, in the order of `datasets`.
 
     Raises:
-        UserError: no data set has this kind or split, or a file is missing.
+        UserError: no data set has this schema or split, or a file is missing.
     """
     data_root = Path(settings.data_root)
-    chosen = _sets_of_kind(settings, kind)
+    chosen = _sets_with(settings, schema)
     paths: list[Path] = []
     for data_set in chosen:
         _draw_if_missing(data_set, settings)
-        names = data_set.tables(kind, split)
+        names = data_set.tables(schema, split)
         missing = [name for name in names.required if not _path(data_root, name).is_file()]
         there = [_path(data_root, name) for name in names.all if _path(data_root, name).is_file()]
-        if missing or (names.all and not there and split == "train"):
+        if missing or (names.all and not there and split == TRAIN):
             raise UserError(_missing_message(data_set, data_root, missing or list(names.all)))
         paths += there
     for place, path in enumerate(paths):
@@ -40,53 +40,59 @@ def find_tables(settings: Settings, kind: str, split: Split) -> list[Path]:
     if not paths:
         names_chosen = [data_set.name for data_set in chosen]
         raise UserError(
-            f"There is no {split} table of kind {kind} under {data_root} for datasets={names_chosen}. Write one with "
-            "`python run.py prepare with dataset=…`, or name a data set that has this split."
+            f"There is no {split} table of {schema} examples under {data_root} for datasets={names_chosen}. "
+            "Write one with `python run.py prepare with dataset=…`, or name a data set that has this split."
         )
     return paths
 
 
-def has_split(settings: Settings, kind: str, split: Split) -> bool:
-    """Whether there is a table of this split (a data set may do without a test or a validation split)."""
+def splits_there(settings: Settings, schema: str) -> list[str]:
+    """The splits that some data set has tables of: "train", "val", then those to evaluate on, by name."""
     data_root = Path(settings.data_root)
-    return any(
-        data_set.draws_itself or any(_path(data_root, name).is_file() for name in data_set.tables(kind, split).all)
-        for data_set in _sets_of_kind(settings, kind)
-    )
+    found: dict[str, None] = {}
+    for data_set in _sets_with(settings, schema):
+        for split in data_set.splits(schema, data_root):
+            tables = data_set.tables(schema, split).all
+            if tables and (data_set.draws_itself or any(_path(data_root, name).is_file() for name in tables)):
+                found[split] = None
+    return sorted(found, key=lambda split: (split != TRAIN, split != VAL))
 
 
-def tables_lie_there(settings: Settings, kind: str, split: Split) -> bool:
-    """Whether a table of this split is on the disk already: nothing is drawn, and unknown data sets have none."""
+def tables_lie_there(settings: Settings, schema: str) -> bool:
+    """Whether a table to evaluate on is on the disk already: nothing is drawn, and unknown data sets have none."""
     known = data_sets()
     data_root = Path(settings.data_root)
+    chosen = [known.get(name) or CaptionTables(name) for name in settings.datasets]
     return any(
         _path(data_root, table).is_file()
-        for name in settings.datasets
-        for table in (known.get(name) or CaptionTables(name)).tables(kind, split).all
+        for data_set in chosen
+        for split in data_set.splits(schema, data_root)
+        if split != TRAIN
+        for table in data_set.tables(schema, split).all
     )
 
 
-def _sets_of_kind(settings: Settings, kind: str) -> list[DataSet]:
-    """The settings' data sets that have this kind; names that no file of `sets` has are caption tables."""
+def _sets_with(settings: Settings, schema: str) -> list[DataSet]:
+    """The settings' data sets with examples of this schema; names that no file of `sets` has are caption tables."""
     known = data_sets()
     chosen = []
     for name in settings.datasets:
         data_set = known.get(name) or CaptionTables(name)
         if data_set.name not in known:
             _check_tables_exist(data_set, Path(settings.data_root))
-        if kind in data_set.kinds:
+        if schema in data_set.schemas:
             chosen.append(data_set)
     if not chosen:
-        able = [name for name, data_set in known.items() if kind in data_set.kinds]
+        able = [name for name, data_set in known.items() if schema in data_set.schemas]
         raise UserError(
-            f"datasets={list(settings.datasets)} has no examples of kind {kind}; data sets with such examples: "
+            f"datasets={list(settings.datasets)} has no {schema} examples; data sets with such examples: "
             f"{', '.join(able)}."
         )
     return chosen
 
 
 def _check_tables_exist(data_set: DataSet, data_root: Path) -> None:
-    splits: tuple[Split, ...] = ("train", "val", "test")
+    splits = data_set.splits("caption", data_root)
     if any(_path(data_root, name).is_file() for split in splits for name in data_set.tables("caption", split).all):
         return
     on_disk = {path.name.rsplit("_", 1)[0] for path in data_root.glob("*_train.arrow")}
@@ -101,9 +107,13 @@ def _check_tables_exist(data_set: DataSet, data_root: Path) -> None:
 def _draw_if_missing(data_set: DataSet, settings: Settings) -> None:
     if not data_set.draws_itself:
         return
-    splits: tuple[Split, ...] = ("train", "val", "test")
-    wanted = [name for kind in data_set.kinds for split in splits for name in data_set.tables(kind, split).all]
     data_root = Path(settings.data_root)
+    wanted = [
+        name
+        for schema in data_set.schemas
+        for split in data_set.splits(schema, data_root)
+        for name in data_set.tables(schema, split).all
+    ]
     if any(not _path(data_root, name).is_file() for name in wanted):
         # In this process: PyTorch is at work here, and drawing takes seconds.
         prepare_data_set(data_set, settings, processes=1)

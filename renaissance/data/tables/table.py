@@ -11,23 +11,35 @@ import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from renaissance.data.tables.columns import BytesColumn, ColumnError, TextColumn, integers, is_bytes, is_text
+from renaissance.data.tables.columns import (
+    BytesColumn,
+    ColumnError,
+    TextColumn,
+    ValuesColumn,
+    integers,
+    is_bytes,
+    is_class,
+    is_text,
+)
 from renaissance.errors import UserError
 
-ColumnKind = Literal["bytes", "text", "integer"]
+ColumnKind = Literal["bytes", "text", "class", "values"]
 
+UNKNOWN_CLASS = -1  # of an example whose answer is not known, as GLUE's test tables have it
 LABEL_NAMES_KEY = b"label_names"  # schema metadata: a JSON list, the name of label 0, 1, …
 _WRITE_AGAIN = "Delete it and write it again (`python run.py prepare with dataset=…`), or copy it again."
 _KIND_WORDS: dict[ColumnKind, str] = {
     "bytes": "binary values (files of images)",
     "text": "strings or lists of strings",
-    "integer": "integers",
+    "class": "integers or names of classes",
+    "values": "plain values or lists of them",
 }
 # A read maps the pages around it that the system has at hand, up to 2 MB where they are large ones. So many reads
 # leave some 32 MB mapped, and dropping them costs a read 2 microseconds.
@@ -43,31 +55,42 @@ class Table:
 
     Attributes:
         path: the file.
+        columns: the names of those that are opened.
         rows: number of rows.
         metadata: of the schema.
         label_names: class names from the metadata, or None.
     """
 
-    def __init__(self, path: Path, columns: Mapping[str, ColumnKind], check: bool = True):
-        """Open `columns` of the file at `path`.
+    def __init__(
+        self,
+        path: Path,
+        columns: Mapping[str, ColumnKind],
+        check: bool = True,
+        optional: Mapping[str, ColumnKind] = MappingProxyType({}),
+    ):
+        """Open columns of the file at `path`.
 
         Args:
             path: an Arrow IPC file.
             columns: the columns wanted and what each has to hold.
             check: also check the offsets (a second process that opens the same file needs not).
+            optional: columns that are opened where they are there; a class may be null in them.
 
         Raises:
             UserError: the file is missing or not complete, or a column is missing or holds something else.
         """
         self.path = path
         self._map = _map_file(path)
-        batches, schema = _record_batches(path, self._map, columns)
+        batches, schema = _record_batches(path, self._map, columns, optional)
+        columns = {**columns, **{name: kind for name, kind in optional.items() if name in schema.names}}
+        self.columns = frozenset(columns)
         self.rows = sum(len(batch) for batch in batches)
         self.metadata: dict[bytes, bytes] = schema.metadata or {}
         self.label_names = _label_names(path, self.metadata)
         self._bytes: dict[str, BytesColumn] = {}
         self._texts: dict[str, TextColumn] = {}
-        self._integers: dict[str, NDArray[np.int64]] = {}
+        self._classes: dict[str, NDArray[np.int64]] = {}
+        self._values: dict[str, ValuesColumn] = {}
         for name, kind in columns.items():
             arrays = [batch.column(name) for batch in batches]
             try:
@@ -75,8 +98,10 @@ class Table:
                     self._bytes[name] = BytesColumn(arrays, check)
                 elif kind == "text":
                     self._texts[name] = TextColumn(arrays, check)
+                elif kind == "class" and pa.types.is_integer(schema.field(name).type):
+                    self._classes[name] = integers(arrays, UNKNOWN_CLASS if name in optional else None)
                 else:
-                    self._integers[name] = integers(arrays)
+                    self._values[name] = ValuesColumn(arrays, schema.field(name).type, check)
             except ColumnError as error:
                 raise UserError(f"{path}: the column {name!r} is damaged: {error}. {_WRITE_AGAIN}") from None
         self.drop_pages()
@@ -107,9 +132,23 @@ class Table:
             _PAGES.count(self, len(text), reads=0)
             yield text
 
-    def integers(self, column: str) -> NDArray[np.int64]:
-        """The whole column of integers (rows,)."""
-        return self._integers[column]
+    def class_at(self, column: str, row: int) -> int | str | None:
+        """The class of `column` at `row`, as a number or by name; UNKNOWN_CLASS or None where it is null."""
+        numbers = self._classes.get(column)
+        return self.value_at(column, row) if numbers is None else int(numbers[row])
+
+    def value_at(self, column: str, row: int) -> Any:
+        """The plain value, or list, of `column` at `row`."""
+        _PAGES.count(self, 0)
+        return self._values[column][row]
+
+    def numbers(self, column: str) -> NDArray[np.int64]:
+        """All integers of a column of classes, out of their lists, without nulls; none where it holds names."""
+        return self._classes[column] if column in self._classes else self._values[column].integers()
+
+    def has_values(self, column: str) -> bool:
+        """Whether a column of plain values has any: it may be null throughout, or hold empty lists."""
+        return column not in self._values or self._values[column].any()
 
     def check_whole(self) -> None:
         """See that the file is as long as it was: reading what was cut off would end this process (a bus error).
@@ -169,12 +208,13 @@ def _map_file(path: Path) -> mmap.mmap:
 
 
 def _record_batches(
-    path: Path, mapped: mmap.mmap, columns: Mapping[str, ColumnKind]
+    path: Path, mapped: mmap.mmap, columns: Mapping[str, ColumnKind], optional: Mapping[str, ColumnKind]
 ) -> tuple[list[pa.RecordBatch], pa.Schema]:
     """The record batches as views of the mapped file."""
     buffer = pa.py_buffer(mapped)
     try:
         schema = pa.ipc.open_file(pa.BufferReader(buffer)).schema
+        columns = {**columns, **{name: kind for name, kind in optional.items() if name in schema.names}}
         _check_columns(path, schema, columns)
         # Not with `included_fields`: reading a part of the columns copies them (pyarrow 26), all of them are mapped.
         reader = pa.ipc.open_file(pa.BufferReader(buffer))
@@ -194,7 +234,7 @@ def _record_batches(
 
 
 def _check_columns(path: Path, schema: pa.Schema, columns: Mapping[str, ColumnKind]) -> None:
-    checks = {"bytes": is_bytes, "text": is_text, "integer": pa.types.is_integer}
+    checks = {"bytes": is_bytes, "text": is_text, "class": is_class, "values": lambda found: True}
     for name, kind in columns.items():
         if schema.names.count(name) != 1:
             raise UserError(

@@ -84,6 +84,15 @@ class Cutter:
         return surplus if stream is None or self.keep == "from_end" else int(stream.integers(surplus + 1))
 
 
+def word_numbers(encoding: Encoding) -> NDArray[np.int64]:
+    """The number of each token's word (L,), counted through both of two texts; SPECIAL_WORD at special tokens."""
+    sequences = encoding.sequence_ids
+    words = np.array([SPECIAL_WORD if word is None else word for word in encoding.word_ids], np.int64)
+    second = np.array([sequence == 1 for sequence in sequences])
+    words[second] += words[~second].max(initial=SPECIAL_WORD) + 1
+    return words
+
+
 def splits_at_spaces(tokenizer: Tokenizer) -> bool:
     """Whether a text's tokens up to a space do not depend on what follows that space; False where it is not known."""
     single = pre_tokenizers.Split(Regex(ANY_CHARACTER), "isolated")

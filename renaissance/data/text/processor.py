@@ -12,10 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from renaissance.atomic_files import whole_file, write_json
-from renaissance.data.text.long_texts import SPECIAL_WORD, Cutter, Encoded, encode_beginnings, splits_at_spaces
+from renaissance.data.text.long_texts import (
+    SPECIAL_WORD,
+    Cutter,
+    Encoded,
+    encode_beginnings,
+    splits_at_spaces,
+    word_numbers,
+)
 from renaissance.data.text.vocabulary import Vocabulary, is_vision_encoder, load_vocabulary
 from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.data.text.vocabulary_file import read_vocabulary, vocabulary_entries
@@ -50,6 +58,7 @@ class TextProcessor:
         self._tokenizer.no_truncation()
         self._cut = Cutter.of(self._tokenizer, max_text_len, long_text)
         self._splits_at_spaces = splits_at_spaces(self._tokenizer)
+        self._pairs: Tokenizer | None = None  # the same one with a truncation of its own, once it is needed
         self.special_ids = vocabulary.special_ids
         self.vocab_size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
         self.knows_words = _knows_words(self._tokenizer)
@@ -204,6 +213,24 @@ class TextProcessor:
             encodings = self._tokenizer.encode_batch(list(texts))
         drawing: Sequence[np.random.Generator | None] = streams or [None] * len(encodings)
         return [self._cut(encoding, stream) for encoding, stream in zip(encodings, drawing, strict=True)]
+
+    def encode_pairs(
+        self, texts: Sequence[str], others: Sequence[str]
+    ) -> tuple[list[Encoded], list[NDArray[np.int64]]]:
+        """Pairs of texts, each read as one: token and word numbers (L,) as of `encode`, and the segments (L,), 0 and 1.
+
+        Of a pair with more than `max_text_len` tokens, the longer text loses its last ones first.
+
+        Args:
+            texts: the first of each pair.
+            others: the second.
+        """
+        if self._pairs is None:
+            self._pairs = Tokenizer.from_str(self._tokenizer.to_str())
+            self._pairs.enable_truncation(self.max_text_len, strategy="longest_first")
+        encodings = self._pairs.encode_batch(list(zip(texts, others, strict=True)))
+        encoded = [(np.array(encoding.ids, np.int64), word_numbers(encoding)) for encoding in encodings]
+        return encoded, [np.array(encoding.type_ids, np.int64) for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token numbers, without special tokens."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class Mixing:
 
     def encode_text(self, model: VisionLanguageEncoder, tokens: Tokens) -> Features:
         """Features (B, L, D) of mixed texts; they reach as far as either of their two."""
-        joined = Tokens(tokens.ids, tokens.mask | tokens.mask[self.partner], tokens.words)
+        joined = replace(tokens, mask=tokens.mask | tokens.mask[self.partner])
         with self._words_mixed(model):
             return model.encode_text(joined)
 

@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from renaissance.settings.discovery import monitored_fault, task_attribute, task_reads
+from renaissance.settings.discovery import monitored_fault, task_reads
 from renaissance.settings.rules.commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
 from renaissance.settings.rules.texts import TEXT, no_inner_width
 from renaissance.settings.schema import Settings
+from renaissance.tasks.registry import declaration_of
 
 GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
 
@@ -114,7 +115,7 @@ def _image_only(settings: Settings) -> Iterator[str]:
 def _mixable(settings: Settings) -> Iterator[str]:
     if not settings.mixing_alpha:
         return
-    others = [task for task in settings.active_tasks() if not task_attribute(task, "mixable")]
+    others = [task for task in settings.active_tasks() if not declaration_of(task).mixable]
     if others:
         yield (
             f"mixing_alpha={settings.mixing_alpha} mixes two examples and what they are to be classified as; "
@@ -125,7 +126,7 @@ def _mixable(settings: Settings) -> Iterator[str]:
 
 def _own_images(settings: Settings) -> Iterator[str]:
     tasks = settings.active_tasks()
-    if settings.manual_inputs and tasks and not any(task_attribute(task, "writes") for task in tasks):
+    if settings.manual_inputs and tasks and not any(declaration_of(task).writes for task in tasks):
         yield f"manual_inputs: {', '.join(tasks)} writes no captions, so nothing would be made of your images"
 
 

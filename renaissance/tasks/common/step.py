@@ -43,15 +43,15 @@ class Step:
         self._dropout = dropout
 
     @cached_property
-    def images(self) -> Features:
-        """Features (B + E, P, D) of every image in the batch, the ones drawn by tasks included."""
+    def all_images(self) -> Features:
+        """Features (B + E, P, D) of every image in the batch, the ones that collates fetched included."""
         assert self._to_pixels is not None
         pixels = self._to_pixels(self.batch)
         return self.model.encode_image(self._mixing.mix(pixels) if self._mixing else pixels)
 
     @cached_property
-    def texts(self) -> Features:
-        """Features (B + F, L, D) of every text in the batch, the ones drawn by tasks included."""
+    def all_texts(self) -> Features:
+        """Features (B + F, L, D) of every text in the batch, the ones that collates fetched included."""
         assert self.batch.tokens is not None
         if self._mixing:
             return self._mixing.encode_text(self.model, self.batch.tokens)
@@ -60,12 +60,12 @@ class Step:
     @cached_property
     def image(self) -> Features:
         """Features (B, P, D) of the examples' own images."""
-        return self._own(self.images)
+        return self._own(self.all_images)
 
     @cached_property
     def text(self) -> Features:
         """Features (B, L, D) of the examples' own texts."""
-        return self._own(self.texts)
+        return self._own(self.all_texts)
 
     def encode_text(self, tokens: Tokens) -> Features:
         """Features (B, L, D) of other texts, masked ones for instance."""
@@ -81,13 +81,12 @@ class Step:
             return text, image
         return self._dropout.apply(text, image)
 
-    def of_labels(self, measure: Callable[[Tensor], Tensor]) -> Tensor:
-        """What `measure` gives for the labels (B,); of mixed examples, for the labels of both, in their shares."""
-        label, mixing = self.batch.label, self._mixing
-        assert label is not None
+    def of_targets(self, target: Tensor, measure: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `measure` gives for targets (B, ...); of mixed examples, for the targets of both, in their shares."""
+        mixing = self._mixing
         if mixing is None:
-            return measure(label)
-        return mixing.weight * measure(label) + (1 - mixing.weight) * measure(label[mixing.partner])
+            return measure(target)
+        return mixing.weight * measure(target) + (1 - mixing.weight) * measure(target[mixing.partner])
 
     def _own(self, features: Features) -> Features:
         examples = self.batch.examples

@@ -1,23 +1,29 @@
-"""What a task is: the data it reads, the random choices it makes, its head, its loss and its metrics."""
+"""How a task behaves: the random choices it makes, its head, its loss and its metrics' values.
+
+What it reads and reports is declared beforehand (`tasks/declaration.py`).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.loader import Draw
+from renaissance.data.batches.collate import Collate
 from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
-from renaissance.tasks.common.split import Sample, SplitImages
+from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
+from renaissance.tasks.common.pictures import SplitPictures
+from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
+from renaissance.tasks.declaration import TaskDeclaration
 
 HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
@@ -27,17 +33,19 @@ class TaskContext:
     """What a task is built from.
 
     Attributes:
+        declaration: what is known of it beforehand.
         settings: the run's settings.
         model: the encoder it works on.
         text: the tokenizer; None where no active task reads text.
-        label_names: the names of the classes in the data; None where the data has none.
+        class_names: the names of the classes in the data; None where the data has none.
         encoder_configs: what checkpoints say of the Hugging Face models among a task's own parts, by part.
     """
 
+    declaration: TaskDeclaration
     settings: Settings
     model: VisionLanguageEncoder
     text: TextProcessor | None
-    label_names: list[str] | None
+    class_names: list[str] | None
     encoder_configs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,7 +68,8 @@ class Outcome:
 
     Attributes:
         values: per metric one value an item (N,), so that a mean over a whole split, or over an optimiser step,
-            weighs every item alike, however the items were batched. "loss" is always among them, and is minimised.
+            weighs every item alike, however the items were batched. "loss", which is minimised, is among them where
+            the examples have answers.
     """
 
     values: Mapping[str, Tensor]
@@ -80,34 +89,35 @@ class Task(nn.Module, ABC):
     """A task: a head on a vision-language encoder with a loss and metrics.
 
     Attributes:
+        declaration: what is known of it beforehand; a behaviour may serve several tasks.
+        class_names: the names of the classes in the data; None where the data has none.
         notes: what building did that the user should know, one line each.
-
-    Class attributes:
-        name: its name in `loss_names`, and its file's.
-        needs: what it reads.
-        metrics: what it reports of a validation, by name.
-        monitor: the one of these that tells the best checkpoint of a run on this task alone.
-        writes: whether it has the text decoder.
-        mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
     """
-
-    name: ClassVar[str]
-    needs: ClassVar[DataNeeds]
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
-    monitor: ClassVar[str] = "accuracy"
-    writes: ClassVar[bool] = False
-    mixable: ClassVar[bool] = False
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()
-        self.label_names = context.label_names
+        self.declaration = context.declaration
+        self.class_names = context.class_names
         self.notes: list[str] = []
 
+    @property
+    def name(self) -> str:
+        """Its name in `loss_names`."""
+        return self.declaration.name
+
+    @property
+    def needs(self) -> DataNeeds:
+        """What it reads of each example."""
+        return self.declaration.needs
+
     @classmethod
-    def draw(cls, settings: Settings, text: TextProcessor | None, training: bool) -> Draw | None:
-        """The random choices that this task makes for a batch, made in the loader's processes; None if it has none.
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate | None:
+        """What the loader's processes read, draw and fetch for this task; None where it needs no more than its inputs.
 
         Args:
+            declaration: the task that behaves like this.
             settings: the run's settings.
             text: the tokenizer; None where no active task reads text.
             training: rather than validation or test, whose choices for an example must not depend on its batch.
@@ -115,9 +125,19 @@ class Task(nn.Module, ABC):
         return None
 
     @classmethod
-    def sides(cls, settings: Settings) -> Sides:
-        """What of a model it uses: the sides that it reads, and the fuser where these are both."""
-        return Sides(text=cls.needs.text, image=cls.needs.image, fused=cls.needs.text and cls.needs.image)
+    def sides(cls, declaration: TaskDeclaration, settings: Settings) -> Sides:
+        """What of a model it uses: the sides that it reads, and the fuser where these are both.
+
+        Args:
+            declaration: the task that is to behave like this.
+            settings: the run's settings.
+        """
+        needs = declaration.needs
+        return Sides(text=needs.text, image=needs.image, fused=needs.text and needs.image)
+
+    def takes(self, batch: Batch) -> bool:
+        """Whether a batch is of the examples that it reads."""
+        return batch.schema == self.needs.schema.name
 
     def items(self, batch: Batch) -> int:
         """How many items (N) its loss is over in a batch: the examples, where it does not say otherwise."""
@@ -143,8 +163,8 @@ class Task(nn.Module, ABC):
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """What the model says of each example, in evaluation mode: plain values, fit for JSON, for people to read.
 
-        Nothing here needs to know what is right: labels are not looked at. Where nothing was drawn for the batch
-        (`Batch.drawn`), as for a user's own examples, the question is what the examples hold.
+        Nothing here needs to know what is right: labels are not looked at. Where nothing was collated for the batch
+        (`Batch.collated`), as for a user's own examples, the question is what the examples hold.
 
         Args:
             step: B examples.
@@ -161,10 +181,10 @@ class Task(nn.Module, ABC):
         """The metrics that are shown, by name, from the means of the steps' values."""
         return dict(means)
 
-    def evaluate(self, model: VisionLanguageEncoder, images: SplitImages) -> dict[str, float]:
-        """Further metrics of a whole split, by name, for which a mean over batches will not do."""
-        return {}
+    def evaluation(self, split: Split) -> Evaluation:
+        """How it is judged on a split; by the means of its values, where it does not say otherwise."""
+        return MeanEvaluation(self, split)
 
-    def samples(self, model: VisionLanguageEncoder, images: SplitImages) -> list[Sample]:
+    def samples(self, model: VisionLanguageEncoder, pictures: SplitPictures) -> list[Sample]:
         """Examples of what the model makes of a split's images, for a sheet; none where a task generates nothing."""
         return []

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from tqdm import tqdm
 
 from renaissance.checkpoints.checkpoint import Spent
-from renaissance.tracking.summary import peak_memory_bytes
+from renaissance.training.memory import peak_memory_bytes
 from renaissance.training.module import TrainingModule
 from renaissance.training.plan import Plan
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.settings import Settings
-from renaissance.tasks.common.split import SplitImages
+from renaissance.tasks.common.pictures import SplitPictures
 from renaissance.tasks.common.task import Task
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.sheets import write_sheet
@@ -27,13 +28,15 @@ class SampleSheets(pl.Callback):
     Args:
         settings: the run's settings.
         folder: the run's folder.
-        images: those of each split; none where the tasks look at no images.
+        pictures: by schema and split; none where the tasks look at no images.
     """
 
-    def __init__(self, settings: Settings, folder: RunFolder, images: Mapping[str, SplitImages]) -> None:
+    def __init__(
+        self, settings: Settings, folder: RunFolder, pictures: Mapping[tuple[str, str], SplitPictures]
+    ) -> None:
         self._interval = settings.sample_interval
         self._folder = folder
-        self._images = images
+        self._pictures = pictures
         self._newest_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -55,26 +58,30 @@ class SampleSheets(pl.Callback):
             self._write_step(pl_module, pl_module.steps_done)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._interval is None and "val" not in self._images:
+        if self._interval is None and VAL not in self._splits():
             self._write_step(pl_module, trainer.global_step)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._write(pl_module, "test", name="test", title="test")
+        for split in self._splits() - {TRAIN, VAL}:
+            self._write(pl_module, split, name=split, title=split)
+
+    def _splits(self) -> set[str]:
+        """The splits that there are images of."""
+        return {split for _, split in self._pictures}
 
     def _write_step(self, module: pl.LightningModule, step: int) -> None:
-        split = "val" if "val" in self._images else "train"
+        split = VAL if VAL in self._splits() else TRAIN
         self._write(module, split, name=f"step_{step}", title=f"step {step:,}")
 
     def _write(self, module: pl.LightningModule, split: str, name: str, title: str) -> None:
         assert isinstance(module, TrainingModule)
-        if split not in self._images:
-            return
         training = module.training
         module.eval()
         samples = []
         for task in module.tasks.values():
             assert isinstance(task, Task)
-            samples += task.samples(module.model, self._images[split])
+            pictures = self._pictures.get((task.needs.schema.name, split))
+            samples += task.samples(module.model, pictures) if pictures else []
         module.train(training)
         if samples:
             write_sheet(samples, self._folder.samples / name, title)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 
-class Recorder:
+class Means:
     """Running means by name, `<task>/<split>/<metric>`."""
 
     def __init__(self) -> None:

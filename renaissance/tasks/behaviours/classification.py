@@ -7,31 +7,41 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
+from renaissance.data.batches.collate import Collate
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
+from renaissance.settings import Settings
+from renaissance.tasks.common.evaluation import with_answers
 from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.targets import UNKNOWN, ClassTargets
 from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.declaration import TaskDeclaration
 
 
 class ClassificationTask(Task):
     """Cross-entropy over C classes on the pooled features of the modalities that `needs` names."""
 
-    mixable = True
-
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
-        if context.label_names is None:
+        if context.class_names is None:
             raise UserError(
                 f"{self.name} needs to know the classes, and its tables name none (`label_names` in their metadata). "
                 "Prepare them again with `python run.py prepare with dataset=…`."
             )
-        self.head = Classifier(self._pooled_size(context), len(context.label_names))
+        self.head = Classifier(self._pooled_size(context), len(context.class_names))
 
     def _pooled_size(self, context: TaskContext) -> int:
         model = context.model
         if self.needs.text and self.needs.image:
             return model.pooled_size
         return model.text_size if self.needs.text else model.image_size
+
+    @classmethod
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate:
+        return ClassTargets("label")
 
     def logits(self, step: Step) -> Tensor:
         """Scores (B, C) of the classes."""
@@ -45,18 +55,23 @@ class ClassificationTask(Task):
         return logits
 
     def forward(self, step: Step) -> Outcome:
-        logits = self.logits(step)
-        losses = step.of_labels(lambda label: F.cross_entropy(logits.float(), label, reduction="none"))
-        correct = step.of_labels(lambda label: (logits.argmax(-1) == label).float())
-        return Outcome({"loss": losses, "accuracy": correct})
+        target, logits = step.batch.collated[self.name]["target"], self.logits(step)
+        known = target != UNKNOWN
+        if not known.all():
+            target = target.clamp(min=0)
+        losses = step.of_targets(target, lambda wanted: F.cross_entropy(logits.float(), wanted, reduction="none"))
+        correct = step.of_targets(target, lambda wanted: (logits.argmax(-1) == wanted).float())
+        values = {"loss": losses, "accuracy": correct}
+        return Outcome(values if known.all() else with_answers(values, known))
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
-        """The likeliest class of each example, "label", and all "probabilities" by class."""
-        names = self.label_names
-        assert names is not None
-        probabilities = self.logits(step).float().softmax(-1)  # (B, C)
-        best = probabilities.argmax(-1).tolist()
+        """The most probable class of each example, and the probability of every class by name."""
+        assert self.class_names is not None
+        found = self.logits(step).float().softmax(-1).tolist()
         return [
-            {"label": names[label], "probabilities": dict(zip(names, row, strict=True))}
-            for label, row in zip(best, probabilities.tolist(), strict=True)
+            {
+                "answer": self.class_names[max(range(len(row)), key=row.__getitem__)],
+                "probabilities": dict(zip(self.class_names, row, strict=True)),
+            }
+            for row in found
         ]

@@ -1,7 +1,6 @@
-"""The images of a split as a whole, for tasks that generate: what is made of an image cannot be averaged by batches.
+"""Pictures to look at on a sheet: some of a split's, and the user's own, as the model sees them and as people do.
 
-In: the split's examples, and how its images reach the model. Out: chosen images as normalised pixels, with their
-texts and with random numbers of their own; and what such a task shows of them on a sample sheet.
+In: a split's examples, and how their images reach the model. Out: normalised pixels and small pictures.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from renaissance.data.batches.batch import Batch
-from renaissance.data.examples.source import ExampleSource
+from renaissance.data.examples.interface import Examples
 from renaissance.data.images.decode import BadImage, open_image
 from renaissance.data.images.transform import ImageTransform
 from renaissance.data.streams import stream
@@ -31,25 +30,6 @@ SHOWN_PIXELS = 256  # of the longer side of an image on a sheet
 
 
 @dataclass(frozen=True)
-class Sample:
-    """What a model wrote for an image.
-
-    Attributes:
-        picture: the image.
-        source: where it comes from.
-        prefix: what the text was to begin with.
-        generated: the text, the prefix included.
-        references: what people wrote; empty where nobody did.
-    """
-
-    picture: Image.Image
-    source: str
-    prefix: str
-    generated: str
-    references: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class ManualInput:
     """A user's own image, and what its text is to begin with."""
 
@@ -59,53 +39,42 @@ class ManualInput:
 
 
 @dataclass(frozen=True)
-class SplitImages:
-    """The images of a split.
+class SplitPictures:
+    """The images of a split, by the rows of its tables.
 
     Attributes:
-        split: its name.
-        source: its examples.
+        examples: the split's.
         transform: makes pixels of an image file.
         to_pixels: the part of the image pipeline that runs on the device.
         batch_size: images at once.
         seed: of every draw.
         most: no more images than this are taken, whatever is asked for; None for no limit.
-        rank: this process's number.
-        world_size: processes.
+        stops: a signal may end it between two batches; not so where several processes go on together.
     """
 
-    split: str
-    source: ExampleSource
+    examples: Examples
     transform: ImageTransform
     to_pixels: Callable[[Batch], Tensor]
     batch_size: int
     seed: int
     most: int | None = None
-    rank: int = 0
-    world_size: int = 1
+    stops: bool = True
 
-    def evenly(self, most: int | None) -> list[int]:
-        """The keys of `most` images, or all where there are fewer, at even distances through the split."""
-        rows = self.source.rows
-        count = min(limit for limit in (most, self.most, rows) if limit is not None)
-        keys = [number * rows // count for number in range(count)]
-        return [key for key in keys if len(self.source.examples_of_image(key))]
-
-    def batches(self, keys: Sequence[int], what: str, share: bool = True) -> Iterator[tuple[list[int], Tensor]]:
-        """Batches of images, as their keys and normalised pixels (B, 3, H, W).
+    def batches(self, most: int, what: str) -> Iterator[tuple[list[int], Tensor]]:
+        """Images at even distances through the split, in batches: their rows, and normalised pixels (B, 3, H, W).
 
         Args:
-            keys: the images.
+            most: how many.
             what: names them in the progress bar.
-            share: leave to the other processes their shares.
         """
-        own = list(keys[self.rank :: self.world_size] if share else keys)
-        starts = range(0, len(own), self.batch_size)
-        for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=1):
-            if self.world_size == 1:  # several processes go on together
+        rows = evenly(self.examples, most if self.most is None else min(most, self.most))
+        for start in tqdm(
+            range(0, len(rows), self.batch_size), desc=what, unit="batch", disable=None, leave=False, delay=1
+        ):
+            if self.stops:
                 STOP.check()
-            chosen = own[start : start + self.batch_size]
-            yield chosen, self.pixels([self._bytes(key) for key in chosen], [self.where(key) for key in chosen])
+            chosen = rows[start : start + self.batch_size]
+            yield chosen, self.pixels([self._bytes(row) for row in chosen], [self.where(row) for row in chosen])
 
     def pixels(self, files: Sequence[bytes], sources: Sequence[str]) -> Tensor:
         """Normalised pixels (B, 3, H, W) of image files; `sources` name them in messages.
@@ -119,32 +88,37 @@ class SplitImages:
         batch = Batch(index=torch.arange(len(files)), pixels=torch.from_numpy(np.stack(arrays)))
         return self.to_pixels(batch if device is None else batch.to(device))
 
-    def picture(self, key: int) -> Image.Image:
+    def picture(self, row: int) -> Image.Image:
         """An image to look at."""
-        return shown(self._bytes(key), self.where(key))
+        return shown(self._bytes(row), self.where(row))
 
-    def texts(self, key: int) -> list[str]:
+    def texts(self, row: int) -> list[str]:
         """The texts of an image."""
-        return [self.source.text(index) for index in self.source.examples_of_image(key)]
+        return [self.examples.value(index, "text") for index in self.examples.of_row(row)]
 
-    def where(self, key: int) -> str:
+    def where(self, row: int) -> str:
         """The table and row of an image."""
-        return self.source.where(self.source.examples_of_image(key).start)
+        return self.examples.where(self.examples.of_row(row).start)
 
-    def stream(self, key: int, purpose: str) -> np.random.Generator:
+    def stream(self, row: int, purpose: str) -> np.random.Generator:
         """Random numbers of an image: the same at every evaluation."""
-        return stream(self.seed, 0, key, purpose)
+        return stream(self.seed, 0, row, purpose)
 
-    def gathered(self, items: list[Item]) -> list[Item]:
-        """What all processes have, on each of them."""
-        if self.world_size == 1:
-            return items
-        everything: list[Any] = [None] * self.world_size
-        torch.distributed.all_gather_object(everything, items)
-        return [item for part in everything for item in part]
+    def _bytes(self, row: int) -> bytes:
+        data: bytes = self.examples.value(self.examples.of_row(row).start, "image")
+        return data
 
-    def _bytes(self, key: int) -> bytes:
-        return self.source.image_bytes(self.source.examples_of_image(key).start)
+
+def evenly(examples: Examples, most: int | None) -> list[int]:
+    """The rows of `most` images, or all where there are fewer, at even distances; rows without an example are left out.
+
+    Args:
+        examples: images, with texts or without.
+        most: how many; None for all.
+    """
+    count = examples.rows if most is None else min(most, examples.rows)
+    rows = [number * examples.rows // count for number in range(count)]
+    return [row for row in rows if len(examples.of_row(row))]
 
 
 def read_manual_inputs(inputs: Sequence[dict[str, str]]) -> list[ManualInput]:

@@ -1,0 +1,75 @@
+"""What a task's collate fetches beyond the examples' own image and text: others' images, boxes, texts, any value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from renaissance.data.examples.interface import Examples
+
+Box = tuple[float, float, float, float]  # left, upper, width, height, in pixels of the image
+
+
+@dataclass(frozen=True)
+class ImageAddress:
+    """An image, or a part of one.
+
+    Attributes:
+        index: the example.
+        column: of its images.
+        box: the part that is wanted; None for all of it.
+    """
+
+    index: int
+    column: str = "image"
+    box: Box | None = None
+
+
+class Fetch:
+    """Takes collates' requests for images, texts and values; equal requests get the same row.
+
+    Attributes:
+        examples: where they are read, to draw from.
+    """
+
+    def __init__(self, examples: Examples, own: int):
+        """Begin a batch.
+
+        Args:
+            examples: the examples.
+            own: B, how many of them the batch has.
+        """
+        self.examples = examples
+        self._own = own
+        self._images: dict[ImageAddress, int] = {}
+        self._texts: dict[int, int] = {}
+
+    @property
+    def images(self) -> list[ImageAddress]:
+        """The images that were asked for, in the order of their rows."""
+        return list(self._images)
+
+    @property
+    def texts(self) -> list[int]:
+        """The examples whose texts were asked for, in the order of their rows."""
+        return list(self._texts)
+
+    def image(self, index: int, column: str = "image", box: Box | None = None) -> int:
+        """Ask for an image; returns its row in the batch's `pixels`.
+
+        Args:
+            index: the example that it is of.
+            column: by the name that tasks use.
+            box: a part of it, which is cut out before it is resized.
+        """
+        if column == "image" and box is None:
+            index = self.examples.of_row(self.examples.row_of(index)).start  # the same for all its captions
+        return self._images.setdefault(ImageAddress(index, column, box), self._own + len(self._images))
+
+    def text(self, index: int) -> int:
+        """Ask for the text of an example; returns its row in the batch's `tokens`."""
+        return self._texts.setdefault(index, self._own + len(self._texts))
+
+    def value(self, index: int, column: str) -> Any:
+        """A value of an example, as `Examples.value` gives it."""
+        return self.examples.value(index, column)

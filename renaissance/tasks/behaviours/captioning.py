@@ -1,0 +1,306 @@
+"""Captioning: write what a picture shows, token by token.
+
+A causal decoder attends to the image's features. With `caption_prefix_encoder` a caption is cut in two at a random
+place: a text encoder reads the first part, which the decoder attends to beside the image, and the decoder, which is
+given the last token of it only, writes the rest, which alone counts. So the text encoder has to understand what was
+said so far. Often enough the first part is empty (a mere start token), so the model also writes whole captions.
+
+Metrics: loss and accuracy a token, perplexity; on a split, of captions generated for whole images, BLEU, ROUGE-L and
+CIDEr-D against all references of an image.
+
+Source: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555; with transformers, Li et al., 2022 (BLIP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from renaissance.data.batches.batch import Batch, Tokens
+from renaissance.data.batches.collate import Collate
+from renaissance.data.batches.fetch import Fetch
+from renaissance.data.streams import stream
+from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
+from renaissance.models.decoders.build import build_decoder
+from renaissance.models.decoders.generation import Choice, generate
+from renaissance.models.decoders.interface import DecoderState
+from renaissance.models.decoders.pretrained import PretrainedDecoder
+from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
+from renaissance.models.pretrained.sources import config_to_dict
+from renaissance.settings import Settings
+from renaissance.tasks.common.evaluation import MeanEvaluation, Split
+from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
+from renaissance.tasks.common.sample import Sample
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.task import Input, Outcome, Task, TaskContext
+from renaissance.tasks.declaration import TaskDeclaration
+from renaissance.tasks.metrics.captions import caption_metrics
+
+LARGEST_LOSS = 700.0  # natural units: e to the power of more is no float64
+EMPTY_SHARE = 0.25  # of the captions: their prefix is empty, as it is when a whole caption is to be written
+
+
+@dataclass(frozen=True)
+class CutPrefix:
+    """Where each caption of a batch is cut."""
+
+    def __call__(self, batch: Batch, fetch: Fetch, streams: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        """Draw the cuts.
+
+        Args:
+            batch: B examples.
+            fetch: not used.
+            streams: B generators, one an example.
+
+        Returns:
+            "cut": (B,) long, how many tokens the prefix has, the start token included: at least that one, and never
+            the end token.
+        """
+        assert batch.tokens is not None
+        lengths = batch.tokens.mask[: batch.examples].sum(dim=1).tolist()
+        cuts = [
+            1 if numbers.random() < EMPTY_SHARE else int(numbers.integers(1, length))
+            for length, numbers in zip(lengths, streams, strict=True)
+        ]
+        return {"cut": torch.tensor(cuts)}
+
+
+class CaptioningTask(Task):
+    """Cross-entropy of each token given those before it, the image and, where it is read, the prefix."""
+
+    def __init__(self, context: TaskContext) -> None:
+        super().__init__(context)
+        assert context.text is not None
+        self.text, self.settings = context.text, context.settings
+        self.start_id, self.end_id = self.text.cls_id, self.text.sep_id
+        ((around, _),) = self.text.encode([""])
+        if around.tolist() != [self.start_id, self.end_id]:
+            raise UserError(
+                "caption needs a tokenizer that puts a first and a last token around every text, and this one makes "
+                f"{self.text.decode(around.tolist()) or around.tolist()} of an empty text. Take another tokenizer, or "
+                "leave vocab_file out, so that a vocabulary is built from the captions."
+            )
+        self.reads_prefix = self.settings.caption_prefix_encoder
+        if not self.reads_prefix and (self.settings.text_modality_dropout or self.settings.image_modality_dropout):
+            raise UserError(
+                "text_modality_dropout and image_modality_dropout leave caption nothing to look at: without "
+                "caption_prefix_encoder=True the image is all that its decoder sees. Take 0 for both."
+            )
+        sizes = {"image": context.model.image_size}
+        if self.reads_prefix:
+            sizes["text"] = context.model.text_size
+        self.decoder = build_decoder(
+            self.settings, self.text, sizes, context.encoder_configs.get("decoder"), self.notes
+        )
+        if self.settings.freeze_decoder:
+            self.decoder.freeze()
+        self.manual = read_manual_inputs(self.settings.manual_inputs)
+
+    @classmethod
+    def sides(cls, declaration: TaskDeclaration, settings: Settings) -> Sides:
+        return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=declaration.writes)
+
+    @classmethod
+    def collate(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+    ) -> Collate | None:
+        return CutPrefix() if settings.caption_prefix_encoder else None
+
+    def parts(self) -> list[Part]:
+        # Pretrained weights learn as slowly as those of pretrained encoders; with them frozen only new ones are left.
+        settings = self.settings
+        begun = settings.decoder is not None and not settings.random_init_decoder and not settings.freeze_decoder
+        return [Part("decoder", self.decoder, "tower" if begun else "head", frozen=settings.freeze_decoder)]
+
+    def encoder_configs(self) -> dict[str, Any]:
+        decoder = self.decoder
+        return {"decoder": config_to_dict(decoder.model.config)} if isinstance(decoder, PretrainedDecoder) else {}
+
+    # Training
+
+    def forward(self, step: Step) -> Outcome:
+        assert step.batch.tokens is not None
+        tokens = step.batch.tokens.map(lambda tensor: tensor[: step.batch.examples])
+        cut = self._cut(step.batch)
+        prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
+        context = self._context(step.model, *step.kept(prefix, step.image))
+        inputs, targets, counted = teacher_forcing(tokens, cut)
+        logits = self.decoder(inputs, context, counted=counted).float()  # (N, V)
+        nll = F.cross_entropy(logits, targets[counted], reduction="none")
+        smoothing = self.settings.label_smoothing if self.training else 0.0
+        losses = (1 - smoothing) * nll - smoothing * logits.log_softmax(-1).mean(-1) if smoothing else nll
+        correct = (logits.argmax(-1) == targets[counted]).float()
+        return Outcome({"loss": losses, "nll": nll, "accuracy": correct})
+
+    def items(self, batch: Batch) -> int:
+        assert batch.tokens is not None
+        return int(batch.tokens.mask[: batch.examples].sum() - self._cut(batch).sum())
+
+    def _cut(self, batch: Batch) -> Tensor:
+        """(B,) long, the tokens of each caption that are given, and not written."""
+        return batch.collated[self.name]["cut"] if self.reads_prefix else torch.ones_like(batch.index)
+
+    def derived(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Perplexity, of the mean negative log-likelihood: under label smoothing that is not the loss."""
+        others = {name: value for name, value in means.items() if name != "nll"}
+        return {**others, "perplexity": exp(min(means["nll"], LARGEST_LOSS))} if "nll" in means else others
+
+    def _context(self, model: VisionLanguageEncoder, prefix: Features | None, image: Features | None) -> Features:
+        """What the decoder attends to: the prefix (B, L, D) where one is read, and the image (B, P, D)."""
+        assert image is not None
+        hidden = model.fuse(None, image, outputs=frozenset(("image",))).image
+        assert hidden is not None
+        features = {"image": Features(hidden, image.mask)}
+        if prefix is not None:
+            read = model.fuse(prefix, None, outputs=frozenset(("text",))).text
+            assert read is not None
+            features["text"] = Features(read, prefix.mask)
+        return self.decoder.read_context(features)
+
+    # Writing
+
+    def inputs(self) -> tuple[Input, ...]:
+        return (Input("image", "the picture that is written of"),)
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """A "caption" of each image; the texts of the batch are not read."""
+        return [{"caption": caption} for caption in self.captions(step)]
+
+    def captions(self, step: Step, prefix: str = "") -> list[str]:
+        """Captions of the images of a step's B examples, sampled by what each image shows: alike in any batch.
+
+        Args:
+            step: the examples.
+            prefix: what every caption begins with; it is cut where it leaves no room for more.
+        """
+        pixels = step.batch.pixels
+        assert pixels is not None
+        files = [image.numpy().tobytes() for image in pixels[: step.batch.examples].cpu()]
+        streams = [stream(self.settings.eval_seed, 0, crc32(image), "caption") for image in files]
+        return self.write(step.model, step.image, streams, prefix)
+
+    @torch.no_grad()
+    def write(
+        self, model: VisionLanguageEncoder, image: Features, streams: Sequence[np.random.Generator], prefix: str = ""
+    ) -> list[str]:
+        """Captions of images.
+
+        Args:
+            model: the encoder.
+            image: (B, P, D) what it made of B images.
+            streams: B generators for sampling.
+            prefix: what every caption begins with; it is cut where it leaves no room for more.
+        """
+        start = self._start(prefix)
+        ids = torch.tensor([start] * len(image.hidden), device=image.hidden.device)
+        tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+        prefix_features = model.encode_text(tokens) if self.reads_prefix else None
+        context = self._context(model, prefix_features, image)
+        # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
+        given = ids[:, -1:] if self.reads_prefix else ids
+        choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))
+        written = generate(
+            DecoderState(self.decoder, context),
+            given,
+            choice,
+            end_id=self.end_id,
+            banned=sorted(self.text.special_ids),
+            streams=streams,
+        )
+        return [self.text.decode([*start, *row]) for row in written]
+
+    def _start(self, prefix: str) -> list[int]:
+        """The start token and the tokens of a prefix, at least one position short of the longest text."""
+        ((ids, _),) = self.text.encode([prefix])
+        kept = [number for number in ids.tolist() if number not in (self.start_id, self.end_id)]
+        return [self.start_id, *kept][: self.settings.max_text_len - 1]
+
+    def evaluation(self, split: Split) -> CaptionEvaluation:
+        return CaptionEvaluation(self, split)
+
+    @torch.no_grad()
+    def samples(self, model: VisionLanguageEncoder, pictures: SplitPictures) -> list[Sample]:
+        """Images of the split and the user's own, with their captions."""
+        samples = []
+        for rows, pixels in pictures.batches(self.settings.num_samples, "samples"):
+            streams = [pictures.stream(row, "caption") for row in rows]
+            samples += [
+                Sample(pictures.picture(row), pictures.where(row), "", caption, tuple(pictures.texts(row)))
+                for row, caption in zip(rows, self.write(model, model.encode_image(pixels), streams), strict=True)
+            ]
+        for number, given in enumerate(self.manual):
+            image = model.encode_image(pictures.pixels([given.data], [str(given.path)]))
+            (caption,) = self.write(model, image, [pictures.stream(number, "manual caption")], given.prefix)
+            samples.append(Sample(shown(given.data, str(given.path)), str(given.path), given.prefix, caption))
+        return samples
+
+
+class CaptionEvaluation(MeanEvaluation):
+    """Means over tokens; and BLEU, ROUGE-L and CIDEr-D of captions written for images, in a test for all of them.
+
+    Args:
+        task: what is judged.
+        split: on what.
+    """
+
+    def __init__(self, task: CaptioningTask, split: Split) -> None:
+        super().__init__(task, split)
+        self.task: CaptioningTask = task
+        wanted = task.settings.caption_metric_images
+        most = 1 if split.brief else None if split.tested and wanted else wanted
+        self._rows_described = frozenset(evenly(split.examples, most) if wanted else ())
+        self._written: list[tuple[str, list[str]]] = []
+
+    def update(self, step: Step, outcome: Outcome) -> None:
+        super().update(step, outcome)
+        examples, index = self.split.examples, step.batch.index.tolist()
+        rows = [examples.row_of(number) for number in index]
+        chosen = [
+            place
+            for place, (number, row) in enumerate(zip(index, rows, strict=True))
+            if row in self._rows_described and examples.of_row(row).start == number  # once for all its captions
+        ]
+        if not chosen:
+            return
+        image = step.image.select(torch.tensor(chosen, device=step.image.hidden.device))
+        captions = self.task.write(step.model, image, [self.split.stream(rows[place], "caption") for place in chosen])
+        for place, caption in zip(chosen, captions, strict=True):
+            references = [examples.value(own, "text") for own in examples.of_row(rows[place])]
+            self._written.append((caption, references))
+
+    def compute(self) -> dict[str, float]:
+        written = self.split.gathered(self._written)
+        if not written:
+            return super().compute()
+        return super().compute() | caption_metrics([caption for caption, _ in written], [texts for _, texts in written])
+
+
+def first_part(tokens: Tokens, cut: Tensor) -> Tokens:
+    """The first `cut` (B,) tokens of each text, as a batch of their own (B, L')."""
+    length = int(cut.max())
+    kept = torch.arange(length, device=cut.device) < cut[:, None]
+    return Tokens(tokens.ids[:, :length], kept, tokens.words[:, :length])
+
+
+def teacher_forcing(tokens: Tokens, cut: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the decoder is given, what it is to say after each of it, and where it is to say something, (B, T) each.
+
+    Args:
+        tokens: B texts, each with a start and an end token.
+        cut: (B,) long, the tokens of each text that a prefix encoder reads, 1 for the start token alone; of them the
+            decoder is given the last.
+    """
+    rest = tokens.mask.sum(dim=1) - cut  # (B,) tokens to be written, the end token included
+    steps = torch.arange(int(rest.max()), device=cut.device)
+    there = steps < rest[:, None]
+    place = (cut[:, None] + steps).clamp(max=tokens.ids.shape[1] - 1)
+    return tokens.ids.gather(1, place - 1), tokens.ids.gather(1, place), there

@@ -1,0 +1,114 @@
+"""How a task is judged on a split: an object that sees every batch of it once, then gives metrics and predictions.
+
+Fed by the ordinary loader, with what the task made of each batch. Where several devices share a split, each sees its
+own batches, every example is in one of them, and what all have seen is put together at the end.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from renaissance.data.examples.interface import Examples
+from renaissance.data.streams import stream
+from renaissance.tasks.common.means import Means
+
+if TYPE_CHECKING:
+    from renaissance.tasks.common.step import Step
+    from renaissance.tasks.common.task import Outcome, Task
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split that is evaluated.
+
+    Attributes:
+        name: "val", or one to test on.
+        examples: its examples.
+        tested: it is tested on, so predictions are kept; not validated.
+        seed: of every draw.
+        brief: only a batch of it is looked at, to try a set-up.
+        world_size: processes that share it.
+    """
+
+    name: str
+    examples: Examples
+    tested: bool = False
+    seed: int = 0
+    brief: bool = False
+    world_size: int = 1
+
+    def stream(self, row: int, purpose: str) -> np.random.Generator:
+        """Random numbers of a row of its tables: the same at every evaluation."""
+        return stream(self.seed, 0, row, purpose)
+
+    def gathered(self, items: list[Item]) -> list[Item]:
+        """What all processes have, on each of them."""
+        if self.world_size == 1:
+            return items
+        everything: list[Any] = [None] * self.world_size
+        torch.distributed.all_gather_object(everything, items)
+        return [item for part in everything for item in part]
+
+
+class Evaluation(ABC):
+    """What a task makes of a split, batch by batch."""
+
+    @abstractmethod
+    def update(self, step: Step, outcome: Outcome) -> None:
+        """Take in a batch.
+
+        Args:
+            step: the batch, with the features that were computed of it.
+            outcome: what the task made of it; without a loss where the split has no answers.
+        """
+
+    @abstractmethod
+    def compute(self) -> dict[str, float]:
+        """The metrics of all that was taken in, by name, over all devices; none without answers."""
+
+    def predictions(self) -> list[dict[str, Any]]:
+        """What the model answers, a row an example with its "id": plain values; none where a task predicts nothing."""
+        return []
+
+
+class MeanEvaluation(Evaluation):
+    """Means over items (examples, hidden words), and where the task gives answers, a prediction for each example.
+
+    Args:
+        task: what is judged.
+        split: on what.
+    """
+
+    def __init__(self, task: Task, split: Split) -> None:
+        self.task = task
+        self.split = split
+        self._means = Means()
+        self._rows: list[dict[str, Any]] = []
+
+    def update(self, step: Step, outcome: Outcome) -> None:
+        self._means.add(self.task.name, self.split.name, outcome.values)
+        if not self.split.tested or not self.task.declaration.predicts:
+            return
+        for index, answer in zip(step.batch.index.tolist(), self.task.answers(step), strict=True):
+            self._rows.append({"id": self.split.examples.value(index, "id"), **answer})
+
+    def compute(self) -> dict[str, float]:
+        prefix = f"{self.task.name}/{self.split.name}/"
+        means = {name.removeprefix(prefix): mean for name, mean in self._means.take(self.split.name).items()}
+        return self.task.derived(means)
+
+    def predictions(self) -> list[dict[str, Any]]:
+        return self.split.gathered(self._rows)
+
+
+def with_answers(values: Mapping[str, torch.Tensor], known: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of values an example (B,), those of the examples whose answer is known (B,) bool; nothing where none is."""
+    return {name: value[known] for name, value in values.items()} if bool(known.any()) else {}

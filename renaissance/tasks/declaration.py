@@ -1,0 +1,84 @@
+"""What is known of a task before it is built: its name, what it reads, what it reports. No PyTorch here.
+
+Each file `tasks/<name>.py` sets `TASK` to a `TaskDeclaration`. Settings are checked against it, and metrics are judged
+by it; the heads and the losses are in the behaviour that it names (`behaviours/`), which is imported when a model is
+built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from renaissance.data.examples.schema import DataNeeds
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure that a task reports of a split.
+
+    Attributes:
+        name: its last word where a run records it, `<task>/<split>/<name>`.
+        more_is_better: whether a higher value is better, as of an accuracy; of a loss a lower one is.
+
+    Raises:
+        ValueError: the name is no identifier.
+    """
+
+    name: str
+    more_is_better: bool
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"a metric's name must be letters, digits and underscores, not {self.name!r}")
+
+
+LOSS = Metric("loss", more_is_better=False)
+ACCURACY = Metric("accuracy", more_is_better=True)
+
+
+@dataclass(frozen=True)
+class TaskDeclaration:
+    """What is known of a task before it is built.
+
+    Attributes:
+        name: its name in `loss_names`; that of its file, if it is one of ours.
+        needs: what it reads of each example.
+        behaviour: its `Task` subclass, as "package.module:Class", which is imported when it is needed; or the class
+            itself.
+        metrics: what it reports of a validation.
+        monitor: the name of the metric that tells the best checkpoint of a run on this task alone.
+        writes: whether it has the text decoder.
+        predicts: whether it answers each example, so that a test leaves a file of predictions.
+        mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
+
+    Raises:
+        ValueError: a name is no identifier, the behaviour is no path of a class, there are no metrics or two of one
+            name, or the monitor is none of them.
+    """
+
+    name: str
+    needs: DataNeeds
+    behaviour: str | type
+    metrics: tuple[Metric, ...]
+    monitor: str
+    writes: bool = False
+    predicts: bool = False
+    mixable: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"a task's name must be letters, digits and underscores, not {self.name!r}")
+        if isinstance(self.behaviour, str):
+            module, colon, name = self.behaviour.partition(":")
+            if not (colon and name.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+                raise ValueError(f"{self.name}: behaviour must be 'package.module:Class', not {self.behaviour!r}")
+        names = [metric.name for metric in self.metrics]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"{self.name}: metrics must be one or more, each of another name, not {names}")
+        if self.monitor not in names:
+            raise ValueError(f"{self.name}: monitor must be one of its metrics ({', '.join(names)}), "
+                             f"not {self.monitor!r}")  # fmt: skip
+
+    def metric(self, name: str) -> Metric | None:
+        """The metric of a name; None where the task declares none such."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
