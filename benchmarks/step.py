@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import torch
@@ -26,7 +24,9 @@ from transformers import DeiTConfig, DeiTModel
 from benchmarks.timing import machine, measured_device, summarise
 from config import ex
 from renaissance.data.batches.batch import Batch, Tokens
-from renaissance.data.batches.loader import Fetch
+from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.listed import ListExamples
+from renaissance.data.examples.schema import CAPTIONS, DataNeeds
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
@@ -77,15 +77,18 @@ def make_batch(size: int, settings: Settings, text: TextProcessor, device: torch
     words = (columns - 1).div(1.3).long().expand(mask.shape).where(inner, -1)  # 1.3 tokens a word
     batch = Batch(
         index=torch.arange(size),
-        image_key=torch.arange(size),
+        schema="caption",
+        row=torch.arange(size),
         pixels=torch.randint(0, 256, (size, 3, 224, 224), dtype=torch.uint8, generator=generator),
         tokens=Tokens(ids, mask, words),
     )
-    drawer = cast(Fetch, SimpleNamespace(source=SimpleNamespace(belongs=lambda text, image: text == image)))
+    values = [{"text": f"caption {number}", "image": str(number).encode()} for number in range(size)]
+    fetch = Fetch(ListExamples(values, DataNeeds(CAPTIONS, image=True, text=True)), size)
     for name in settings.active_tasks():
-        draw = load_behaviour(declaration_of(name)).draw(settings, text, training=True)
-        assert draw is not None
-        batch.collated[name] = draw(batch, drawer, [np.random.default_rng([0, row]) for row in range(size)])
+        declaration = declaration_of(name)
+        collate = load_behaviour(declaration).collate(declaration, settings, text, training=True)
+        assert collate is not None
+        batch.collated[name] = collate(batch, fetch, [np.random.default_rng([0, row]) for row in range(size)])
     return batch.to(device)
 
 

@@ -82,8 +82,9 @@ def train(source: TableExamples, text: TextProcessor | None, **changes: Any) -> 
         "num_workers": 0,
         **changes,
     }
-    parts = [given.pop(name) for name in ("image_transform", "text", "collates")]
-    return make_train_loader([BatchMaker(source, *parts, given["seed"], training=True)], **given)
+    transform, text, collates = (given.pop(name) for name in ("image_transform", "text", "collates"))
+    maker = BatchMaker(source, transform, text, collates, seed=given["seed"], training=True)
+    return make_train_loader([maker], **given)
 
 
 def evaluate(

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageSequence
-from renaissance.tasks.common.split import read_manual_inputs, shown
 
 from renaissance.data.examples.schema import CAPTIONS, DataNeeds
 from renaissance.data.examples.tables import TableExamples
 from renaissance.data.images.decode import BadImage, check_image, open_image
 from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.streams import stream
+from renaissance.tasks.common.pictures import read_manual_inputs, shown
 from tests.data.raw_folders import prepare, read
 
 from .conftest import MakePicture

@@ -21,6 +21,7 @@ from tests.models.conftest import VOCABULARY
 
 MIXING = Mixing(0.7, torch.tensor([1, 2, 0]))
 LABELS = torch.tensor([0, 1, 1])
+TARGETS = {task: {"target": LABELS} for task in ("imdb", "cifar10")}
 
 
 def make(settings, task, *, image=False, text=False):
@@ -38,7 +39,7 @@ def soft_loss(logits):
 @pytest.mark.parametrize("encoder", ["google/electra-small-discriminator", "roberta-base"])
 def test_texts_are_mixed_as_word_embeddings(tiny, tokens, encoder):
     model, task = make(tiny(text_encoder=encoder), "imdb", text=True)
-    outcome = task(Step(model, Batch(torch.arange(3), tokens=tokens, label=LABELS), None, MIXING))
+    outcome = task(Step(model, Batch(torch.arange(3), tokens=tokens, collated=TARGETS), None, MIXING))
     words = model.text_encoder.encoder.get_input_embeddings().weight[tokens.ids]
     mixed = 0.7 * words + 0.3 * words[[1, 2, 0]]
     mask = torch.arange(7) < torch.tensor([7, 4, 7])[:, None]  # of 7 and 4, of 4 and 1, of 1 and 7 tokens
@@ -49,13 +50,13 @@ def test_texts_are_mixed_as_word_embeddings(tiny, tokens, encoder):
     assert torch.allclose(outcome.loss, soft_loss(logits), atol=1e-6)
     right = (logits.argmax(-1) == LABELS).float(), (logits.argmax(-1) == LABELS[[1, 2, 0]]).float()
     assert torch.allclose(outcome.values["accuracy"], 0.7 * right[0] + 0.3 * right[1])
-    unmixed = task(Step(model, Batch(torch.arange(3), tokens=tokens, label=LABELS), None))
+    unmixed = task(Step(model, Batch(torch.arange(3), tokens=tokens, collated=TARGETS), None))
     assert not torch.allclose(outcome.loss, unmixed.loss), "no hook is left behind"
 
 
 def test_images_are_mixed_as_patch_embeddings(tiny, pixels):
     model, task = make(tiny(), "cifar10", image=True)
-    batch = Batch(torch.arange(3), pixels=pixels, label=LABELS)
+    batch = Batch(torch.arange(3), pixels=pixels, collated=TARGETS)
     seen = []
     embed = model.image_encoder.encoder.embeddings.patch_embeddings
     hook = embed.register_forward_hook(lambda module, inputs, output: seen.append(output))
@@ -104,4 +105,4 @@ def test_tasks_without_classes_refuse(tiny, task):
 def test_words_that_are_no_plain_embeddings_are_refused(tiny, tokens):
     model, task = make(tiny(text_encoder="ibert"), "imdb", text=True)
     with pytest.raises(UserError, match=r"words of a IBertModel cannot be mixed.*QuantEmbedding"):
-        task(Step(model, Batch(torch.arange(3), tokens=tokens, label=LABELS), None, MIXING))
+        task(Step(model, Batch(torch.arange(3), tokens=tokens, collated=TARGETS), None, MIXING))

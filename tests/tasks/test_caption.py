@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from renaissance.tasks.common.split import SplitImages
 from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch, Tokens
+from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.batches.loader import make_train_loader
 from renaissance.data.examples.tables import open_split
 from renaissance.data.images.pixels import Pixels
@@ -16,7 +16,9 @@ from renaissance.data.images.transform import ImageStatistics, ImageTransform
 from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.build import build_model
-from renaissance.tasks.behaviours.captioning import CaptioningTask, PrefixDraw, first_part, teacher_forcing
+from renaissance.tasks.behaviours.captioning import CaptioningTask, CutPrefix, first_part, teacher_forcing
+from renaissance.tasks.common.evaluation import Split
+from renaissance.tasks.common.pictures import SplitPictures
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
 from renaissance.tasks.registry import declaration_of
@@ -48,7 +50,7 @@ def test_cuts_have_an_address_and_reach_from_the_start_token_to_the_last_word():
 
     def draw(epoch, batch=tokens, indices=(0, 1)):
         streams = [stream(3, epoch, index, "draw caption") for index in indices]
-        return PrefixDraw()(Batch(index=torch.tensor(indices), tokens=batch), None, streams)["cut"].tolist()
+        return CutPrefix()(Batch(index=torch.tensor(indices), tokens=batch), None, streams)["cut"].tolist()
 
     assert draw(0) == draw(0)
     assert draw(5) == [*draw(5, tokens_of([1, 5, 6, 7, 2]), (0,)), *draw(5, tokens_of([1, 8, 2]), (1,))]
@@ -76,15 +78,28 @@ def make(make_settings, data_root):
         )
         task = CaptioningTask(TaskContext(declaration, settings, model, text, None))
         transform = ImageTransform.of_settings(settings, STATISTICS, training=False, captioned=True)
-        images = SplitImages("val", source, transform, Pixels(STATISTICS, 9), batch_size=5, seed=3)
-        draw = CaptioningTask.draw(settings, text, training=True)
-        loader = make_train_loader(
-            source, batch_size=EXAMPLES, total_batches=20, image_transform=transform, text=text,
-            collates={"caption": draw} if draw else {}, seed=3, num_workers=0,
-        )  # fmt: skip
+        images = SplitPictures(source, transform, Pixels(STATISTICS, 9), batch_size=5, seed=3)
+        collate = CaptioningTask.collate(declaration, settings, text, training=True)
+        maker = BatchMaker(source, transform, text, {"caption": collate} if collate else {}, seed=3, training=True)
+        loader = make_train_loader([maker], batch_size=EXAMPLES, total_batches=20, seed=3, num_workers=0)
         return model, task, loader, images
 
     return build
+
+
+def image_features(model, images, row):
+    """What the model makes of one image."""
+    with torch.no_grad():
+        return model.encode_image(images.pixels([images._bytes(row)], [images.where(row)]))
+
+
+def evaluated(model, task, loader, images):
+    """The metrics of a validation on the training examples."""
+    evaluation = task.evaluation(Split("val", images.examples, seed=3))
+    with torch.no_grad():
+        step = Step(model, next(iter(loader)), images.to_pixels)
+        evaluation.update(step, task(step))
+    return evaluation.compute()
 
 
 @pytest.mark.parametrize("model_type", ["two-tower", "one-tower"])
@@ -102,13 +117,14 @@ def test_captions_that_were_learnt_by_heart_are_written(make, model_type, prefix
         optimizer.step()
     model.eval()
     task.eval()
-    assert task.evaluate(model, images)["bleu_1"] > 0.95
+    assert evaluated(model, task, loader, images)["bleu_1"] > 0.95
     for sample in task.samples(model, images):
         assert sample.generated == sample.references[0]
     # A prefix is gone on with.
     (text,) = images.texts(3)
-    pixels = next(images.batches([3], ""))[1]
-    (written,) = task.write(model, pixels, [np.random.default_rng(0)], prefix=" ".join(text.split()[:2]))
+    (written,) = task.write(
+        model, image_features(model, images, 3), [np.random.default_rng(0)], prefix=" ".join(text.split()[:2])
+    )
     assert written == text
 
 
@@ -134,10 +150,11 @@ def test_a_language_model_learns_captions_by_heart(make, tmp_path, kind, prefix,
     assert losses[-1] < losses[0]
     assert frozen == all("cross" in name for name in changed)
     if not frozen:
-        assert task.evaluate(model, images)["bleu_1"] > 0.95
+        assert evaluated(model, task, loader, images)["bleu_1"] > 0.95
         (text,) = images.texts(3)
-        pixels = next(images.batches([3], ""))[1]
-        (written,) = task.write(model, pixels, [np.random.default_rng(0)], prefix=" ".join(text.split()[:2]))
+        (written,) = task.write(
+            model, image_features(model, images, 3), [np.random.default_rng(0)], prefix=" ".join(text.split()[:2])
+        )
         assert written == text
 
 
@@ -159,7 +176,7 @@ def test_label_smoothing_is_pytorchs_and_perplexity_is_not_smoothed(make):
 def test_a_prefix_that_is_too_long_is_cut(make):
     for prefix_encoder in (False, True):
         model, task, _, images = make(caption_prefix_encoder=prefix_encoder, max_text_len=6)
-        pixels = next(images.batches([0], ""))[1]
-        (written,) = task.eval().write(model.eval(), pixels, [np.random.default_rng(0)], prefix="a b c d e f g h")
+        features = image_features(model.eval(), images, 0)
+        (written,) = task.eval().write(model, features, [np.random.default_rng(0)], prefix="a b c d e f g h")
         assert written.startswith("a b c d")
         assert len(written.split()) <= 5

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 
 from config import ex
-from renaissance.data.examples.schema import DataNeeds
 from renaissance.errors import UserError
 from renaissance.settings import check_settings
 from renaissance.settings.decoder import encoders_read_texts, pretrained_decoder
@@ -73,7 +72,7 @@ def test_a_behaviour_is_a_path_or_a_class_and_serves_several_tasks():
 
 
 def test_a_task_from_outside_is_known_as_ours_are(registered):
-    needs = DataNeeds(kind="imdb", image=False, text=True)
+    needs = declaration_of("imdb").needs
     mine = registered(TaskDeclaration("mine", needs, ClassificationTask, (Metric("error", False), ACCURACY), "error"))
     assert declaration_of("mine") is mine
     assert task_names() == sorted([*task_names()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.batches.loader import make_train_loader
 from renaissance.data.examples.tables import open_split
 from renaissance.data.images.pixels import Pixels
@@ -41,19 +42,12 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
         text=sides.text,
         fused=sides.fused,
     )
-    task = behaviour(TaskContext(declaration, settings, model, text, source.label_names))
-    draw = behaviour.draw(settings, text, training=True)
+    task = behaviour(TaskContext(declaration, settings, model, text, source.class_names))
+    collate = behaviour.collate(declaration, settings, text, training=True)
     statistics = ImageStatistics.of_key("imagenet")
-    loader = make_train_loader(
-        source,
-        batch_size=EXAMPLES,
-        total_batches=1,
-        image_transform=ImageTransform.of_settings(settings, statistics, training=True, captioned=True),
-        text=text,
-        collates={name: draw} if draw else {},
-        seed=3,
-        num_workers=0,
-    )
+    transform = ImageTransform.of_settings(settings, statistics, training=True, captioned=True)
+    maker = BatchMaker(source, transform, text, {name: collate} if collate else {}, seed=3, training=True)
+    loader = make_train_loader([maker], batch_size=EXAMPLES, total_batches=1, seed=3, num_workers=0)
     (batch,) = loader
     pixels = Pixels(statistics, 9) if needs.image else None
     optimizer = torch.optim.AdamW([*model.parameters(), *task.parameters()], lr=3e-3)
