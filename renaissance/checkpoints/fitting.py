@@ -20,7 +20,7 @@ from transformers import AutoModel, AutoModelForCausalLM
 
 from renaissance.checkpoints.checkpoint import Checkpoint
 from renaissance.checkpoints.opening import LARGEST_NUMBER
-from renaissance.checkpoints.parts import DECODER, part_of_tensor
+from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.errors import UserError
 from renaissance.models.pretrained.sources import config_from_dict, create_model, quiet_transformers
 
@@ -34,8 +34,9 @@ MOST_RESIZED = 256  # times as many positions as were trained; 16 times as many 
 # By part, the settings of our own layers: their width, how many there are, the ratio of the inner width.
 OWN_LAYERS = {
     "fuser": ("cross_layer_hidden_size", "num_cross_layers", "cross_layer_mlp_ratio"),
-    DECODER: ("decoder_hidden_size", "decoder_num_layers", "decoder_mlp_ratio"),
+    "decoder": ("decoder_hidden_size", "decoder_num_layers", "decoder_mlp_ratio"),
 }
+KINDS = {"decoder": AutoModelForCausalLM}  # transformers' Auto class of each part; of the others it is AutoModel
 
 
 class _TooLarge(Exception):
@@ -78,10 +79,9 @@ def _check_configuration(
     checkpoint: Checkpoint, part: str, config: dict[str, Any], weights: Mapping[str, Tensor]
 ) -> None:
     """Build a Hugging Face model without memory, and compare every weight's shape that both have."""
-    kind = AutoModelForCausalLM if part == DECODER else AutoModel
     try:
         with _bounded(weights), torch.device("meta"), quiet_transformers():
-            model = create_model(config_from_dict(config), kind)
+            model = create_model(config_from_dict(config), KINDS.get(part, AutoModel))
     except _TooLarge:
         raise UserError(_refusal(checkpoint, part, "describes more than its weights are")) from None
     except UserError as error:

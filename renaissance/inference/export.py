@@ -13,19 +13,19 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from renaissance.atomic_files import whole_folder, write_json
 from renaissance.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from renaissance.checkpoints.inherit import Donor, inherit
-from renaissance.checkpoints.parts import DECODER, part_of_tensor
+from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.inference.pooler import add_first_token_pooler
 from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
-from renaissance.models.pretrained.sources import attention_of, config_from_dict, create_model, quiet_transformers
+from renaissance.models.pretrained.sources import attention_of, quiet_transformers
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.models.weights import load_weights
 from renaissance.settings import Settings, check_settings
@@ -53,7 +53,7 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     assert settings.export_dir is not None
     checkpoint = read_checkpoint(settings.load_path)
     model, resolved = rebuild(checkpoint, settings)
-    encoders = {**_hugging_face_encoders(model), **_hugging_face_decoder(checkpoint)}
+    encoders = _hugging_face_models(model)
     if not encoders:
         raise UserError(
             f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
@@ -87,6 +87,7 @@ def rebuild(checkpoint: Checkpoint, settings: Settings) -> tuple[VisionLanguageE
         image=sides.image,
         text=sides.text,
         fused=sides.fused,
+        decoder=processor if sides.decoder else None,
         encoder_configs=inherited.encoder_configs,
     )
     state = {name: tensor for name, tensor in checkpoint.state_dict.items() if name.startswith("model.")}
@@ -94,25 +95,10 @@ def rebuild(checkpoint: Checkpoint, settings: Settings) -> tuple[VisionLanguageE
     return model.eval(), inherited.settings
 
 
-def _hugging_face_encoders(model: VisionLanguageEncoder) -> dict[str, PreTrainedModel]:
-    """The towers that are models of transformers, by the name of their part."""
-    towers = {part.name: getattr(part.module, "encoder", None) for part in model.parts() if part.role == "tower"}
-    return {name: encoder for name, encoder in towers.items() if isinstance(encoder, PreTrainedModel)}
-
-
-def _hugging_face_decoder(checkpoint: Checkpoint) -> dict[str, PreTrainedModel]:
-    """The decoder with its weights, by the name of its part; none where it is our own, or there is none."""
-    config = checkpoint.description.encoder_configs.get(DECODER)
-    if config is None:
-        return {}
-    state = {
-        name.partition(f".{DECODER}.model.")[2]: tensor
-        for name, tensor in checkpoint.state_dict.items()
-        if part_of_tensor(name) == DECODER and f".{DECODER}.model." in name
-    }
-    decoder = create_model(config_from_dict(config), AutoModelForCausalLM)
-    load_weights(decoder, state, source=str(checkpoint.path), part_of=lambda name: DECODER)
-    return {DECODER: decoder.eval()}
+def _hugging_face_models(model: VisionLanguageEncoder) -> dict[str, PreTrainedModel]:
+    """The encoders and the decoder that are models of transformers, by the name of their part."""
+    found = {part.name: part.hugging_face_model() for part in model.parts()}
+    return {name: encoder for name, encoder in found.items() if encoder is not None}
 
 
 def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
@@ -175,8 +161,8 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], s
     remarks = []
     if parts:
         remarks.append(f"not exported, for Hugging Face has no model of them: {', '.join(parts)}")
-    if DECODER in encoders:
-        remarks.append(f"{DECODER}: the maps of image and prefix to its width are not in the folder; the rest is")
+    if "decoder" in encoders:
+        remarks.append("decoder: the maps of image and prefix to its width are not in the folder; the rest is")
     for name, encoder in encoders.items():
         if encoder.config.model_type == MODEL_TYPE:
             remarks.append(

@@ -1,7 +1,7 @@
 """From settings to a model.
 
-In: settings, the tokenizer's size, which sides the run's tasks use, and the encoder configurations of a checkpoint if
-the model comes from one. Out: a `VisionLanguageEncoder`, with pretrained or random encoders.
+In: settings, the tokenizer's size, which sides the run's tasks use, and the configurations of a checkpoint's encoders
+and decoder if the model comes from one. Out: a `VisionLanguageEncoder`, with pretrained or random encoders.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from renaissance.data.images.transform import ImageStatistics
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
+from renaissance.models.decoders.build import add_decoder
 from renaissance.models.freezing import lowest_modules
 from renaissance.models.fusion.fuser import CrossModalEncoder
 from renaissance.models.interface import Sides, VisionLanguageEncoder
@@ -38,6 +40,7 @@ def build_model(
     image: bool,
     text: bool,
     fused: bool = True,
+    decoder: TextProcessor | None = None,
     encoder_configs: dict[str, Any] | None = None,
 ) -> VisionLanguageEncoder:
     """The model that the settings describe, with only the sides that the tasks use.
@@ -49,7 +52,8 @@ def build_model(
         image: whether a task uses images.
         text: whether a task uses texts.
         fused: whether, where both are used, a task lets them see each other.
-        encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint, or some of them. For these encoders
+        decoder: the tokenizer whose tokens a text decoder writes; None for a model without a decoder.
+        encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint, or some of them. For these parts
             nothing is fetched, and they have random weights until `load_weights` brings the checkpoint's. The others
             are what the settings say.
 
@@ -74,6 +78,8 @@ def build_model(
     model.pool_text = POOLINGS[settings.text_pooling]
     model.image_pooling = settings.image_pooling
     _freeze_lowest_layers(model, settings)
+    if decoder is not None:
+        add_decoder(model, settings, decoder, builder.configs.get("decoder"), builder.notes)
     model.notes = builder.notes + _image_pooling_notes(model, settings)
     model.image_statistics = builder.image_statistics
     return model

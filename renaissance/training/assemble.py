@@ -123,7 +123,7 @@ def assemble(
         words |= checkpoint.description.beginnings
     description = ModelDescription(
         settings=settings.model_dump(),
-        encoder_configs=_encoder_configs(model, tasks),
+        encoder_configs=model.encoder_configs(),
         text=text.state() if text else None,
         label_names=plans.label_names,
         image_statistics=asdict(statistics) if statistics else None,
@@ -163,10 +163,11 @@ class _Plans:
             image=self.sides.image,
             text=self.sides.text,
             fused=self.sides.fused,
+            decoder=self.text if self.sides.decoder else None,
             encoder_configs=self.configs,
         )
         tasks = {
-            name: kind(TaskContext(settings, model, self.text, self.label_names.get(name), self.configs))
+            name: kind(TaskContext(settings, model, self.text, self.label_names.get(name)))
             for name, kind in self.kinds.items()
         }
         return model, tasks
@@ -186,17 +187,17 @@ def _check_something_learns(modules: list[nn.Module]) -> None:
 
 
 def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
-    """A test of a head that no checkpoint brings would report chance.
+    """A test of a task that no checkpoint was trained on would report chance.
 
     Raises:
         UserError: naming the tasks that the checkpoint was not trained on.
     """
-    known = sorted({name.split(".")[1] for name in checkpoint.state_dict if name.startswith("tasks.")})
+    known = checkpoint.tasks()
     missing = [name for name in tasks if name not in known]
     if missing:
         raise UserError(
-            f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it has heads for "
-            f"{', '.join(known)}. Fine-tune it first, without test_only."
+            f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it was "
+            f"trained on {', '.join(known)}. Fine-tune it first, without test_only."
         )
 
 
@@ -209,14 +210,6 @@ def _with_vocabulary(inherited: Inherited, text: TextProcessor | None) -> dict[s
         name: {**config, **size} if "vocab_size" in config else config
         for name, config in inherited.encoder_configs.items()
     }
-
-
-def _encoder_configs(model: VisionLanguageEncoder, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """The configurations of every Hugging Face model in a run, by part."""
-    configs = model.encoder_configs()
-    for task in tasks.values():
-        configs |= task.encoder_configs()
-    return configs
 
 
 def _image_statistics(

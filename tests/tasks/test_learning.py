@@ -38,6 +38,7 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
         image=sides.image,
         text=sides.text,
         fused=sides.fused,
+        decoder=text if sides.decoder else None,
     )
     task = kind(TaskContext(settings, model, text, source.label_names))
     draw = kind.draw(settings, text, training=True)

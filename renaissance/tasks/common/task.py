@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -30,14 +30,12 @@ class TaskContext:
         model: the encoder it works on.
         text: the tokenizer; None where no active task reads text.
         label_names: the names of the classes in the data; None where the data has none.
-        encoder_configs: what checkpoints say of the Hugging Face models among a task's own parts, by part.
     """
 
     settings: Settings
     model: VisionLanguageEncoder
     text: TextProcessor | None
     label_names: list[str] | None
-    encoder_configs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Task(nn.Module, ABC):
         needs: what it reads.
         metrics: what it reports of a validation, by name.
         monitor: the one of these that tells the best checkpoint of a run on this task alone.
-        writes: whether it has the text decoder.
+        writes: whether it uses the model's text decoder.
         mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
     """
 
@@ -112,10 +110,6 @@ class Task(nn.Module, ABC):
     def parts(self) -> list[Part]:
         """Its own parts of the model, each parameter in exactly one of them: one head, where it has parameters."""
         return [Part(self.name + HEAD_SUFFIX, self, "head")] if any(True for _ in self.parameters()) else []
-
-    def encoder_configs(self) -> dict[str, Any]:
-        """The configurations of the Hugging Face models among its own parts, by part: plain values, fit for JSON."""
-        return {}
 
     @abstractmethod
     def forward(self, step: Step) -> Outcome:
