@@ -23,6 +23,7 @@ from renaissance.checkpoints.opening import LARGEST_NUMBER
 from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.errors import UserError
 from renaissance.models.pretrained.sources import config_from_dict, create_model, quiet_transformers
+from renaissance.models.towers.registry import image_encoder_builder, registered_name, text_encoder_builder
 
 # An encoder's own word embeddings and positions need not be among the weights (a one-tower has others), and a part may
 # have modules without any.
@@ -78,7 +79,18 @@ def _check_positions(checkpoint: Checkpoint) -> None:
 def _check_configuration(
     checkpoint: Checkpoint, part: str, config: dict[str, Any], weights: Mapping[str, Tensor]
 ) -> None:
-    """Build a Hugging Face model without memory, and compare every weight's shape that both have."""
+    """Build a Hugging Face model without memory, and compare every weight's shape that both have.
+
+    An encoder of a plug-in must be registered; what its code builds is compared when the weights are loaded.
+    """
+    name = registered_name(config)
+    if name is not None:
+        builder = image_encoder_builder if part == "image_encoder" else text_encoder_builder
+        try:
+            builder(name)
+        except UserError as error:
+            raise UserError(f"{checkpoint.path}: {error}") from None
+        return
     try:
         with _bounded(weights), torch.device("meta"), quiet_transformers():
             model = create_model(config_from_dict(config), KINDS.get(part, AutoModel))

@@ -35,6 +35,7 @@ from renaissance.models.interface import Sides
 from renaissance.models.pretrained.dimensions import DROPOUTS, with_dimensions
 from renaissance.models.pretrained.flags import with_flags
 from renaissance.models.pretrained.sources import EncoderRequest, config_from_dict, config_to_dict
+from renaissance.models.towers.registry import registered_name
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings, check_inherited, check_settings
 from renaissance.settings.architectures import BUILT_IN
@@ -221,6 +222,8 @@ def _adapted(part: str, name: str, config: dict[str, Any], settings: Settings, o
     """A checkpoint's configuration with what the user wants different; dimensions with `strict_loading=False` only."""
     if name not in ENCODERS:  # a published decoder is as it was published
         return config
+    if registered_name(config) is not None:  # of the user's own code, which reads the settings
+        return {**config, "config": {}} if overridden & own_settings(name) else config
     config = dict(config)
     if "patch_size" in overridden and "patch_size" in config:
         config["patch_size"] = settings.patch_size

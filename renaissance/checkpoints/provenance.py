@@ -14,6 +14,7 @@ from torch import nn
 from renaissance.checkpoints.parts import PRETRAINED, part_of_tensor, pretrained_part
 from renaissance.errors import UserError
 from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.towers.registry import is_image_encoder
 from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
 from renaissance.settings.text_encoders import text_encoders
@@ -45,6 +46,8 @@ def pretrained_parts(settings: Settings, configs: Collection[str]) -> dict[str, 
         for name, (_, random) in PRETRAINED.items()
         if name != "text_encoder" and getattr(settings, name) is not None and not getattr(settings, random)
     }
+    if is_image_encoder(settings.image_encoder):
+        found.pop("image_encoder", None)
     found |= {encoder.part: encoder.name for encoder in text_encoders(settings) if not encoder.random}
     return {part: name for part, name in found.items() if part not in configs}
 
@@ -134,6 +137,8 @@ def _reason(part: str, settings: Settings) -> str:
     by = f"by {setting}={getattr(settings, setting)}"
     if own.is_architecture if own else False:
         return f"{by}; {name}={published!r} names an architecture, which has no weights of its own"
+    if own.is_registered if own else name == "image_encoder" and is_image_encoder(published):
+        return f"{by}; {name}={published!r} is an encoder of a plug-in, which has no weights of its own"
     random, manual = PRETRAINED[name][1], f"{name}_manual_configuration"
     switches = [f"{switch}=False" for switch in (random, manual) if getattr(settings, switch, False)]
     if not switches:

@@ -97,10 +97,10 @@ class Part:
 
     def config(self) -> dict[str, Any] | None:
         """What its encoder or decoder is built from again, in plain values; None where settings say it all."""
+        if isinstance(self.module, Configured):
+            return self.module.saved_config()
         model = self.hugging_face_model()
-        if model is not None:
-            return config_to_dict(model.config)
-        return self.module.saved_config() if isinstance(self.module, Configured) else None
+        return config_to_dict(model.config) if model is not None else None
 
     def hugging_face_model(self) -> PreTrainedModel | None:
         """The model of transformers that this part is made around; None where it is none."""

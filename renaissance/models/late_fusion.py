@@ -18,8 +18,7 @@ from torch import nn
 
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role
 from renaissance.models.layers.initialise import initialise
-from renaissance.models.towers.image import VisionEncoder
-from renaissance.models.towers.text import TextEncoder
+from renaissance.models.towers.interface import ImageTower, TextTower
 from renaissance.models.two_tower import TwoTower
 
 
@@ -34,8 +33,8 @@ class LateFusion(TwoTower):
 
     def __init__(
         self,
-        text_encoders: Mapping[str, TextEncoder],
-        image_encoder: VisionEncoder | None,
+        text_encoders: Mapping[str, TextTower],
+        image_encoder: ImageTower | None,
         fused: bool,
         frozen: frozenset[str] = frozenset(),
     ) -> None:

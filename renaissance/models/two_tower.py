@@ -20,8 +20,7 @@ from renaissance.data.batches.batch import Tokens
 from renaissance.models.fusion.fuser import CrossModalEncoder
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, VisionLanguageEncoder
 from renaissance.models.layers.projection import Projection
-from renaissance.models.towers.image import VisionEncoder
-from renaissance.models.towers.text import TextEncoder
+from renaissance.models.towers.interface import ImageTower, TextTower
 
 
 class TwoTower(VisionLanguageEncoder):
@@ -36,15 +35,15 @@ class TwoTower(VisionLanguageEncoder):
 
     def __init__(
         self,
-        text_encoders: Mapping[str, TextEncoder],
-        image_encoder: VisionEncoder | None,
+        text_encoders: Mapping[str, TextTower],
+        image_encoder: ImageTower | None,
         fuser: CrossModalEncoder | None,
         fuser_size: int,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__()
         self.text_parts = tuple(text_encoders)
-        self.text_encoder: TextEncoder | None = None  # the only one
+        self.text_encoder: TextTower | None = None  # the only one
         for name, tower in text_encoders.items():
             setattr(self, name, tower)
         self.image_encoder = image_encoder

@@ -170,8 +170,14 @@ class JointTransformer(nn.Module):
         return next((norm for norm in own if isinstance(norm, nn.LayerNorm)), sequence_norm(self.encoder))
 
 
-def find_layers(encoder: PreTrainedModel) -> list[nn.Module]:
-    """The transformer layers of a Hugging Face model that keeps them in one of the usual places; else none."""
+def find_layers(encoder: nn.Module) -> list[nn.Module]:
+    """The layers of an encoder, the lowest first; none where they cannot be told.
+
+    Those of a Hugging Face model that keeps them in one of the usual places, or the `layers` of a plug-in's encoder.
+    """
+    if not isinstance(encoder, PreTrainedModel):
+        own = getattr(encoder, "layers", None)
+        return list(own) if isinstance(own, nn.ModuleList) else []
     for path in LAYERS:
         found: Any = encoder
         for name in path.split("."):
