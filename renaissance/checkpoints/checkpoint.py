@@ -123,6 +123,11 @@ class Checkpoint:
     skipped_steps: int = 0
     remarks: tuple[str, ...] = ()
 
+    def tasks(self) -> list[str]:
+        """The tasks that it was trained on, in alphabetical order."""
+        weights = self.description.settings.get("loss_names")
+        return sorted(name for name, weight in weights.items() if weight) if isinstance(weights, dict) else []
+
     def position(self) -> tuple[int, float]:
         """How far its weights were trained: optimiser steps, and times that the data were seen (0 if it is unsaid)."""
         batches = self.plan.get("epoch_batches", 0)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from renaissance.checkpoints.decoder_names import migrate_decoder
 from renaissance.errors import UserError
 
 ENTRY = "renaissance"
@@ -43,10 +44,9 @@ def migrated(content: Content, path: Path) -> Content:
     return {**content, ENTRY: {**content[ENTRY], "format": FORMAT}}
 
 
-def _number_format(content: Content) -> Content:
-    """Format 0 to 1: from here on the format is said."""
-    state_dict = content["state_dict"]  # where a part moves with this format, its tensors are renamed here
-    return {**content, "state_dict": state_dict}
+def _move_decoder(content: Content) -> Content:
+    """Format 0 to 1: the decoder is a part of the model, no longer of the captioning task."""
+    return {**content, "state_dict": migrate_decoder(content["state_dict"])}
 
 
-MIGRATIONS: dict[int, Callable[[Content], Content]] = {0: _number_format}
+MIGRATIONS: dict[int, Callable[[Content], Content]] = {0: _move_decoder}

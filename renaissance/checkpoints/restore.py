@@ -60,11 +60,12 @@ class Blueprint:
             image=self.sides.image,
             text=self.sides.text,
             fused=self.sides.fused,
+            decoder=self.text if self.sides.decoder else None,
             encoder_configs=self.encoder_configs,
         )
         tasks = {
             name: load_behaviour(declaration)(
-                TaskContext(declaration, settings, model, self.text, self.class_names.get(name), self.encoder_configs)
+                TaskContext(declaration, settings, model, self.text, self.class_names.get(name))
             )
             for name, declaration in self.declarations.items()
         }

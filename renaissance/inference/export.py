@@ -17,13 +17,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from renaissance.atomic_files import whole_folder, write_json
 from renaissance.checkpoints.checkpoint import Checkpoint, read_checkpoint
-from renaissance.checkpoints.parts import DECODER, part_of_tensor
-from renaissance.checkpoints.restore import Restored, restore
+from renaissance.checkpoints.parts import part_of_tensor
+from renaissance.checkpoints.restore import restore
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.inference.pooler import add_first_token_pooler
-from renaissance.models.decoders.pretrained import PretrainedDecoder
+from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.pretrained.sources import attention_of, quiet_transformers
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings
@@ -51,7 +51,7 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     checkpoint = read_checkpoint(settings.load_path)
     restored = restore(checkpoint)
     resolved = restored.settings
-    encoders = _hugging_face_models(restored)
+    encoders = _hugging_face_models(restored.model)
     if not encoders:
         raise UserError(
             f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
@@ -71,15 +71,10 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     return {name: target / name for name in encoders}
 
 
-def _hugging_face_models(restored: Restored) -> dict[str, PreTrainedModel]:
-    """The towers and the decoder that are models of transformers, by the name of their part."""
-    parts = [*restored.model.parts(), *(part for task in restored.tasks.values() for part in task.parts())]
-    modules = {part.name: part.module for part in parts}
-    models = {
-        name: module.model if isinstance(module, PretrainedDecoder) else getattr(module, "encoder", None)
-        for name, module in modules.items()
-    }
-    return {name: model for name, model in models.items() if isinstance(model, PreTrainedModel)}
+def _hugging_face_models(model: VisionLanguageEncoder) -> dict[str, PreTrainedModel]:
+    """The encoders and the decoder that are models of transformers, by the name of their part."""
+    found = {part.name: part.hugging_face_model() for part in model.parts()}
+    return {name: encoder for name, encoder in found.items() if encoder is not None}
 
 
 def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
@@ -141,8 +136,8 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], s
     remarks = []
     if parts:
         remarks.append(f"not exported, for Hugging Face has no model of them: {', '.join(parts)}")
-    if DECODER in encoders:
-        remarks.append(f"{DECODER}: the maps of image and prefix to its width are not in the folder; the rest is")
+    if "decoder" in encoders:
+        remarks.append("decoder: the maps of image and prefix to its width are not in the folder; the rest is")
     for name, encoder in encoders.items():
         if encoder.config.model_type == MODEL_TYPE:
             remarks.append(

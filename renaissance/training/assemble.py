@@ -121,7 +121,7 @@ def assemble(
         words |= checkpoint.description.beginnings
     description = ModelDescription(
         settings=settings.model_dump(),
-        encoder_configs=_encoder_configs(model, tasks),
+        encoder_configs=model.encoder_configs(),
         text=text.state() if text else None,
         label_names=class_names,
         image_statistics=asdict(statistics) if statistics else None,
@@ -146,17 +146,17 @@ def _check_something_learns(modules: list[nn.Module]) -> None:
 
 
 def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
-    """A test of a head that no checkpoint brings would report chance.
+    """A test of a task that no checkpoint was trained on would report chance.
 
     Raises:
         UserError: naming the tasks that the checkpoint was not trained on.
     """
-    known = sorted({name.split(".")[1] for name in checkpoint.state_dict if name.startswith("tasks.")})
+    known = checkpoint.tasks()
     missing = [name for name in tasks if name not in known]
     if missing:
         raise UserError(
-            f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it has heads for "
-            f"{', '.join(known)}. Fine-tune it first, without test_only."
+            f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it was "
+            f"trained on {', '.join(known)}. Fine-tune it first, without test_only."
         )
 
 
@@ -169,14 +169,6 @@ def _with_vocabulary(inherited: Inherited, text: TextProcessor | None) -> dict[s
         name: {**config, **size} if "vocab_size" in config else config
         for name, config in inherited.encoder_configs.items()
     }
-
-
-def _encoder_configs(model: VisionLanguageEncoder, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """The configurations of every Hugging Face model in a run, by part."""
-    configs = model.encoder_configs()
-    for task in tasks.values():
-        configs |= task.encoder_configs()
-    return configs
 
 
 def _image_statistics(

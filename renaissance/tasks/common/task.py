@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -38,7 +38,6 @@ class TaskContext:
         model: the encoder it works on.
         text: the tokenizer; None where no active task reads text.
         class_names: the names of the classes in the data; None where the data has none.
-        encoder_configs: what checkpoints say of the Hugging Face models among a task's own parts, by part.
     """
 
     declaration: TaskDeclaration
@@ -46,7 +45,6 @@ class TaskContext:
     model: VisionLanguageEncoder
     text: TextProcessor | None
     class_names: list[str] | None
-    encoder_configs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,10 +144,6 @@ class Task(nn.Module, ABC):
     def parts(self) -> list[Part]:
         """Its own parts of the model, each parameter in exactly one of them: one head, where it has parameters."""
         return [Part(self.name + HEAD_SUFFIX, self, "head")] if any(True for _ in self.parameters()) else []
-
-    def encoder_configs(self) -> dict[str, Any]:
-        """The configurations of the Hugging Face models among its own parts, by part: plain values, fit for JSON."""
-        return {}
 
     @abstractmethod
     def forward(self, step: Step) -> Outcome:
