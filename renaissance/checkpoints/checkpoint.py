@@ -182,7 +182,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     for name, value in read.items():
         check_plain(value, name, path)
     try:
-        entries = _Entries(renaissance=description, **read)  # type: ignore[arg-type]  # pydantic makes it of a dict
+        entries = _Entries(renaissance=description, **read)
     except ValidationError as error:
         raise UserError(_misread(path, error)) from error
     others = {name: value for name, value in entries if name != ENTRY}

@@ -179,7 +179,12 @@ def _own_settings(checkpoint: Checkpoint) -> Settings:
         )
     if not on:
         raise UserError(f"{checkpoint.path}: says of no task that it was trained on it, so there is nothing to build.")
-    elsewhere = {"load_path": str(checkpoint.path), "load_modules": {}, "resume_from": None, "manual_inputs": []}
+    elsewhere: dict[str, Any] = {
+        "load_path": str(checkpoint.path),
+        "load_modules": {},
+        "resume_from": None,
+        "manual_inputs": [],
+    }
     defaults = default_settings() if Settings.model_fields.keys() - saved.keys() else {}
     try:
         return check_settings({**defaults, **saved, **elsewhere})

@@ -208,8 +208,8 @@ class Model:
         width = self.encoder.text_size if field == "text" else self.encoder.image_size
         pooled = [torch.empty(0, width)]
         for step in self._steps(examples, [field], {field: name}, batch_size, f"encode {field}s"):
-            sides = (step.text, None) if field == "text" else (None, step.image)
-            vectors = step.fuse(*sides, outputs=frozenset(("pooled",))).pooled
+            text, image = (step.text, None) if field == "text" else (None, step.image)
+            vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
             assert vectors is not None
             pooled.append(vectors.float().cpu())
         return torch.cat(pooled)

@@ -13,7 +13,7 @@ from tests.training.conftest import Runner, pretrained, run, scenes_root
 
 __all__ = ["pretrained", "run", "scenes_root"]
 
-CAPTIONING = {"caption_metric_images": 0, "num_samples": 0, "sample_interval": None, "max_generated_tokens": 8,
+CAPTIONING: dict[str, Any] = {"caption_metric_images": 0, "num_samples": 0, "sample_interval": None, "max_generated_tokens": 8,
               "decoder_hidden_size": 32, "decoder_num_layers": 1, "max_epoch": None}  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def trained(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         key = repr((task, sorted(overrides.items())))
         if key not in known:
             runner = Runner(scenes_root, tmp_path_factory.mktemp("trained"))
-            own = CAPTIONING if task == "task_foundation_captioning" else {}
+            own: dict[str, Any] = CAPTIONING if task == "task_foundation_captioning" else {}
             folder, _ = runner(task, "scenes", "tiny", max_steps=3, warmup_steps=0, **own, **overrides)
             known[key] = folder.best_checkpoint
         return known[key]

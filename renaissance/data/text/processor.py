@@ -188,8 +188,7 @@ class TextProcessor:
     @property
     def mask_token(self) -> str:
         """How the mask token is spelled in a text, such as [MASK]."""
-        token: str = self._tokenizer.id_to_token(self.mask_id)
-        return token
+        return str(self._tokenizer.id_to_token(self.mask_id))
 
     @property
     def has_mask(self) -> bool:
