@@ -2,8 +2,8 @@
 
 A checkpoint is a file in Lightning's format (`state_dict`, `optimizer_states`, `global_step`, ...) with one more
 entry, "renaissance", that holds all a model needs to be built again anywhere: settings, vocabulary, label names,
-the encoders' configurations. It is written to a temporary name and renamed, and opened with `weights_only`, so a
-file from a stranger can run no code.
+the encoders' configurations, and the number of its format (`migration.py`). It is written to a temporary name and
+renamed, and opened with `weights_only`, so a file from a stranger can run no code.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from renaissance.atomic_files import whole_file
+from renaissance.checkpoints.migration import ENTRY, FORMAT, migrated
 from renaissance.checkpoints.opening import check_plain, check_weights, load_safely
 from renaissance.errors import UserError
+from renaissance.settings import Settings
+from renaissance.tasks.registry import task_names
 
-ENTRY = "renaissance"
 MOST_FAULTS = 10  # that a message names
+LONGEST_VALUE = 40  # characters of an unknown setting's value that a message shows
 
 
 def _statistics(value: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +106,7 @@ class Checkpoint:
         spent: what its run had taken when it was written.
         tables: the size in bytes of every table that its run reads, by split and name.
         skipped_steps: optimiser steps that were left out.
+        remarks: what of it this version does not know and left out, a line each.
     """
 
     path: Path
@@ -118,6 +121,12 @@ class Checkpoint:
     spent: Spent = Spent()
     tables: dict[str, int] = field(default_factory=dict)
     skipped_steps: int = 0
+    remarks: tuple[str, ...] = ()
+
+    def tasks(self) -> list[str]:
+        """The tasks that it was trained on, in alphabetical order."""
+        weights = self.description.settings.get("loss_names")
+        return sorted(name for name, weight in weights.items() if weight) if isinstance(weights, dict) else []
 
     def position(self) -> tuple[int, float]:
         """How far its weights were trained: optimiser steps, and times that the data were seen (0 if it is unsaid)."""
@@ -142,11 +151,12 @@ class _Entries(BaseModel):
     skipped_steps: Step = 0
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint for its weights and its description.
+def read_content(path: str | Path) -> dict[str, Any]:
+    """Everything that a checkpoint file holds, at this version's format; for going on with its run.
 
     Raises:
-        UserError: if the file is missing, damaged, holds anything but tensors and plain values, or is not ours.
+        UserError: if the file is missing, damaged, holds anything but tensors and plain values, is not ours, or is of a
+            later format.
     """
     path = Path(path)
     content = load_safely(path)
@@ -155,15 +165,57 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f"{path}: not a checkpoint of this project (it lacks the entry {ENTRY!r}). "
             "Give a file that a run wrote under checkpoints/, such as best.ckpt or last.ckpt."
         )
-    read = {name: content[name] for name in _Entries.model_fields if name in content}
+    check_plain(content[ENTRY], ENTRY, path)
+    return migrated({**content, "state_dict": check_weights(content["state_dict"], path)}, path)
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint for its weights and its description.
+
+    Raises:
+        UserError: as of `read_content`, or it says what no run says.
+    """
+    path = Path(path)
+    content = read_content(path)
+    description, remarks = _known_of(content[ENTRY], path)
+    read = {name: content[name] for name in _Entries.model_fields if name in content and name != ENTRY}
     for name, value in read.items():
         check_plain(value, name, path)
     try:
-        entries = _Entries(**read)
+        entries = _Entries(renaissance=description, **read)
     except ValidationError as error:
         raise UserError(_misread(path, error)) from error
     others = {name: value for name, value in entries if name != ENTRY}
-    return Checkpoint(path, check_weights(content["state_dict"], path), entries.renaissance, **others)
+    return Checkpoint(path, content["state_dict"], entries.renaissance, **others, remarks=tuple(remarks))
+
+
+def _known_of(entry: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[str]]:
+    """What this version knows of a description, and a remark on the rest, which changes nothing of what is computed."""
+    names = ModelDescription.__dataclass_fields__
+    unknown = [str(name) for name in entry if name not in names and name != "format"]
+    known = {name: value for name, value in entry.items() if name in names}
+    settings = known.get("settings")
+    if isinstance(settings, dict):
+        unknown += [
+            f"{name}={str(value)[:LONGEST_VALUE]}"
+            for name, value in settings.items()
+            if name not in Settings.model_fields
+        ]
+        known["settings"] = _known_settings(settings)
+    if not unknown:
+        return known, []
+    more = f" and {len(unknown) - MOST_FAULTS} more" if len(unknown) > MOST_FAULTS else ""
+    return known, [f"{path}: left out what this version does not know: {', '.join(unknown[:MOST_FAULTS])}{more}"]
+
+
+def _known_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that there are; of the tasks' weights not those of tasks that were off and are unknown here."""
+    known = {name: value for name, value in settings.items() if name in Settings.model_fields}
+    weights = known.get("loss_names")
+    if isinstance(weights, dict):
+        tasks = task_names()
+        known["loss_names"] = {name: weight for name, weight in weights.items() if weight or name in tasks}
+    return known
 
 
 def _misread(path: Path, error: ValidationError) -> str:
@@ -177,28 +229,6 @@ def _misread(path: Path, error: ValidationError) -> str:
             "Was it written by another version, or changed since? Take one that a run of this version wrote.",
         ]
     )
-
-
-class SafeCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints whole or not at all, and opens them without running their code.
-
-    The trainer's loop counters are left out when reading: the position in the data follows from `global_step`
-    alone (see `plan.py`), which resumes the same on every version of Lightning.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write the file, whole or not at all.
-
-        Raises:
-            DiskFull: there is no room for it.
-        """
-        write_checkpoint(checkpoint, Path(path))
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read for resuming."""
-        content = load_safely(Path(path))
-        content.pop("loops", None)
-        return content
 
 
 def write_checkpoint(content: dict[str, Any], path: Path) -> None:
@@ -243,4 +273,4 @@ def copy_checkpoint(source: Path, target: Path) -> None:
 
 def description_entry(description: ModelDescription) -> dict[str, Any]:
     """The "renaissance" entry of a checkpoint."""
-    return asdict(description)
+    return {"format": FORMAT, **asdict(description)}

@@ -6,7 +6,7 @@ million layers, or of layers a million wide, is refused after as many numbers as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,9 +20,10 @@ from transformers import AutoModel, AutoModelForCausalLM
 
 from renaissance.checkpoints.checkpoint import Checkpoint
 from renaissance.checkpoints.opening import LARGEST_NUMBER
-from renaissance.checkpoints.parts import DECODER, part_of_tensor
+from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.errors import UserError
 from renaissance.models.pretrained.sources import config_from_dict, create_model, quiet_transformers
+from renaissance.models.towers.registry import image_encoder_builder, registered_name, text_encoder_builder
 
 # An encoder's own word embeddings and positions need not be among the weights (a one-tower has others), and a part may
 # have modules without any.
@@ -34,8 +35,9 @@ MOST_RESIZED = 256  # times as many positions as were trained; 16 times as many 
 # By part, the settings of our own layers: their width, how many there are, the ratio of the inner width.
 OWN_LAYERS = {
     "fuser": ("cross_layer_hidden_size", "num_cross_layers", "cross_layer_mlp_ratio"),
-    DECODER: ("decoder_hidden_size", "decoder_num_layers", "decoder_mlp_ratio"),
+    "decoder": ("decoder_hidden_size", "decoder_num_layers", "decoder_mlp_ratio"),
 }
+KINDS = {"decoder": AutoModelForCausalLM}  # transformers' Auto class of each part; of the others it is AutoModel
 
 
 class _TooLarge(Exception):
@@ -61,6 +63,25 @@ def check_fits(checkpoint: Checkpoint) -> None:
             _check_layers(checkpoint, part, [description.settings.get(name) for name in settings], parts[part])
 
 
+def check_builds(checkpoint: Checkpoint, build: Callable[[], object]) -> None:
+    """Build a checkpoint's model and tasks without memory, to see that they are of no more than its weights.
+
+    Args:
+        checkpoint: names the file, and has the weights.
+        build: builds them.
+
+    Raises:
+        UserError: they are of more.
+    """
+    try:
+        with _bounded(checkpoint.state_dict), torch.device("meta"), quiet_transformers():
+            build()
+    except _TooLarge:
+        raise UserError(_refusal(checkpoint, "model", "describes more than its weights are")) from None
+    except Exception:  # whatever else is wrong, or needs real tensors: building for real says it
+        return
+
+
 def _check_positions(checkpoint: Checkpoint) -> None:
     """Bound the images and texts by the position embeddings, which are resized to any number when they are loaded."""
     state, settings = checkpoint.state_dict, checkpoint.description.settings
@@ -77,11 +98,21 @@ def _check_positions(checkpoint: Checkpoint) -> None:
 def _check_configuration(
     checkpoint: Checkpoint, part: str, config: dict[str, Any], weights: Mapping[str, Tensor]
 ) -> None:
-    """Build a Hugging Face model without memory, and compare every weight's shape that both have."""
-    kind = AutoModelForCausalLM if part == DECODER else AutoModel
+    """Build a Hugging Face model without memory, and compare every weight's shape that both have.
+
+    An encoder of a plug-in must be registered; what its code builds is compared when the weights are loaded.
+    """
+    name = registered_name(config)
+    if name is not None:
+        builder = image_encoder_builder if part == "image_encoder" else text_encoder_builder
+        try:
+            builder(name)
+        except UserError as error:
+            raise UserError(f"{checkpoint.path}: {error}") from None
+        return
     try:
         with _bounded(weights), torch.device("meta"), quiet_transformers():
-            model = create_model(config_from_dict(config), kind)
+            model = create_model(config_from_dict(config), KINDS.get(part, AutoModel))
     except _TooLarge:
         raise UserError(_refusal(checkpoint, part, "describes more than its weights are")) from None
     except UserError as error:

@@ -14,19 +14,20 @@ from typing import Any
 from renaissance.checkpoints.checkpoint import Checkpoint
 from renaissance.checkpoints.fitting import check_fits
 from renaissance.checkpoints.parts import (
-    DECODER,
-    DECODER_DIMENSIONS,
-    DECODER_SETTINGS,
     ENCODERS,
+    PRETRAINED,
     QUESTIONS,
+    READ_WORDS,
+    SEE_PATCHES,
     VOCABULARY,
-    WINDOW,
     Constraints,
     constraints_of,
     dimension_settings,
     encoder_of,
     own_settings,
     part_of_tensor,
+    pretrained_part,
+    replaced_settings,
 )
 from renaissance.checkpoints.unset import came_to, in_words
 from renaissance.errors import UserError
@@ -34,12 +35,13 @@ from renaissance.models.interface import Sides
 from renaissance.models.pretrained.dimensions import DROPOUTS, with_dimensions
 from renaissance.models.pretrained.flags import with_flags
 from renaissance.models.pretrained.sources import EncoderRequest, config_from_dict, config_to_dict
+from renaissance.models.towers.registry import registered_name
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings, check_inherited, check_settings
 from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 
-ARCHITECTURE = (*ENCODERS, DECODER, "fuser", "pooler", "text_embeddings", "image_embeddings")
+ARCHITECTURE = (*PRETRAINED, "fuser", "pooler", "text_embeddings", "image_embeddings")
 
 
 @dataclass(frozen=True)
@@ -195,58 +197,48 @@ def _refusal(donors: list[Donor], contradictions: list[str]) -> str:
 
 
 def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Set[str]) -> None:
-    """Where the user replaces an encoder or the vocabulary, all its settings are the user's, not the checkpoint's."""
-    for encoder, (prefix, random) in ENCODERS.items():
-        if encoder in overridden:
-            own = own_settings(encoder) | {random, prefix + "drop_rate"}
-            own |= {WINDOW} if encoder == "text_encoder" else set()
-            own |= VOCABULARY if encoder != "image_encoder" else set()
-            own |= {"patch_size"} if encoder != "text_encoder" else set()
-            current.update({name: getattr(settings, name) for name in own})
-    if DECODER in overridden:
-        current.update({name: getattr(settings, name) for name in (*DECODER_DIMENSIONS, "random_init_decoder")})
-    if overridden & (VOCABULARY | {DECODER}):
-        current.update({name: getattr(settings, name) for name in VOCABULARY})
+    """Where the user replaces a part or the vocabulary, all its settings are the user's, not the checkpoint's."""
+    own = {name for part in overridden & PRETRAINED.keys() for name in replaced_settings(part)}
+    own |= VOCABULARY if overridden & VOCABULARY else set()
+    current.update({name: getattr(settings, name) for name in own})
 
 
 def _inherit_descriptions(inherited: Inherited, donor: Donor, overridden: Set[str]) -> None:
     """Take configurations, vocabulary and image statistics of the parts that a donor brings."""
     description, parts = donor.checkpoint.description, set(donor.parts())
     constraints = _constraints(donor) if donor.part is not None else None
-    replaces_words = overridden & ({"encoder", "text_encoder", DECODER} | VOCABULARY)
+    replaces_words = overridden & {*READ_WORDS, *VOCABULARY}
     if not replaces_words and (constraints is None or constraints.fixed >= VOCABULARY):
         inherited.text = description.text
-    if not {"encoder", "image_encoder"} & overridden and (constraints is None or "image_size" in constraints.follows):
+    if not overridden.intersection(SEE_PATCHES) and (constraints is None or "image_size" in constraints.follows):
         inherited.image_statistics = description.image_statistics
     for part, config in description.encoder_configs.items():
-        encoder = encoder_of(part)
-        if part not in parts or (encoder or part) in overridden:
-            continue
-        if encoder is not None:
-            inherited.encoder_configs[part] = _adapted(part, encoder, config, inherited.settings, overridden)
-        elif part == DECODER:
-            inherited.encoder_configs[part] = config
+        name = pretrained_part(part)
+        if part in parts and name is not None and name not in overridden:
+            inherited.encoder_configs[part] = _adapted(part, name, config, inherited.settings, overridden)
 
 
-def _adapted(
-    part: str, encoder: str, config: dict[str, Any], settings: Settings, overridden: Set[str]
-) -> dict[str, Any]:
+def _adapted(part: str, name: str, config: dict[str, Any], settings: Settings, overridden: Set[str]) -> dict[str, Any]:
     """A checkpoint's configuration with what the user wants different; dimensions with `strict_loading=False` only."""
+    if name not in ENCODERS:  # a published decoder is as it was published
+        return config
+    if registered_name(config) is not None:  # of the user's own code, which reads the settings
+        return {**config, "config": {}} if overridden & own_settings(name) else config
     config = dict(config)
     if "patch_size" in overridden and "patch_size" in config:
         config["patch_size"] = settings.patch_size
     chosen = next((chosen for chosen in text_encoders(settings) if chosen.part == part), None)
     if chosen is not None and config["model_type"] == MODEL_TYPE:
         config["window_size"] = chosen.window_size
-    dimensions = chosen.dimensions if chosen else getattr(settings, f"{encoder}_dimensions")()
+    dimensions = chosen.dimensions if chosen else getattr(settings, f"{name}_dimensions")()
     if dimensions is not None:  # dropout is no weight's: the user may change it
-        config.update({name: dimensions.drop_rate for name in DROPOUTS if name in config})
-    if not overridden & own_settings(encoder):
+        config.update({flag: dimensions.drop_rate for flag in DROPOUTS if flag in config})
+    if not overridden & own_settings(name):
         return config
     request = EncoderRequest(
-        name=chosen.name if chosen else getattr(settings, encoder),
-        setting=encoder,
-        random_setting=ENCODERS[encoder][1],
+        name=chosen.name if chosen else getattr(settings, name),
+        setting=name,
+        random_setting=PRETRAINED[name][1],
         random=True,
         dimensions=dimensions,
         flags=chosen.own_flags if chosen else {},
@@ -262,9 +254,9 @@ def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], si
         return False
     if name in VOCABULARY and not (sides.text or sides.decoder):
         return False
-    if name in DECODER_SETTINGS and not sides.decoder:
+    if name in own_settings("decoder") | {"decoder", "caption_prefix_encoder"} and not sides.decoder:
         return False
-    if name in DECODER_DIMENSIONS and saved.get(DECODER) is not None:
+    if name in dimension_settings("decoder") and saved.get("decoder") is not None:
         return False
     kinds = {saved.get("model_type"), current["model_type"]}
     if name in ("encoder", "pooler_type", "encoder_manual_configuration") and "one-tower" not in kinds:

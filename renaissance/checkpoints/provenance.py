@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from renaissance.checkpoints.parts import DECODER, ENCODERS, encoder_of, part_of_tensor
+from renaissance.checkpoints.parts import PRETRAINED, part_of_tensor, pretrained_part
 from renaissance.errors import UserError
 from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.towers.registry import is_image_encoder
 from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
 from renaissance.settings.text_encoders import text_encoders
@@ -42,12 +43,12 @@ def pretrained_parts(settings: Settings, configs: Collection[str]) -> dict[str, 
     """
     found = {
         name: getattr(settings, name)
-        for name, (_, random) in ENCODERS.items()
-        if name != "text_encoder" and not getattr(settings, random)
+        for name, (_, random) in PRETRAINED.items()
+        if name != "text_encoder" and getattr(settings, name) is not None and not getattr(settings, random)
     }
+    if is_image_encoder(settings.image_encoder):
+        found.pop("image_encoder", None)
     found |= {encoder.part: encoder.name for encoder in text_encoders(settings) if not encoder.random}
-    if settings.decoder is not None and not settings.random_init_decoder:
-        found[DECODER] = settings.decoder
     return {part: name for part, name in found.items() if part not in configs}
 
 
@@ -100,11 +101,12 @@ def check_frozen(
     """
     if settings.freeze_random or settings.test_only:
         return
-    modules = [
-        *model.frozen_modules(),
-        *(part.module for task in tasks.values() for part in task.parts() if part.frozen),
-    ]
-    kept = {id(parameter) for module in modules for parameter in module.parameters() if not parameter.requires_grad}
+    kept = {
+        id(parameter)
+        for module in model.frozen_modules()
+        for parameter in module.parameters()
+        if not parameter.requires_grad
+    }
     counts: dict[str, int] = {}
     for name, parameter in _named_parameters(model, tasks):
         part = part_of_tensor(name)
@@ -125,21 +127,20 @@ def check_frozen(
 
 def _reason(part: str, settings: Settings) -> str:
     """Which setting freezes a part, and why it begins at random."""
-    encoder = encoder_of(part)
-    if encoder is None:
-        if part != DECODER:
-            return "by freeze_cross_modal=True"
-        trained = settings.decoder is not None
-        return "by freeze_decoder=True" + ("; random_init_decoder=False takes its weights" if trained else "")
+    name = pretrained_part(part)
+    if name is None:
+        return "by freeze_cross_modal=True"
     own = next((chosen for chosen in text_encoders(settings) if chosen.part == part), None)
-    name = own.name if own else getattr(settings, encoder)
-    whole = own.frozen if own else getattr(settings, f"freeze_{encoder}")
-    setting = f"freeze_{encoder}" + ("" if whole else "_layers")
+    published = own.name if own else getattr(settings, name)
+    whole = own.frozen if own else getattr(settings, f"freeze_{name}")
+    setting = f"freeze_{name}" + ("" if whole else "_layers")
     by = f"by {setting}={getattr(settings, setting)}"
     if own.is_architecture if own else False:
-        return f"{by}; {encoder}={name!r} names an architecture, which has no weights of its own"
-    random, manual = ENCODERS[encoder][1], f"{encoder}_manual_configuration"
-    switches = [f"{switch}=False" for switch in (random, manual) if getattr(settings, switch)]
+        return f"{by}; {name}={published!r} names an architecture, which has no weights of its own"
+    if own.is_registered if own else name == "image_encoder" and is_image_encoder(published):
+        return f"{by}; {name}={published!r} is an encoder of a plug-in, which has no weights of its own"
+    random, manual = PRETRAINED[name][1], f"{name}_manual_configuration"
+    switches = [f"{switch}=False" for switch in (random, manual) if getattr(settings, switch, False)]
     if not switches:
         return by
-    return f"{by}; of {encoder}={name!r} only the architecture is used, its weights come with {' '.join(switches)}"
+    return f"{by}; of {name}={published!r} only the architecture is used, its weights come with {' '.join(switches)}"

@@ -13,23 +13,20 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from renaissance.atomic_files import whole_folder, write_json
 from renaissance.checkpoints.checkpoint import Checkpoint, read_checkpoint
-from renaissance.checkpoints.inherit import Donor, inherit
-from renaissance.checkpoints.parts import DECODER, part_of_tensor
+from renaissance.checkpoints.parts import part_of_tensor
+from renaissance.checkpoints.restore import restore
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.inference.pooler import add_first_token_pooler
-from renaissance.models.build import build_model
 from renaissance.models.interface import VisionLanguageEncoder
-from renaissance.models.pretrained.sources import attention_of, config_from_dict, create_model, quiet_transformers
+from renaissance.models.pretrained.sources import attention_of, quiet_transformers
 from renaissance.models.towers.transformer import MODEL_TYPE
-from renaissance.models.weights import load_weights
-from renaissance.settings import Settings, check_settings
-from renaissance.tasks.behaviours import joined_sides
+from renaissance.settings import Settings
 from renaissance.text_table import text_table
 
 PIXELS = """The image processor's pixels are those of training on transformers' Pillow backend, which it takes where
@@ -52,8 +49,9 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     """
     assert settings.export_dir is not None
     checkpoint = read_checkpoint(settings.load_path)
-    model, resolved = rebuild(checkpoint, settings)
-    encoders = {**_hugging_face_encoders(model), **_hugging_face_decoder(checkpoint)}
+    restored = restore(checkpoint)
+    resolved = restored.settings
+    encoders = _hugging_face_models(restored.model)
     if not encoders:
         raise UserError(
             f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
@@ -73,46 +71,10 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     return {name: target / name for name in encoders}
 
 
-def rebuild(checkpoint: Checkpoint, settings: Settings) -> tuple[VisionLanguageEncoder, Settings]:
-    """The model of a checkpoint with its weights, in evaluation mode; and the settings with its architecture."""
-    description = checkpoint.description
-    saved = {name: value for name, value in description.settings.items() if name in Settings.model_fields}
-    sides = joined_sides(check_settings({**settings.model_dump(), **saved}))
-    inherited = inherit(settings, (), [Donor(checkpoint)], strict=True, sides=sides)
-    processor = TextProcessor.from_state(description.text) if description.text is not None else None
-    model = build_model(
-        inherited.settings,
-        vocab_size=processor.vocab_size if processor else 0,
-        pad_id=processor.pad_id if processor else 0,
-        image=sides.image,
-        text=sides.text,
-        fused=sides.fused,
-        encoder_configs=inherited.encoder_configs,
-    )
-    state = {name: tensor for name, tensor in checkpoint.state_dict.items() if name.startswith("model.")}
-    load_weights(nn.ModuleDict({"model": model}), state, source=str(checkpoint.path), part_of=part_of_tensor)
-    return model.eval(), inherited.settings
-
-
-def _hugging_face_encoders(model: VisionLanguageEncoder) -> dict[str, PreTrainedModel]:
-    """The towers that are models of transformers, by the name of their part."""
-    towers = {part.name: getattr(part.module, "encoder", None) for part in model.parts() if part.role == "tower"}
-    return {name: encoder for name, encoder in towers.items() if isinstance(encoder, PreTrainedModel)}
-
-
-def _hugging_face_decoder(checkpoint: Checkpoint) -> dict[str, PreTrainedModel]:
-    """The decoder with its weights, by the name of its part; none where it is our own, or there is none."""
-    config = checkpoint.description.encoder_configs.get(DECODER)
-    if config is None:
-        return {}
-    state = {
-        name.partition(f".{DECODER}.model.")[2]: tensor
-        for name, tensor in checkpoint.state_dict.items()
-        if part_of_tensor(name) == DECODER and f".{DECODER}.model." in name
-    }
-    decoder = create_model(config_from_dict(config), AutoModelForCausalLM)
-    load_weights(decoder, state, source=str(checkpoint.path), part_of=lambda name: DECODER)
-    return {DECODER: decoder.eval()}
+def _hugging_face_models(model: VisionLanguageEncoder) -> dict[str, PreTrainedModel]:
+    """The encoders and the decoder that are models of transformers, by the name of their part."""
+    found = {part.name: part.hugging_face_model() for part in model.parts()}
+    return {name: encoder for name, encoder in found.items() if encoder is not None}
 
 
 def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
@@ -128,8 +90,7 @@ def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoin
     if encoder.main_input_name == "input_ids" and description.text is not None:
         _tokenizer(description.text, settings.max_text_len).save_pretrained(folder)
     elif encoder.main_input_name == "pixel_values" and description.image_statistics is not None:
-        kept = description.image_statistics
-        statistics = ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), int(kept["resample"]))
+        statistics = ImageStatistics.of_state(description.image_statistics)
         write_json(folder / "preprocessor_config.json", _image_processor(statistics, settings.image_size))
         lines += ["", PIXELS]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -175,8 +136,8 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], s
     remarks = []
     if parts:
         remarks.append(f"not exported, for Hugging Face has no model of them: {', '.join(parts)}")
-    if DECODER in encoders:
-        remarks.append(f"{DECODER}: the maps of image and prefix to its width are not in the folder; the rest is")
+    if "decoder" in encoders:
+        remarks.append("decoder: the maps of image and prefix to its width are not in the folder; the rest is")
     for name, encoder in encoders.items():
         if encoder.config.model_type == MODEL_TYPE:
             remarks.append(

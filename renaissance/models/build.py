@@ -1,17 +1,20 @@
 """From settings to a model.
 
-In: settings, the tokenizer's size, which sides the run's tasks use, and the encoder configurations of a checkpoint if
-the model comes from one. Out: a `VisionLanguageEncoder`, with pretrained or random encoders.
+In: settings, the tokenizer's size, which sides the run's tasks use, and the configurations of a checkpoint's encoders
+and decoder if the model comes from one. Out: a `VisionLanguageEncoder`, with pretrained or random encoders.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
 from transformers import PreTrainedModel
 
 from renaissance.data.images.transform import ImageStatistics
+from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
+from renaissance.models.decoders.build import add_decoder
 from renaissance.models.freezing import lowest_modules
 from renaissance.models.fusion.fuser import CrossModalEncoder
 from renaissance.models.interface import Sides, VisionLanguageEncoder
@@ -21,7 +24,15 @@ from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddin
 from renaissance.models.pretrained.dimensions import dropout_of
 from renaissance.models.pretrained.sources import EncoderRequest, find_config, find_image_statistics, sees_images
 from renaissance.models.towers.image import VisionEncoder, build_vision_encoder, check_patches
+from renaissance.models.towers.interface import ImageTower, TextTower
 from renaissance.models.towers.joint import JointTransformer
+from renaissance.models.towers.registered import RegisteredImageEncoder, RegisteredTextEncoder, own_config
+from renaissance.models.towers.registry import (
+    ImageEncoderRequest,
+    TextEncoderRequest,
+    is_image_encoder,
+    registered_name,
+)
 from renaissance.models.towers.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.settings import Settings
@@ -38,6 +49,7 @@ def build_model(
     image: bool,
     text: bool,
     fused: bool = True,
+    decoder: TextProcessor | None = None,
     encoder_configs: dict[str, Any] | None = None,
 ) -> VisionLanguageEncoder:
     """The model that the settings describe, with only the sides that the tasks use.
@@ -49,7 +61,8 @@ def build_model(
         image: whether a task uses images.
         text: whether a task uses texts.
         fused: whether, where both are used, a task lets them see each other.
-        encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint, or some of them. For these encoders
+        decoder: the tokenizer whose tokens a text decoder writes; None for a model without a decoder.
+        encoder_configs: `VisionLanguageEncoder.encoder_configs()` of a checkpoint, or some of them. For these parts
             nothing is fetched, and they have random weights until `load_weights` brings the checkpoint's. The others
             are what the settings say.
 
@@ -74,6 +87,8 @@ def build_model(
     model.pool_text = POOLINGS[settings.text_pooling]
     model.image_pooling = settings.image_pooling
     _freeze_lowest_layers(model, settings)
+    if decoder is not None:
+        add_decoder(model, settings, decoder, builder.configs.get("decoder"), builder.notes)
     model.notes = builder.notes + _image_pooling_notes(model, settings)
     model.image_statistics = builder.image_statistics
     return model
@@ -99,7 +114,7 @@ def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> N
         setting, count = counts.get(part.name, ("", 0))
         if count:
             encoder = part.module.encoder
-            assert isinstance(encoder, PreTrainedModel)
+            assert isinstance(encoder, nn.Module)
             model.freeze_modules(lowest_modules(encoder, count, setting))
 
 
@@ -127,12 +142,31 @@ class _Builder:
     def late_fusion(self, sides: Sides) -> LateFusion:
         return LateFusion(*self._towers(sides), sides.fused, self._frozen("pair_pooler"))
 
-    def _towers(self, sides: Sides) -> tuple[dict[str, TextEncoder], VisionEncoder | None]:
-        settings = self.settings
-        chosen = text_encoders(settings) if sides.text else []
-        return (
-            {encoder.part: TextEncoder(self._text(self._text_request(encoder))) for encoder in chosen},
-            VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size) if sides.image else None,
+    def _towers(self, sides: Sides) -> tuple[dict[str, TextTower], ImageTower | None]:
+        chosen = text_encoders(self.settings) if sides.text else []
+        texts = {encoder.part: self._text_tower(encoder) for encoder in chosen}
+        return texts, self._image_tower() if sides.image else None
+
+    def _text_tower(self, chosen: TextEncoderSettings) -> TextTower:
+        saved = self.configs.get(chosen.part)
+        name = registered_name(saved) or (chosen.name if chosen.is_registered and saved is None else None)
+        if name is None:
+            return TextEncoder(self._text(self._text_request(chosen)))
+        sizes = {"vocab_size": self.vocab_size, "pad_id": self.pad_id, "max_text_len": self.settings.max_text_len}
+        own = own_config(saved)
+        return RegisteredTextEncoder(
+            TextEncoderRequest(name, dimensions=chosen.dimensions, flags=chosen.own_flags, config=own, **sizes)
+        )
+
+    def _image_tower(self) -> ImageTower:
+        settings, saved = self.settings, self.configs.get("image_encoder")
+        is_new = is_image_encoder(settings.image_encoder) and saved is None
+        name = registered_name(saved) or (settings.image_encoder if is_new else None)
+        if name is None:
+            return VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size)
+        dimensions, own = settings.image_encoder_dimensions(), own_config(saved)
+        return RegisteredImageEncoder(
+            ImageEncoderRequest(name, settings.image_size, settings.patch_size, dimensions, own)
         )
 
     def _frozen(self, *cross_modal: str) -> frozenset[str]:

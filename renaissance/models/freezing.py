@@ -1,6 +1,6 @@
 """The lowest layers of an encoder kept as they are, while those above them are trained.
 
-Comes in: a Hugging Face encoder and how many of its layers. Goes out: what was frozen. A frozen layer below which all
+Comes in: an encoder and how many of its layers. Goes out: what was frozen. A frozen layer below which all
 is frozen needs no backward pass, and PyTorch does none: its output does not require a gradient.
 """
 
@@ -15,7 +15,7 @@ from renaissance.models.towers.joint import find_layers
 SHARED = "shared_position_bias"  # what all layers of a BEiT read
 
 
-def lowest_modules(encoder: PreTrainedModel, count: int, setting: str) -> list[nn.Module]:
+def lowest_modules(encoder: nn.Module, count: int, setting: str) -> list[nn.Module]:
     """The lowest layers of an encoder and everything below them.
 
     Args:
@@ -27,7 +27,7 @@ def lowest_modules(encoder: PreTrainedModel, count: int, setting: str) -> list[n
         UserError: the encoder has fewer layers, or none that can be told apart.
     """
     layers = find_layers(encoder)
-    kind = encoder.config.model_type
+    kind = encoder.config.model_type if isinstance(encoder, PreTrainedModel) else type(encoder).__name__
     if not layers:
         raise UserError(
             f"{setting}={count}: a {kind} model has no single stack of layers, so its lowest ones cannot be frozen. "

@@ -6,18 +6,20 @@ Shapes: B examples, L text tokens, P image positions (patches + 1), D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from renaissance.data.batches.batch import Tokens
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.models.image_positions import ImagePooling, ImagePositions
 from renaissance.models.layers.heads import mean_over
+from renaissance.models.pretrained.sources import config_to_dict
 
 Output = Literal["text", "image", "pooled"]
 Role = Literal["tower", "cross_modal", "head"]
@@ -76,6 +78,14 @@ class Sides:
         return Sides(**{name: value or getattr(other, name) for name, value in vars(self).items()})
 
 
+@runtime_checkable
+class Configured(Protocol):
+    """A part that says itself what it is built from again."""
+
+    def saved_config(self) -> dict[str, Any]:
+        """Plain values, fit for JSON and for a checkpoint."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A named part of the model: the unit of freezing, of learning rates, of transfer and of the run's table."""
@@ -84,6 +94,17 @@ class Part:
     module: nn.Module
     role: Role
     frozen: bool = False
+
+    def config(self) -> dict[str, Any] | None:
+        """What its encoder or decoder is built from again, in plain values; None where settings say it all."""
+        if isinstance(self.module, Configured):
+            return self.module.saved_config()
+        model = self.hugging_face_model()
+        return config_to_dict(model.config) if model is not None else None
+
+    def hugging_face_model(self) -> PreTrainedModel | None:
+        """The model of transformers that this part is made around; None where it is none."""
+        return next((child for child in self.module.children() if isinstance(child, PreTrainedModel)), None)
 
 
 class VisionLanguageEncoder(nn.Module, ABC):
@@ -94,12 +115,14 @@ class VisionLanguageEncoder(nn.Module, ABC):
         hidden_size: width D of `Fused.text` and `Fused.image` when both modalities are given; 0 where their positions
             do not see each other.
         text_size: width of `Fused.text` / `Fused.pooled` when only a text is given (0 without a text side).
-        image_size: likewise for an image alone (0 without an image side).
+        image_size: width of `Fused.image` / `Fused.pooled` when only an image is given (0 without an image side).
         image_statistics: what the pretrained image encoder's processor expects; None where there is none, so that
             the transform key decides, and where the model comes from a checkpoint, which keeps them itself.
         pool_text: one vector a text (B, D) of its features (B, L, D) and their mask (B, L), for texts alone.
         image_positions: what the positions of an image stand for; None without an image side.
         image_pooling: how an image alone becomes one vector.
+        decoder: writes texts about what the encoders made of images and texts (`decoders/interface.py`); None where no
+            task writes.
         notes: what building did that the user should know, such as resized position embeddings; one line each.
     """
 
@@ -119,6 +142,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
         self.notes: list[str] = []
         self._frozen: frozenset[str] = frozenset()
         self._frozen_modules: list[nn.Module] = []  # within parts that are trained otherwise
+        self.decoder: nn.Module | None = None
+        self._decoder_role: Role = "head"
 
     @abstractmethod
     def encode_text(self, tokens: Tokens) -> Features:
@@ -142,12 +167,39 @@ class VisionLanguageEncoder(nn.Module, ABC):
         return self.image_positions.pool(hidden, self.image_pooling)
 
     @abstractmethod
-    def parts(self) -> list[Part]:
-        """Every part, each parameter in exactly one of them."""
+    def encoder_parts(self) -> dict[str, Role]:
+        """The role of each part of the encoder, by its attribute; those that are not there are None."""
 
-    @abstractmethod
+    def parts(self) -> list[Part]:
+        """Every part, the decoder last, each parameter in exactly one of them."""
+        roles = {**self.encoder_parts(), "decoder": self._decoder_role}
+        modules = {name: getattr(self, name) for name in roles}
+        return [
+            Part(name, module, roles[name], frozen=name in self._frozen)
+            for name, module in modules.items()
+            if module is not None
+        ]
+
     def encoder_configs(self) -> dict[str, Any]:
-        """What `build_model` needs to build the same model with nothing fetched: plain values, fit for JSON."""
+        """What `build_model` needs to build the same model with nothing fetched: plain values, fit for JSON, by part.
+
+        They are the configurations of the parts that are Hugging Face models or that plug-ins define.
+        """
+        configs = {part.name: part.config() for part in self.parts()}
+        return {name: config for name, config in configs.items() if config is not None}
+
+    def add_decoder(self, decoder: nn.Module, role: Role, frozen: bool) -> None:
+        """Put a decoder on top.
+
+        Args:
+            decoder: the decoder, frozen where it is to be.
+            role: by which its learning rate is chosen.
+            frozen: it stays in evaluation mode.
+        """
+        self.decoder, self._decoder_role = decoder, role
+        if frozen:
+            self._frozen |= {"decoder"}
+            self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation mode; frozen parts stay in evaluation mode."""
@@ -168,7 +220,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
         self.train(self.training)
 
     def freeze_modules(self, modules: Iterable[nn.Module]) -> None:
-        """The same for modules within parts, an encoder's lowest layers for instance."""
+        """No gradients for modules within parts, an encoder's lowest layers for instance, and evaluation mode."""
         self._frozen_modules += modules
         for module in self._frozen_modules:
             module.requires_grad_(False)
@@ -177,12 +229,3 @@ class VisionLanguageEncoder(nn.Module, ABC):
     def gradients_unless_frozen(self, name: str) -> AbstractContextManager[object]:
         """A context that keeps nothing for the backward pass when the part is frozen."""
         return torch.no_grad() if name in self._frozen else nullcontext()
-
-    def list_parts(self, roles: Mapping[str, Role]) -> list[Part]:
-        """The parts of these attribute names that are there."""
-        modules = {name: getattr(self, name) for name in roles}
-        return [
-            Part(name, module, roles[name], frozen=name in self._frozen)
-            for name, module in modules.items()
-            if module is not None
-        ]

@@ -16,10 +16,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role
 from renaissance.models.layers.initialise import initialise
-from renaissance.models.towers.image import VisionEncoder
-from renaissance.models.towers.text import TextEncoder
+from renaissance.models.towers.interface import ImageTower, TextTower
 from renaissance.models.two_tower import TwoTower
 
 
@@ -34,8 +33,8 @@ class LateFusion(TwoTower):
 
     def __init__(
         self,
-        text_encoders: Mapping[str, TextEncoder],
-        image_encoder: VisionEncoder | None,
+        text_encoders: Mapping[str, TextTower],
+        image_encoder: ImageTower | None,
         fused: bool,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
@@ -57,5 +56,5 @@ class LateFusion(TwoTower):
             fused.pooled = self.pair_pooler(torch.cat((of_text.pooled, of_image.pooled), dim=-1)).tanh()
         return fused
 
-    def parts(self) -> list[Part]:
-        return [*super().parts(), *self.list_parts({"pair_pooler": "cross_modal"})]
+    def encoder_parts(self) -> dict[str, Role]:
+        return {**super().encoder_parts(), "pair_pooler": "cross_modal"}

@@ -10,16 +10,15 @@ embeddings of the modality that it does not know are new. `encode_*` are the emb
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Tokens
 from renaissance.models.image_positions import ImagePositions
-from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, Sides, VisionLanguageEncoder
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, Sides, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
-from renaissance.models.pretrained.sources import config_to_dict
 from renaissance.models.towers.joint import JointTransformer
 
 TEXT, IMAGE = 0, 1  # rows of the modality type embeddings
@@ -160,16 +159,11 @@ class OneTower(VisionLanguageEncoder):
         pooled = torch.cat((text[:, 0], image_class), dim=-1) if self.pools_both else text[:, 0]
         return self.pooler(pooled).tanh()
 
-    def parts(self) -> list[Part]:
-        return self.list_parts(
-            {
-                "encoder": "tower",
-                "text_embeddings": "cross_modal",
-                "image_embeddings": "cross_modal",
-                "type_embeddings": "cross_modal",
-                "pooler": "cross_modal",
-            }
-        )
-
-    def encoder_configs(self) -> dict[str, Any]:
-        return {"encoder": config_to_dict(self.encoder.encoder.config)}
+    def encoder_parts(self) -> dict[str, Role]:
+        return {
+            "encoder": "tower",
+            "text_embeddings": "cross_modal",
+            "image_embeddings": "cross_modal",
+            "type_embeddings": "cross_modal",
+            "pooler": "cross_modal",
+        }

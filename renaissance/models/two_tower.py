@@ -12,38 +12,15 @@ features of a token are joined, one behind the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from renaissance.data.batches.batch import Tokens
 from renaissance.models.fusion.fuser import CrossModalEncoder
-from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Part, VisionLanguageEncoder
-from renaissance.models.layers.initialise import STANDARD_DEVIATION, initialise
-from renaissance.models.pretrained.sources import config_to_dict
-from renaissance.models.towers.image import VisionEncoder
-from renaissance.models.towers.text import TextEncoder
-
-
-class Projection(nn.Module):
-    """A tower's features brought to the fuser's width, with a vector that says which modality they are.
-
-    Args:
-        tower_size: width of the tower.
-        size: D, width of the fuser.
-    """
-
-    def __init__(self, tower_size: int, size: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(tower_size, size)
-        self.modality = nn.Parameter(torch.empty(size))
-        initialise(self)
-        nn.init.normal_(self.modality, std=STANDARD_DEVIATION)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(B, N, `tower_size`) to (B, N, D)."""
-        return self.linear(hidden) + self.modality
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, VisionLanguageEncoder
+from renaissance.models.layers.projection import Projection
+from renaissance.models.towers.interface import ImageTower, TextTower
 
 
 class TwoTower(VisionLanguageEncoder):
@@ -58,15 +35,15 @@ class TwoTower(VisionLanguageEncoder):
 
     def __init__(
         self,
-        text_encoders: Mapping[str, TextEncoder],
-        image_encoder: VisionEncoder | None,
+        text_encoders: Mapping[str, TextTower],
+        image_encoder: ImageTower | None,
         fuser: CrossModalEncoder | None,
         fuser_size: int,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__()
         self.text_parts = tuple(text_encoders)
-        self.text_encoder: TextEncoder | None = None  # the only one
+        self.text_encoder: TextTower | None = None  # the only one
         for name, tower in text_encoders.items():
             setattr(self, name, tower)
         self.image_encoder = image_encoder
@@ -119,18 +96,11 @@ class TwoTower(VisionLanguageEncoder):
             fused.pooled = self.pool_image(image.hidden) if "pooled" in outputs else None
         return fused
 
-    def parts(self) -> list[Part]:
-        return self.list_parts(
-            {
-                **dict.fromkeys(self.text_parts, "tower"),
-                "image_encoder": "tower",
-                "text_projection": "cross_modal",
-                "image_projection": "cross_modal",
-                "fuser": "cross_modal",
-            }
-        )
-
-    def encoder_configs(self) -> dict[str, Any]:
-        names = [*self.text_parts, *(["image_encoder"] if self.image_encoder is not None else [])]
-        towers: dict[str, Any] = {name: self.get_submodule(name) for name in names}
-        return {name: config_to_dict(tower.encoder.config) for name, tower in towers.items()}
+    def encoder_parts(self) -> dict[str, Role]:
+        return {
+            **dict.fromkeys(self.text_parts, "tower"),
+            "image_encoder": "tower",
+            "text_projection": "cross_modal",
+            "image_projection": "cross_modal",
+            "fuser": "cross_modal",
+        }

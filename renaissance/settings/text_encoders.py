@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from renaissance.models.towers.registry import is_text_encoder
 from renaissance.settings.architectures import BUILT_IN, is_architecture
 from renaissance.settings.schema import EncoderDimensions, Settings
 
@@ -31,8 +32,9 @@ class TextEncoderSettings:
 
     Attributes:
         part: the part of the model that it is.
-        name: a hub name, a folder, or an architecture.
+        name: a hub name, a folder, an architecture, or an encoder of a plug-in.
         is_architecture: it is an architecture, built from scratch.
+        is_registered: it is an encoder that a plug-in defines.
         random: its weights begin at random.
         manual: its dimensions are given by hand, not counting the built-in architecture's, which always are.
         given: the dimensions of the settings, whether they hold or not.
@@ -52,6 +54,7 @@ class TextEncoderSettings:
     window_size: int | None = None
     frozen: bool = False
     frozen_layers: int = 0
+    is_registered: bool = False
 
     @property
     def dimensions(self) -> EncoderDimensions | None:
@@ -85,17 +88,19 @@ def _text_encoder(settings: Settings, number: int, name: str, encoders: int) -> 
         given = getattr(settings, setting)
         return given[min(number, len(given) - 1)] if isinstance(given, list) else given
 
-    architecture = is_architecture(name)
+    registered = is_text_encoder(name)
+    architecture = not registered and is_architecture(name)
     dimensions = {name: value(PREFIX + name) for name in EncoderDimensions.__dataclass_fields__}
     return TextEncoderSettings(
         part=text_encoder_part(number, encoders),
         name=name,
         is_architecture=architecture,
-        random=architecture or value("random_init_text_encoder"),
+        random=architecture or registered or value("random_init_text_encoder"),
         manual=value("text_encoder_manual_configuration"),
         given=EncoderDimensions(**dimensions),
         own_flags=dict(value("text_encoder_config") or {}),
         window_size=value("text_encoder_window_size"),
         frozen=value("freeze_text_encoder"),
         frozen_layers=value("freeze_text_encoder_layers"),
+        is_registered=registered,
     )

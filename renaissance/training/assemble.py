@@ -16,19 +16,17 @@ from torch import nn
 
 from renaissance.checkpoints.checkpoint import Checkpoint, ModelDescription
 from renaissance.checkpoints.inherit import Donor, Inherited, inherit
-from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.checkpoints.provenance import check_frozen, find_beginnings, pretrained_parts
+from renaissance.checkpoints.restore import Blueprint, load_donor
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.build import build_model
-from renaissance.models.interface import Sides, VisionLanguageEncoder
-from renaissance.models.weights import LoadReport, load_weights
+from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
-from renaissance.tasks.behaviours import joined_sides, load_behaviour
-from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
-from renaissance.tasks.declaration import TaskDeclaration
+from renaissance.tasks.behaviours import joined_sides
+from renaissance.tasks.common.task import Task
 from renaissance.tasks.registry import declaration_of
 from renaissance.training.classes import heads_of_other_classes, number_classes
 from renaissance.training.devices import resolve_devices, say
@@ -95,6 +93,8 @@ def assemble(
         _check_has_heads(checkpoint, list(declarations))
     donors = [Donor(checkpoint)] if checkpoint is not None else []
     donors += [Donor(source, part) for part, source in modules.items()]
+    for remark in dict.fromkeys(remark for donor in donors for remark in donor.checkpoint.remarks):
+        say(remark)
     inherited = inherit(settings, chosen, donors, strict=strict, sides=joined_sides(settings))
     if inherited.settings.datasets != settings.datasets:
         say(f"testing on the checkpoint's data: {', '.join(inherited.settings.datasets)}; others with datasets='[…]'")
@@ -103,71 +103,33 @@ def assemble(
     open_groups(settings, groups, chosen)
     text = text_processor(settings, groups, inherited.text)
     class_names = number_classes(groups, donors, bound=settings.test_only or resumed)
-    plans = _Plans(declarations, sides, text, _with_vocabulary(inherited, text), class_names)
+    blueprint = Blueprint(declarations, sides, text, _with_vocabulary(inherited, text), class_names)
     memory = memory_of(resolve_devices(settings).accelerator)
-    check_fits(settings, max(len(examples) for _, examples in each_split(groups)), memory, plans.build)
+    check_fits(settings, max(len(examples) for _, examples in each_split(groups)), memory, blueprint.build)
     torch.manual_seed(settings.seed)
-    model, tasks = plans.build(settings)
+    model, tasks = blueprint.build(settings)
     if not settings.test_only:
         _check_something_learns([model, *tasks.values()])
     statistics = _image_statistics(settings, model, any(group.needs.image for group in groups), inherited)
     loaded = [
-        _load(model, tasks, donor, strict, without=heads_of_other_classes(donor, class_names)) for donor in donors
+        load_donor(model, tasks, donor, strict, without=heads_of_other_classes(donor, class_names)) for donor in donors
     ]
-    beginnings = find_beginnings(model, tasks, pretrained_parts(settings, plans.configs), loaded)
+    beginnings = find_beginnings(model, tasks, pretrained_parts(settings, blueprint.encoder_configs), loaded)
     check_frozen(settings, model, tasks, beginnings)
     words = {part: beginning.words for part, beginning in beginnings.items()}
     if resumed and checkpoint is not None:
         words |= checkpoint.description.beginnings
     description = ModelDescription(
         settings=settings.model_dump(),
-        encoder_configs=_encoder_configs(model, tasks),
+        encoder_configs=model.encoder_configs(),
         text=text.state() if text else None,
-        label_names=plans.class_names,
+        label_names=class_names,
         image_statistics=asdict(statistics) if statistics else None,
         beginnings=words,
     )
     pixels = Pixels(statistics, settings.randaugment_magnitude) if statistics else None
     tested = checkpoint.position() if settings.test_only and checkpoint is not None else None
     return Assembly(settings, groups, text, model, tasks, description, pixels, statistics, loaded, words, tested)
-
-
-@dataclass(frozen=True)
-class _Plans:
-    """What model and tasks are built from, beside the settings.
-
-    Attributes:
-        declarations: the active tasks by name.
-        sides: what of a model they use.
-        text: the tokenizer; None where no task reads text.
-        configs: the configurations of encoders and decoder that come from checkpoints, by part.
-        class_names: the classes of each task whose data have classes.
-    """
-
-    declarations: dict[str, TaskDeclaration]
-    sides: Sides
-    text: TextProcessor | None
-    configs: dict[str, Any]
-    class_names: dict[str, list[str]]
-
-    def build(self, settings: Settings) -> tuple[VisionLanguageEncoder, dict[str, Task]]:
-        """Model and tasks, with pretrained or random weights."""
-        model = build_model(
-            settings,
-            vocab_size=self.text.vocab_size if self.text else 0,
-            pad_id=self.text.pad_id if self.text else 0,
-            image=self.sides.image,
-            text=self.sides.text,
-            fused=self.sides.fused,
-            encoder_configs=self.configs,
-        )
-        tasks = {
-            name: load_behaviour(declaration)(
-                TaskContext(declaration, settings, model, self.text, self.class_names.get(name), self.configs)
-            )
-            for name, declaration in self.declarations.items()
-        }
-        return model, tasks
 
 
 def _check_something_learns(modules: list[nn.Module]) -> None:
@@ -184,17 +146,17 @@ def _check_something_learns(modules: list[nn.Module]) -> None:
 
 
 def _check_has_heads(checkpoint: Checkpoint, tasks: list[str]) -> None:
-    """A test of a head that no checkpoint brings would report chance.
+    """A test of a task that no checkpoint was trained on would report chance.
 
     Raises:
         UserError: naming the tasks that the checkpoint was not trained on.
     """
-    known = sorted({name.split(".")[1] for name in checkpoint.state_dict if name.startswith("tasks.")})
+    known = checkpoint.tasks()
     missing = [name for name in tasks if name not in known]
     if missing:
         raise UserError(
-            f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it has heads for "
-            f"{', '.join(known)}. Fine-tune it first, without test_only."
+            f"{checkpoint.path} was not trained on {', '.join(missing)}, so there is nothing to test; it was "
+            f"trained on {', '.join(known)}. Fine-tune it first, without test_only."
         )
 
 
@@ -209,14 +171,6 @@ def _with_vocabulary(inherited: Inherited, text: TextProcessor | None) -> dict[s
     }
 
 
-def _encoder_configs(model: VisionLanguageEncoder, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """The configurations of every Hugging Face model in a run, by part."""
-    configs = model.encoder_configs()
-    for task in tasks.values():
-        configs |= task.encoder_configs()
-    return configs
-
-
 def _image_statistics(
     settings: Settings, model: VisionLanguageEncoder, looks: bool, inherited: Inherited
 ) -> ImageStatistics | None:
@@ -228,34 +182,5 @@ def _image_statistics(
         return None
     kept = inherited.image_statistics
     if kept is not None:
-        return ImageStatistics(tuple(kept["mean"]), tuple(kept["std"]), kept["resample"])
+        return ImageStatistics.of_state(kept)
     return model.image_statistics or ImageStatistics.of_key(settings.val_transform_keys[0])
-
-
-def _load(
-    model: VisionLanguageEncoder,
-    tasks: dict[str, Task],
-    donor: Donor,
-    strict: bool,
-    without: Collection[str],
-) -> LoadReport:
-    """Load a donor's weights, all but the parts in `without`, which begin anew."""
-    whole = nn.ModuleDict({"model": model, "tasks": nn.ModuleDict(tasks)})
-    state = {
-        name: tensor for name, tensor in donor.checkpoint.state_dict.items() if part_of_tensor(name) not in without
-    }
-    own = {part_of_tensor(name) for name in whole.state_dict()}
-    if donor.part is not None and donor.part not in own:
-        raise UserError(
-            f"load_modules: this run's model has no part {donor.part!r}; its parts are {', '.join(sorted(own))}. "
-            "Only the sides that the tasks use are built."
-        )
-    return load_weights(
-        whole,
-        state,
-        source=str(donor.checkpoint.path),
-        strict=strict,
-        only=None if donor.part is None else {donor.part},
-        optional={part for part in own if part.endswith(HEAD_SUFFIX) and part != donor.part},
-        part_of=part_of_tensor,
-    )

@@ -13,7 +13,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from renaissance.checkpoints.checkpoint import ENTRY, ModelDescription, description_entry
+from renaissance.checkpoints.checkpoint import ModelDescription, description_entry
+from renaissance.checkpoints.migration import ENTRY
 from renaissance.data.batches.batch import Batch
 from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.images.pixels import Pixels

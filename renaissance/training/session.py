@@ -8,14 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy
 
-from renaissance.checkpoints.checkpoint import Checkpoint, SafeCheckpointIO, copy_checkpoint
-from renaissance.checkpoints.opening import load_safely
+from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content
 from renaissance.data.batches.loader import BatchLoader
 from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.errors import Interrupted, UserError
@@ -31,6 +29,7 @@ from renaissance.training.callbacks.early_stopping import early_stopping
 from renaissance.training.callbacks.progress import Progress, Throughput
 from renaissance.training.callbacks.sheets import SampleSheets
 from renaissance.training.callbacks.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
+from renaissance.training.checkpoint_io import SafeCheckpointIO
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.inputs import each_split, split_names, tested_splits
 from renaissance.training.loaders import Loaders
@@ -211,7 +210,7 @@ class Session:
         kept = self.folder.best_checkpoint
         if self.is_main and not kept.is_file():  # nothing was validated: the last state is the best that is known
             copy_checkpoint(self.folder.last_checkpoint, kept)
-        best = load_safely(Path(self.trainer.strategy.broadcast(str(kept))))
+        best = read_content(self.trainer.strategy.broadcast(str(kept)))
         step, expected = int(best["global_step"]), self.keeping.best_step
         if self.is_main and expected is not None and step != expected:
             raise UserError(f"{kept}: is of step {step:,}, but the best was that of step {expected:,}: nothing tested.")

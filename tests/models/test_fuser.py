@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertXLayer
 
-from renaissance.models.fusion.fuser import Attention, CrossModalEncoder, CrossModalLayer, FeedForward
+from renaissance.models.fusion.fuser import CrossModalEncoder, CrossModalLayer, FeedForward, ResidualAttention
 from renaissance.models.interface import ALL_OUTPUTS, Output
 from tests.models.references import randomise
 
@@ -20,7 +20,7 @@ SIZE, HEADS = 32, 4
 SUBSETS = [frozenset(subset) for subset in chain.from_iterable(combinations(sorted(ALL_OUTPUTS), n) for n in (1, 2, 3))]
 
 
-def copy_attention(ours: Attention, attention: Any, output: Any) -> None:
+def copy_attention(ours: ResidualAttention, attention: Any, output: Any) -> None:
     for kind in ("weight", "bias"):
         parts = [getattr(getattr(attention, name), kind) for name in ("query", "key", "value")]
         getattr(ours.projection, kind).copy_(torch.cat(parts))

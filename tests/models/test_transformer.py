@@ -1,4 +1,4 @@
-"""Our own text encoder: local attention against full attention under a band, and its life as a Hugging Face model."""
+"""Our own text encoder: what its tokens see, and its life as a Hugging Face model."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModel
 
-from renaissance.models.towers.transformer import (
-    TransformerConfig,
-    TransformerEncoder,
-    band_mask,
-    full_attention,
-    local_attention,
-)
+from renaissance.models.towers.transformer import TransformerConfig, TransformerEncoder
 from renaissance.settings import Settings
 from tests.models.references import randomise
 from tests.models.test_architectures import build, config_of, texts
@@ -28,33 +22,6 @@ DIMENSIONS = {
     "text_encoder_num_layers": 2,
     "text_encoder_embedding_size": 16,
 }
-
-
-@pytest.mark.parametrize("reach", [1, 3, 64, 70])
-@pytest.mark.parametrize("lengths", [(1,), (5, 3), (128, 64), (263, 154, 1), (129, 128)])
-def test_local_attention_equals_full_attention_in_a_band(reach: int, lengths: tuple[int, ...]) -> None:
-    tokens = texts(*lengths)
-    length = tokens.ids.shape[1]
-    heads = torch.randn(3, len(lengths), length, 2, 8, requires_grad=True)
-    local = local_attention(heads[0], heads[1], heads[2], band_mask(tokens.mask, reach))
-    places = torch.arange(length)
-    distance = (places[:, None] - places).abs()
-    seen = (distance <= reach) & tokens.mask[:, None, :] | (distance == 0)
-    query, key, value = (part.transpose(1, 2) for part in heads)
-    scores = (query @ key.transpose(2, 3) / 8**0.5).masked_fill(~seen[:, None], -torch.inf)
-    naive = (scores.softmax(-1) @ value).transpose(1, 2)
-    torch.testing.assert_close(local, naive, rtol=1e-4, atol=1e-5)
-    ours, theirs = (torch.autograd.grad(found.square().sum(), heads)[0] for found in (local, naive))
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-
-
-def test_full_attention_leaves_out_padding() -> None:
-    tokens = texts(9, 4)
-    heads = torch.randn(3, 2, 9, 2, 8)
-    found = full_attention(heads[0], heads[1], heads[2], tokens.mask[:, None, None])
-    short = heads[:, 1:, :4]
-    alone = full_attention(short[0], short[1], short[2], torch.ones(1, 1, 1, 4, dtype=torch.bool))
-    torch.testing.assert_close(found[1:, :4], alone)
 
 
 @pytest.mark.parametrize("window", [None, 6, 80])

@@ -41,6 +41,7 @@ def test_a_task_overfits_sixteen_examples(make_settings, data_root, name, data_s
         image=sides.image,
         text=sides.text,
         fused=sides.fused,
+        decoder=text if sides.decoder else None,
     )
     task = behaviour(TaskContext(declaration, settings, model, text, source.class_names))
     collate = behaviour.collate(declaration, settings, text, training=True)

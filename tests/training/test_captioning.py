@@ -169,7 +169,7 @@ def test_a_decoder_alone_is_loaded_and_kept_frozen(run, captioned):
     )
     before = torch.load(checkpoint, weights_only=True)["state_dict"]
     after = torch.load(folder.last_checkpoint, weights_only=True)["state_dict"]
-    names = [name for name in after if name.startswith("tasks.caption.decoder.")]
+    names = [name for name in after if name.startswith("model.decoder.")]
     assert names
     assert all(torch.equal(before[name], after[name]) for name in names)
 

@@ -8,8 +8,9 @@ import pickle
 import pytest
 import torch
 
-from renaissance.checkpoints.checkpoint import SafeCheckpointIO, read_checkpoint
+from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
+from renaissance.training.checkpoint_io import SafeCheckpointIO
 
 
 class Hostile:

@@ -14,10 +14,11 @@ from transformers import CONFIG_MAPPING, AutoImageProcessor, AutoModel, AutoToke
 
 from config import ex
 from renaissance.checkpoints.checkpoint import read_checkpoint
+from renaissance.checkpoints.restore import restore
 from renaissance.data.images.transform import ImageStatistics, ImageTransform, Normalise
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.inference.export import export_encoders, rebuild
+from renaissance.inference.export import export_encoders
 from renaissance.inference.pooler import add_first_token_pooler
 from renaissance.models.pretrained.sources import create_model
 from renaissance.settings import check_settings
@@ -56,7 +57,7 @@ def test_the_towers_open_elsewhere_with_equal_outputs(pretrained, tmp_path, caps
     assert "fuser" in said
     assert "mlm_head" in said
     checkpoint = read_checkpoint(moved)
-    model, _ = rebuild(checkpoint, exporting(moved, tmp_path / "other"))
+    model = restore(checkpoint).model
 
     ours = TextProcessor.from_state(checkpoint.description.text)
     tokenizer = AutoTokenizer.from_pretrained(folders["text_encoder"])

@@ -10,8 +10,9 @@ import torch
 
 from config import ex
 from renaissance.checkpoints.checkpoint import read_checkpoint
+from renaissance.checkpoints.restore import restore
 from renaissance.errors import UserError
-from renaissance.inference.export import export_encoders, rebuild
+from renaissance.inference.export import export_encoders
 from renaissance.settings import check_settings
 from tests.training.conftest import Runner
 
@@ -81,7 +82,7 @@ def test_an_export_says_what_its_folder_cannot_hold(transferred, tmp_path, capsy
     settings = check_settings(
         {**ex.configurations[0](), "load_path": str(path), "export_dir": str(tmp_path / "exported")}, "export"
     )
-    model, resolved = rebuild(read_checkpoint(path), settings)
-    assert (model.image_pooling, resolved.image_pooling) == ("mean", "mean")
+    restored = restore(read_checkpoint(path))
+    assert (restored.model.image_pooling, restored.settings.image_pooling) == ("mean", "mean")
     export_encoders(settings)
     assert "image_encoder: image_pooling=mean is not in the folder" in capsys.readouterr().out

@@ -65,7 +65,7 @@ def test_another_decoder_contradicts_the_checkpoint(run, captioned, tmp_path):
         **{**QUICK, **SETTINGS, "max_steps": 1},
     )  # fmt: skip
     names = read_checkpoint(folder.last_checkpoint).state_dict
-    assert any(name.startswith("tasks.caption.decoder.layers.") for name in names)
+    assert any(name.startswith("model.decoder.layers.") for name in names)
     assert not any(".decoder.model." in name for name in names)
 
 
@@ -76,7 +76,7 @@ def test_a_decoder_alone_is_loaded_and_its_language_kept_frozen(run, captioned):
         caption_prefix_encoder=False, freeze_decoder=True,
     )  # fmt: skip
     before, after = (read_checkpoint(path) for path in (checkpoint, folder.last_checkpoint))
-    names = [name for name in after.state_dict if name.startswith("tasks.caption.decoder.model.")]
+    names = [name for name in after.state_dict if name.startswith("model.decoder.model.")]
     assert names
     for name in names:
         assert torch.equal(before.state_dict[name], after.state_dict[name]) == ("cross" not in name), name
@@ -142,7 +142,7 @@ def test_a_decoder_is_exported_and_opens_again(run, captioned, tmp_path, capsys,
     tokenizer = AutoTokenizer.from_pretrained(folders["decoder"])
     assert tokenizer(CAPTIONS).input_ids == [ids.tolist() for ids, _ in text.encode(CAPTIONS)]
     opened = AutoModelForCausalLM.from_pretrained(folders["decoder"])
-    prefix = "tasks.caption.decoder.model."
+    prefix = "model.decoder.model."
     weights = {name.removeprefix(prefix): tensor for name, tensor in saved.state_dict.items() if prefix in name}
     assert opened.state_dict().keys() == weights.keys()
     assert all(torch.equal(opened.state_dict()[name], tensor) for name, tensor in weights.items())

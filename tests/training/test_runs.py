@@ -240,7 +240,7 @@ def test_resuming_with_settings_that_do_not_fit_is_one_message(run, pretrained, 
 
 @pytest.mark.parametrize("task", ["imdb", "cifar10"])
 def test_a_test_of_a_task_that_was_not_trained_is_refused(run, pretrained, task):
-    with pytest.raises(UserError, match=f"was not trained on {task}.*heads for itm, mlm"):
+    with pytest.raises(UserError, match=f"was not trained on {task}.*it was trained on itm, mlm"):
         run(f"task_finetune_{task}", "scenes", test_only=True, load_path=str(pretrained()))
 
 

@@ -37,24 +37,24 @@ class BadImage(ValueError):
     """The bytes are no picture that can be read. The message says why; who has the bytes says where."""
 
 
-def open_image(data: bytes, shortest_side: int | None = None) -> Image.Image:
+def open_image(data: bytes | Image.Image, shortest_side: int | None = None) -> Image.Image:
     """Decode an image to RGB, turned as its EXIF data say. Of several frames or pages it is the first.
 
     Args:
-        data: the bytes of an image file.
-        shortest_side: how many pixels of the shorter side are enough. A JPEG is then decoded at 1/2, 1/4 or 1/8 of
-            its size where that leaves at least as many (its discrete cosine transform allows it at a fraction of
-            the time). None for its full size.
+        data: the bytes of an image file, or a picture that Pillow has opened.
+        shortest_side: how many pixels of the shorter side are enough. The bytes of a JPEG are then decoded at 1/2, 1/4
+            or 1/8 of its size where that leaves at least as many (its discrete cosine transform allows it at a fraction
+            of the time). None for its full size.
 
     Raises:
         BadImage: no picture, a cut-off one, one of more than MAX_PIXELS, or one whose colours have no way to RGB.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = data if isinstance(data, Image.Image) else Image.open(io.BytesIO(data), formats=FORMATS)
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise BadImage(f"{width} x {height} pixels, more than {MAX_PIXELS:,}")
-        if shortest_side is not None:
+        if shortest_side is not None and image is not data:
             scale = shortest_side / min(width, height)
             # Rounded up, so that no side ends below what is wanted.
             image.draft("RGB", (-int(-width * scale // 1), -int(-height * scale // 1)))

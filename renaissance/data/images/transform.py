@@ -6,9 +6,10 @@ a quarter of the bytes of float.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,11 @@ class ImageStatistics:
     def of_key(cls, key: str) -> ImageStatistics:
         """The statistics that a transform key (`imagenet`, `clip_randaug`, …) stands for."""
         return _STATISTICS[key.removesuffix(RANDAUG)]
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> ImageStatistics:
+        """The statistics that a checkpoint keeps, as `dataclasses.asdict` made plain values of them."""
+        return cls(tuple(state["mean"]), tuple(state["std"]), int(state["resample"]))
 
 
 _STATISTICS = {
@@ -104,12 +110,12 @@ class ImageTransform:
         return cls(keys, settings.image_size, statistics, captioned=captioned, randaugment=draw)
 
     def __call__(
-        self, data: bytes, stream: np.random.Generator | None = None, part: Box | None = None
+        self, data: bytes | Image.Image, stream: np.random.Generator | None = None, part: Box | None = None
     ) -> NDArray[np.uint8]:
         """Decode and resize.
 
         Args:
-            data: bytes of an image file.
+            data: bytes of an image file, or a picture that Pillow has opened.
             stream: random numbers for the crop and the mirroring; used when `random`, otherwise None will do.
             part: left, upper, width and height of the part that is wanted, in the file's pixels, drawn or not; it is
                 stretched to the square. None for the image.

@@ -186,6 +186,16 @@ class TextProcessor:
         return self._special_id("mask")
 
     @property
+    def mask_token(self) -> str:
+        """How the mask token is spelled in a text, such as [MASK]."""
+        return str(self._tokenizer.id_to_token(self.mask_id))
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether there is a mask token; a decoder's vocabulary may have none."""
+        return "mask" in self._special
+
+    @property
     def unk_id(self) -> int:
         return self._special_id("unk")
 

@@ -1,4 +1,4 @@
-"""From settings to a text decoder: our own, or a language model of transformers."""
+"""From settings to a text decoder on top of a model: our own, or a language model of transformers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,38 @@ from renaissance.data.text.processor import TextProcessor
 from renaissance.models.decoders.interface import Decoder
 from renaissance.models.decoders.pretrained import build_pretrained_decoder
 from renaissance.models.decoders.transformer import TextDecoder
+from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.pretrained.sources import EncoderRequest
 from renaissance.settings import Settings
+
+
+def add_decoder(
+    model: VisionLanguageEncoder,
+    settings: Settings,
+    text: TextProcessor,
+    config: dict[str, Any] | None,
+    notes: list[str],
+) -> None:
+    """Put the decoder that the settings describe on a model, whose images it sees, and whose text where that is asked.
+
+    Pretrained weights learn as slowly as those of pretrained encoders; with them frozen only new ones are left.
+
+    Args:
+        model: the encoder.
+        settings: a checked configuration.
+        text: the run's tokenizer.
+        config: the decoder's configuration in a checkpoint; None where it comes from none.
+        notes: what the user should know is added here.
+
+    Raises:
+        UserError: it cannot be had, or cannot be a decoder, or knows other tokens than this run's.
+    """
+    sizes = {"image": model.image_size, **({"text": model.text_size} if settings.caption_prefix_encoder else {})}
+    begun = settings.decoder is not None and not settings.random_init_decoder and not settings.freeze_decoder
+    decoder = build_decoder(settings, text, sizes, config, notes)
+    if settings.freeze_decoder:
+        decoder.freeze()
+    model.add_decoder(decoder, "tower" if begun else "head", frozen=settings.freeze_decoder)
 
 
 def build_decoder(

@@ -18,8 +18,8 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from renaissance.models.interface import Features
-from renaissance.models.two_tower import Projection
+from renaissance.models.interface import Features, VisionLanguageEncoder
+from renaissance.models.layers.projection import Projection
 
 
 class Cache(Protocol):
@@ -80,6 +80,12 @@ class Decoder(nn.Module, ABC):
 
     def train(self, mode: bool = True) -> Self:
         return super().train(mode and not self._frozen)
+
+
+def decoder_of(model: VisionLanguageEncoder) -> Decoder:
+    """The decoder of a model that has one."""
+    assert isinstance(model.decoder, Decoder)
+    return model.decoder
 
 
 class DecoderState:

@@ -13,14 +13,14 @@ Shapes: B texts, T tokens, C context positions, D width, H heads, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from renaissance.models.decoders.interface import Decoder
 from renaissance.models.interface import Features
+from renaissance.models.layers.attention import Attention, KeyValueCache
 from renaissance.models.layers.dropout import Dropout
 from renaissance.models.layers.initialise import initialise
 from renaissance.settings import EncoderDimensions
@@ -28,15 +28,15 @@ from renaissance.settings import EncoderDimensions
 
 @dataclass
 class LayerCache:
-    """Keys and values (B, H, N, D / H) that a layer has computed; None before the first token.
+    """What a layer has computed of B texts.
 
     Attributes:
         own: of the tokens so far.
-        context: of the context, which stay as they are.
+        context: of the context, which stays as it is.
     """
 
-    own: tuple[Tensor, Tensor] | None = None
-    context: tuple[Tensor, Tensor] | None = None
+    own: KeyValueCache = field(default_factory=KeyValueCache)
+    context: KeyValueCache = field(default_factory=KeyValueCache)
 
 
 @dataclass
@@ -54,40 +54,8 @@ class DecoderCache:
     def select(self, rows: Tensor) -> None:
         """Go on with the texts `rows` (B',) long, in that order."""
         for layer in self.layers:
-            if layer.own is not None:
-                layer.own = layer.own[0][rows], layer.own[1][rows]
-            if layer.context is not None:
-                layer.context = layer.context[0][rows], layer.context[1][rows]
-
-
-class Attention(nn.Module):
-    """Multi-head attention of queries from one sequence to keys and values from the same or another one.
-
-    Args:
-        size: D.
-        num_heads: H; divides D.
-    """
-
-    def __init__(self, size: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.query = nn.Linear(size, size)
-        self.key_value = nn.Linear(size, 2 * size)
-        self.output = nn.Linear(size, size)
-
-    def keys_values(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values, each (B, H, N, D / H), of `hidden` (B, N, D)."""
-        heads = self.key_value(hidden).unflatten(-1, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        return heads[0], heads[1]
-
-    def forward(
-        self, hidden: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor | None, causal: bool = False
-    ) -> Tensor:
-        """What the queries of `hidden` (B, T, D) find, (B, T, D); `mask` bool is True where they may look."""
-        query = self.query(hidden).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        key, value = keys_values
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
-        return self.output(found.transpose(1, 2).flatten(2))
+            layer.own.select(rows)
+            layer.context.select(rows)
 
 
 class DecoderLayer(nn.Module):
@@ -101,8 +69,8 @@ class DecoderLayer(nn.Module):
         super().__init__()
         size, inner_size = dimensions.hidden_size, int(dimensions.hidden_size * dimensions.mlp_ratio)
         self.self_norm, self.cross_norm, self.feed_forward_norm = (nn.LayerNorm(size) for _ in range(3))
-        self.self_attention = Attention(size, dimensions.num_heads)
-        self.cross_attention = Attention(size, dimensions.num_heads)
+        self.self_attention = Attention(size, dimensions.num_heads, joint=False)
+        self.cross_attention = Attention(size, dimensions.num_heads, joint=False)
         self.inner = nn.Linear(size, inner_size)
         self.outer = nn.Linear(inner_size, size)
         self.dropout = Dropout(dimensions.drop_rate)
@@ -115,26 +83,11 @@ class DecoderLayer(nn.Module):
             context_mask: (B, 1, 1, C) bool, or None where nothing is padded.
             cache: what earlier calls computed; this call adds to it.
         """
-        normed = self.self_norm(hidden)
-        first = cache.own is None
-        key, value = self.self_attention.keys_values(normed)
-        if cache.own is not None:
-            key, value = torch.cat((cache.own[0], key), dim=2), torch.cat((cache.own[1], value), dim=2)
-        cache.own = key, value
-        mask = None if first else later_mask(hidden.shape[1], key.shape[2], hidden.device)
-        hidden = hidden + self.dropout(self.self_attention(normed, cache.own, mask, causal=first))
-        if cache.context is None:
-            cache.context = self.cross_attention.keys_values(context)
-        found = self.cross_attention(self.cross_norm(hidden), cache.context, context_mask)
+        found = self.self_attention(self.self_norm(hidden), causal=True, cache=cache.own)
+        hidden = hidden + self.dropout(found)
+        found = self.cross_attention(self.cross_norm(hidden), context, context_mask, cache=cache.context)
         hidden = hidden + self.dropout(found)
         return hidden + self.dropout(self.outer(F.gelu(self.inner(self.feed_forward_norm(hidden)))))
-
-
-def later_mask(tokens: int, total: int, device: torch.device) -> Tensor | None:
-    """(T, `total`) bool: the last T of `total` tokens see what came before them; None for a single one, which may."""
-    if tokens == 1:
-        return None
-    return torch.ones(tokens, total, dtype=torch.bool, device=device).tril(total - tokens)
 
 
 class TextDecoder(Decoder):

@@ -4,8 +4,7 @@ In: a text (B, L, D) and an image (B, P, D) of one width. Out: both, having seen
 
 The layout is LXMERT's (https://arxiv.org/abs/1908.07490, transformers' `LxmertXLayer`): in each layer a
 cross-attention whose weights both directions share, then self-attention and feed-forward for each modality, with
-the norm after each residual sum. What differs: attention runs on `F.scaled_dot_product_attention` and has no dropout
-on its weights. With it PyTorch leaves the fused kernel (on a CPU attention then costs 2.3 times as much); dropout
+the norm after each residual sum. What differs: attention weights have no dropout (see `layers/attention.py`); dropout
 on the hidden states, before each residual sum, is what `drop_rate` sets.
 """
 
@@ -18,14 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from renaissance.models.interface import ALL_OUTPUTS, Fused, Output
+from renaissance.models.layers.attention import Attention, Projected
 from renaissance.models.layers.dropout import Dropout
 from renaissance.models.layers.initialise import initialise
 
 Rows = Literal["all", "first", "none"]
 
 
-class Attention(nn.Module):
-    """Multi-head attention with one joint projection to queries, keys and values.
+class ResidualAttention(Attention):
+    """Attention, residual, norm.
 
     Args:
         size: D, width.
@@ -34,39 +34,20 @@ class Attention(nn.Module):
     """
 
     def __init__(self, size: int, num_heads: int, drop_rate: float) -> None:
-        super().__init__()
-        self.size = size
-        self.num_heads = num_heads
-        self.projection = nn.Linear(size, 3 * size)  # rows: queries, keys, values
-        self.output = nn.Linear(size, size)
+        super().__init__(size, num_heads)
         self.dropout = Dropout(drop_rate)
         self.norm = nn.LayerNorm(size, eps=1e-12)
 
-    def project(self, hidden: Tensor, parts: Literal["q", "kv", "qkv"] = "qkv") -> list[Tensor]:
-        """Queries, keys and values, or some of them, each (B, H, N, D / H), of `hidden` (B, N, D)."""
-        weight: Tensor = self.projection.weight
-        bias: Tensor = self.projection.bias
-        if parts != "qkv":
-            first = "qkv".index(parts) * self.size
-            rows = slice(first, first + len(parts) * self.size)
-            weight, bias = weight[rows], bias[rows]
-        heads = F.linear(hidden, weight, bias).unflatten(-1, (len(parts), self.num_heads, -1))
-        return [part.transpose(1, 2) for part in heads.unbind(2)]  # of (B, N, parts, H, D / H)
+    def add(self, hidden: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """`hidden` (B, N, D) plus what its queries (B, H, N, D / H) find, normed."""
+        return self.norm(hidden + self.dropout(self.attend(query, key, value, mask)))
 
-    def attend(self, hidden: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """`hidden` (B, N, D) plus what its queries find, normed."""
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        found = self.output(found.transpose(1, 2).flatten(2))
-        return self.norm(hidden + self.dropout(found))
-
-    def forward(self, hidden: Tensor, mask: Tensor | None, rows: Rows) -> Tensor:
+    def to_itself(self, hidden: Tensor, mask: Tensor | None, rows: Rows) -> Tensor:
         """Self-attention of `hidden` (B, N, D): all rows of it, or only the first (B, 1, D)."""
         if rows == "all":
-            query, key, value = self.project(hidden)
-            return self.attend(hidden, query, key, value, mask)
+            return self.add(hidden, *self.project(hidden), mask)
         first = hidden[:, :1]
-        (query,), (key, value) = self.project(first, "q"), self.project(hidden, "kv")
-        return self.attend(first, query, key, value, mask)
+        return self.add(first, *self.project(first, "q"), *self.project(hidden, "kv"), mask)
 
 
 class FeedForward(nn.Module):
@@ -102,9 +83,9 @@ class CrossModalLayer(nn.Module):
 
     def __init__(self, size: int, num_heads: int, mlp_ratio: float, drop_rate: float) -> None:
         super().__init__()
-        self.cross = Attention(size, num_heads, drop_rate)
-        self.text_self = Attention(size, num_heads, drop_rate)
-        self.image_self = Attention(size, num_heads, drop_rate)
+        self.cross = ResidualAttention(size, num_heads, drop_rate)
+        self.text_self = ResidualAttention(size, num_heads, drop_rate)
+        self.image_self = ResidualAttention(size, num_heads, drop_rate)
         self.text_feed_forward = FeedForward(size, int(size * mlp_ratio), drop_rate)
         self.image_feed_forward = FeedForward(size, int(size * mlp_ratio), drop_rate)
 
@@ -122,24 +103,24 @@ class CrossModalLayer(nn.Module):
             text: (B, L, D).
             image: (B, P, D).
             text_mask: (B, 1, 1, L) bool, True at tokens, or None where no text is padded.
-            image_mask: (B, 1, 1, P) bool, likewise.
+            image_mask: (B, 1, 1, P) bool, True at positions of the image, or None where none is padded.
             text_rows: which rows of the text are wanted: all, the first (B, 1, D), or none (None).
-            image_rows: likewise.
+            image_rows: which rows of the image are wanted.
         """
         text_heads = self._cross_heads(text, text_rows, image_rows)
         image_heads = self._cross_heads(image, image_rows, text_rows)
         new_text = new_image = None
         if text_rows != "none":
-            new_text = self.cross.attend(text, text_heads["q"], image_heads["k"], image_heads["v"], image_mask)
-            new_text = self.text_feed_forward(self.text_self(new_text, text_mask, text_rows))
+            new_text = self.cross.add(text, text_heads["q"], image_heads["k"], image_heads["v"], image_mask)
+            new_text = self.text_feed_forward(self.text_self.to_itself(new_text, text_mask, text_rows))
         if image_rows != "none":
-            new_image = self.cross.attend(image, image_heads["q"], text_heads["k"], text_heads["v"], text_mask)
-            new_image = self.image_feed_forward(self.image_self(new_image, image_mask, image_rows))
+            new_image = self.cross.add(image, image_heads["q"], text_heads["k"], text_heads["v"], text_mask)
+            new_image = self.image_feed_forward(self.image_self.to_itself(new_image, image_mask, image_rows))
         return new_text, new_image
 
     def _cross_heads(self, hidden: Tensor, rows: Rows, other_rows: Rows) -> dict[str, Tensor]:
         """Queries "q" if this modality goes on, keys "k" and values "v" if the other one does."""
-        parts: Literal["q", "kv", "qkv"] = "kv" if rows == "none" else "q" if other_rows == "none" else "qkv"
+        parts: Projected = "kv" if rows == "none" else "q" if other_rows == "none" else "qkv"
         return dict(zip(parts, self.cross.project(hidden, parts), strict=True))
 
 
@@ -174,7 +155,7 @@ class CrossModalEncoder(nn.Module):
             text: (B, L, D).
             image: (B, P, D).
             text_mask: (B, L) bool, True at tokens; None where nothing is padded, which lets the fastest kernel run.
-            image_mask: (B, P) bool, likewise.
+            image_mask: (B, P) bool, True at positions of the image; None where nothing is padded.
             outputs: what is wanted. The last layer leaves out what they do not need: "text" needs no image stream
                 there, "pooled" only the two class positions.
 

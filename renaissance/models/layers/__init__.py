@@ -1,1 +1,1 @@
-"""What all models are made of: heads, positions, dropout, and how weights begin."""
+"""What all models are made of: attention, heads, projections, positions, dropout, and how weights begin."""

@@ -37,7 +37,7 @@ def dimension_flags(config: PreTrainedConfig) -> dict[str, str]:
 def with_dimensions(config: PreTrainedConfig, request: EncoderRequest) -> PreTrainedConfig:
     """The configuration with the dimensions that the settings give by hand, or as it is where they give none.
 
-    `drop_rate` is the dropout of hidden states; attention weights get none, as in the cross-modal layers (`fuser`).
+    `drop_rate` is the dropout of hidden states; attention weights get none, as everywhere (`layers/attention.py`).
     An embedding width of its own is an idea of ELECTRA's and ALBERT's; the other encoders have none.
 
     Raises:

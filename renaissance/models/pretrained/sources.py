@@ -276,6 +276,8 @@ def _not_found(request: EncoderRequest, reason: str) -> str:
     elif request.random:
         ways.append(f"take one whose dimensions are built in: {', '.join(PUBLISHED)}")
     ways.append("connect to the hub once, which fills the cache")
+    if request.name.isidentifier() and request.setting in ("image_encoder", "text_encoder"):
+        ways.append("name the plug-in that registers it")
     return f"{request.setting} = {request.name!r}: {what} cannot be had: {reason}.{meant} Ways out: {'; '.join(ways)}."
 
 

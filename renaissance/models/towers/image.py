@@ -26,10 +26,11 @@ from renaissance.models.pretrained.sources import (
     load_pretrained,
     sees_images,
 )
+from renaissance.models.towers.interface import ImageTower
 from renaissance.models.weights import load_weights
 
 
-class VisionEncoder(nn.Module):
+class VisionEncoder(ImageTower):
     """A Hugging Face vision encoder that takes pixels and hands out `Features`.
 
     Args:
@@ -40,6 +41,8 @@ class VisionEncoder(nn.Module):
         hidden_size: D.
         positions: what its P positions stand for.
     """
+
+    encoder: PreTrainedModel
 
     def __init__(self, encoder: PreTrainedModel, image_size: int) -> None:
         super().__init__()

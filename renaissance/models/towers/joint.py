@@ -4,8 +4,8 @@ In: embeddings of a text, an image, or both (B, N, D) with their mask. Out: hidd
 
 Vision layers take no mask in most versions of transformers, and BEiT's hand their own bias to attention where a mask
 would go. So the mask does not travel through the layers: they are set to an attention function of ours (registered
-in transformers' `ALL_ATTENTION_FUNCTIONS`), which reads it from a context variable. As in `fuser`, attention weights
-have no dropout, so that the fused kernel can run.
+in transformers' `ALL_ATTENTION_FUNCTIONS`), which reads it from a context variable. Attention weights have no dropout
+(see `layers/attention.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from renaissance.data.batches.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.image_positions import find_image_positions
+from renaissance.models.layers.attention import attend
 from renaissance.models.pretrained.sources import EncoderRequest
 from renaissance.models.towers.image import sequence_norm
 from renaissance.models.towers.text import position_embeddings, position_numbers
@@ -67,8 +68,8 @@ def joint_attention(
     Args:
         module: the attention layer.
         query: (B, H, N, D / H).
-        key: likewise.
-        value: likewise.
+        key: (B, H, N, D / H).
+        value: (B, H, N, D / H).
         attention_mask: (1, H, P, P) bias between image positions that the layer adds, or None.
         scaling: of the scores; None for (D / H) ** -0.5.
         unused: what else transformers hands over, such as the dropout of attention weights.
@@ -83,8 +84,7 @@ def joint_attention(
         before = query.shape[2] - scope.image_positions
         total = F.pad(sum(biases[1:], start=biases[0]), (before, 0, before, 0)).to(query.dtype)
         mask = total if mask is None else total.masked_fill(~mask, float("-inf"))
-    found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
-    return found.transpose(1, 2), None
+    return attend(query, key, value, mask, scale=scaling), None
 
 
 AttentionInterface.register(ATTENTION, joint_attention)
@@ -170,8 +170,14 @@ class JointTransformer(nn.Module):
         return next((norm for norm in own if isinstance(norm, nn.LayerNorm)), sequence_norm(self.encoder))
 
 
-def find_layers(encoder: PreTrainedModel) -> list[nn.Module]:
-    """The transformer layers of a Hugging Face model that keeps them in one of the usual places; else none."""
+def find_layers(encoder: nn.Module) -> list[nn.Module]:
+    """The layers of an encoder, the lowest first; none where they cannot be told.
+
+    Those of a Hugging Face model that keeps them in one of the usual places, or the `layers` of a plug-in's encoder.
+    """
+    if not isinstance(encoder, PreTrainedModel):
+        own = getattr(encoder, "layers", None)
+        return list(own) if isinstance(own, nn.ModuleList) else []
     for path in LAYERS:
         found: Any = encoder
         for name in path.split("."):

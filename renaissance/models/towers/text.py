@@ -30,16 +30,19 @@ from renaissance.models.pretrained.sources import (
     quiet_transformers,
     sees_images,
 )
+from renaissance.models.towers.interface import TextTower
 from renaissance.models.towers.probe import try_longest_text, try_text_encoder
 from renaissance.models.weights import POSITIONS, first_position, load_weights
 
 
-class TextEncoder(nn.Module):
+class TextEncoder(TextTower):
     """A Hugging Face text encoder that takes `Tokens` and hands out `Features`.
 
     Args:
         encoder: the Hugging Face model, without a pooler.
     """
+
+    encoder: PreTrainedModel
 
     def __init__(self, encoder: PreTrainedModel) -> None:
         super().__init__()

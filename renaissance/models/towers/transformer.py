@@ -2,25 +2,23 @@
 
 In: token numbers (B, L) and their mask. Out: one vector a token (B, L, D). With a window every token sees the
 `window_size` tokens around it, half of them on each side, so that the cost grows with L and not with its square
-(https://arxiv.org/abs/2004.05150). The sequence is cut into blocks; the queries of a block attend to the keys of
-their own and the two neighbouring blocks through PyTorch's fused attention, under a mask that is the exact band.
+(https://arxiv.org/abs/2004.05150).
 
 It is a Hugging Face model, registered with transformers under `MODEL_TYPE`, and so is saved, loaded, resized and
-frozen as every other encoder is. As in `fuser`, attention weights have no dropout, so that the fused kernel can run.
+frozen as every other encoder is. Attention weights have no dropout (see `layers/attention.py`).
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from renaissance.models.layers.attention import attend, band_mask, split_heads
 from renaissance.models.layers.dropout import Dropout
 
 MODEL_TYPE = "renaissance_transformer"
-SMALLEST_BLOCK = 64  # tokens: smaller matrices keep no kernel busy
 
 
 class TransformerConfig(PreTrainedConfig):
@@ -72,9 +70,7 @@ class Layer(nn.Module):
             hidden: (B, L, D).
             mask: (B, 1, 1, L) bool for full attention, or `band_mask`'s for local attention.
         """
-        heads = self.projection(self.attention_norm(hidden)).unflatten(-1, (3, self.num_heads, -1))
-        query, key, value = heads.unbind(2)  # of (B, L, 3, H, D / H)
-        attend = full_attention if mask.dim() == 4 else local_attention
+        query, key, value = split_heads(self.projection(self.attention_norm(hidden)), 3, self.num_heads)
         hidden = hidden + self.dropout(self.output(attend(query, key, value, mask).flatten(2)))
         inner = F.gelu(self.inner(self.feed_forward_norm(hidden)))
         return hidden + self.dropout(self.outer(inner))
@@ -120,60 +116,6 @@ class TransformerEncoder(PreTrainedModel):
         for layer in self.layers:
             hidden = layer(hidden, mask)
         return BaseModelOutput(last_hidden_state=self.norm(hidden))
-
-
-def full_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """Every token attends to every token: (B, L, H, D / H) to (B, L, H, D / H) under a mask (B, 1, 1, L)."""
-    query, key, value = (heads.transpose(1, 2) for heads in (query, key, value))
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2)
-
-
-def local_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """Every token attends to its neighbours.
-
-    Args:
-        query: (B, L, H, D / H).
-        key: likewise.
-        value: likewise.
-        mask: (B, N, 1, S, 3 S) bool of `band_mask`: N blocks of S queries, whose keys are those of three blocks.
-
-    Returns:
-        (B, L, H, D / H).
-    """
-    batch, length = query.shape[:2]
-    blocks, size = mask.shape[1], mask.shape[3]
-    missing = blocks * size - length
-    query = F.pad(query, (0, 0, 0, 0, 0, missing)).unflatten(1, (blocks, size))
-    key, value = (_with_neighbours(heads, missing, size) for heads in (key, value))
-    query, key, value = (heads.flatten(0, 1).transpose(1, 2) for heads in (query, key, value))  # (B N, H, S or 3 S, d)
-    found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask.flatten(0, 1))
-    return found.transpose(1, 2).reshape(batch, blocks * size, *found.shape[1::2])[:, :length]
-
-
-def _with_neighbours(heads: Tensor, missing: int, size: int) -> Tensor:
-    """(B, L, H, d) to (B, N, 3 S, H, d): each block of S tokens between the one before it and the one behind it."""
-    padded = F.pad(heads, (0, 0, 0, 0, size, missing + size)).unflatten(1, (-1, size))
-    return torch.cat((padded[:, :-2], padded[:, 1:-1], padded[:, 2:]), dim=2)
-
-
-def band_mask(mask: Tensor, reach: int) -> Tensor:
-    """Which keys the queries of each block see.
-
-    A query sees itself even at padding: a row that sees nothing would be no number, and its gradient neither.
-
-    Args:
-        mask: (B, L) bool, True at tokens.
-        reach: tokens that a token sees on each side.
-
-    Returns:
-        (B, N, 1, S, 3 S) bool: N blocks of S queries, and the keys of the block before, their own, and the next.
-    """
-    size = max(SMALLEST_BLOCK, -(-reach // 8) * 8)  # a multiple of 8, which GPU kernels want of a mask
-    missing = -mask.shape[1] % size
-    tokens = F.pad(mask, (size, missing + size)).unfold(1, 3 * size, size)  # (B, N, 3 S)
-    queries = torch.arange(size, 2 * size, device=mask.device)[:, None]
-    distance = (torch.arange(3 * size, device=mask.device) - queries).abs()
-    return ((tokens[:, :, None] & (distance <= reach)) | (distance == 0))[:, :, None]
 
 
 AutoConfig.register(MODEL_TYPE, TransformerConfig)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from renaissance.models.towers.registry import is_image_encoder
 from renaissance.settings.discovery import monitored_fault, task_reads
 from renaissance.settings.rules.commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
 from renaissance.settings.rules.texts import TEXT, no_inner_width
@@ -46,7 +47,8 @@ def faults_together(settings: Settings, command: Command | None) -> list[str]:
 
 def _manual_needs_random(manual: str, random: str) -> Check:
     def check(settings: Settings) -> Iterator[str]:
-        if getattr(settings, manual) and not getattr(settings, random):
+        registered = is_image_encoder(settings.image_encoder) and manual.startswith("image_encoder")
+        if getattr(settings, manual) and not getattr(settings, random) and not registered:
             yield f"{manual}=True needs {random}=True: pretrained weights bring their own dimensions"
 
     return check

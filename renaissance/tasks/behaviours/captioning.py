@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -26,20 +27,18 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.decoders.build import build_decoder
 from renaissance.models.decoders.generation import Choice, generate
-from renaissance.models.decoders.interface import DecoderState
-from renaissance.models.decoders.pretrained import PretrainedDecoder
-from renaissance.models.interface import Features, Part, Sides, VisionLanguageEncoder
-from renaissance.models.pretrained.sources import config_to_dict
+from renaissance.models.decoders.interface import DecoderState, decoder_of
+from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
 from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
 from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Input, Outcome, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 from renaissance.tasks.metrics.captions import caption_metrics
 
@@ -66,8 +65,8 @@ class CutPrefix:
         assert batch.tokens is not None
         lengths = batch.tokens.mask[: batch.examples].sum(dim=1).tolist()
         cuts = [
-            1 if stream.random() < EMPTY_SHARE else int(stream.integers(1, length))
-            for length, stream in zip(lengths, streams, strict=True)
+            1 if numbers.random() < EMPTY_SHARE else int(numbers.integers(1, length))
+            for length, numbers in zip(lengths, streams, strict=True)
         ]
         return {"cut": torch.tensor(cuts)}
 
@@ -93,14 +92,6 @@ class CaptioningTask(Task):
                 "text_modality_dropout and image_modality_dropout leave caption nothing to look at: without "
                 "caption_prefix_encoder=True the image is all that its decoder sees. Take 0 for both."
             )
-        sizes = {"image": context.model.image_size}
-        if self.reads_prefix:
-            sizes["text"] = context.model.text_size
-        self.decoder = build_decoder(
-            self.settings, self.text, sizes, context.encoder_configs.get("decoder"), self.notes
-        )
-        if self.settings.freeze_decoder:
-            self.decoder.freeze()
         self.manual = read_manual_inputs(self.settings.manual_inputs)
 
     @classmethod
@@ -113,16 +104,6 @@ class CaptioningTask(Task):
     ) -> Collate | None:
         return CutPrefix() if settings.caption_prefix_encoder else None
 
-    def parts(self) -> list[Part]:
-        # Pretrained weights learn as slowly as those of pretrained encoders; with them frozen only new ones are left.
-        settings = self.settings
-        begun = settings.decoder is not None and not settings.random_init_decoder and not settings.freeze_decoder
-        return [Part("decoder", self.decoder, "tower" if begun else "head", frozen=settings.freeze_decoder)]
-
-    def encoder_configs(self) -> dict[str, Any]:
-        decoder = self.decoder
-        return {"decoder": config_to_dict(decoder.model.config)} if isinstance(decoder, PretrainedDecoder) else {}
-
     # Training
 
     def forward(self, step: Step) -> Outcome:
@@ -132,7 +113,7 @@ class CaptioningTask(Task):
         prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
         context = self._context(step.model, *step.kept(prefix, step.image))
         inputs, targets, counted = teacher_forcing(tokens, cut)
-        logits = self.decoder(inputs, context, counted=counted).float()  # (N, V)
+        logits = decoder_of(step.model)(inputs, context, counted=counted).float()  # (N, V)
         nll = F.cross_entropy(logits, targets[counted], reduction="none")
         smoothing = self.settings.label_smoothing if self.training else 0.0
         losses = (1 - smoothing) * nll - smoothing * logits.log_softmax(-1).mean(-1) if smoothing else nll
@@ -162,9 +143,29 @@ class CaptioningTask(Task):
             read = model.fuse(prefix, None, outputs=frozenset(("text",))).text
             assert read is not None
             features["text"] = Features(read, prefix.mask)
-        return self.decoder.read_context(features)
+        return decoder_of(model).read_context(features)
 
     # Writing
+
+    def inputs(self) -> tuple[Input, ...]:
+        return (Input("image", "the picture that is written of"),)
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """A "caption" of each image; the texts of the batch are not read."""
+        return [{"caption": caption} for caption in self.captions(step)]
+
+    def captions(self, step: Step, prefix: str = "") -> list[str]:
+        """Captions of the images of a step's B examples, sampled by what each image shows: alike in any batch.
+
+        Args:
+            step: the examples.
+            prefix: what every caption begins with; it is cut where it leaves no room for more.
+        """
+        pixels = step.batch.pixels
+        assert pixels is not None
+        files = [image.numpy().tobytes() for image in pixels[: step.batch.examples].cpu()]
+        streams = [stream(self.settings.eval_seed, 0, crc32(image), "caption") for image in files]
+        return self.write(step.model, step.image, streams, prefix)
 
     @torch.no_grad()
     def write(
@@ -187,7 +188,7 @@ class CaptioningTask(Task):
         given = ids[:, -1:] if self.reads_prefix else ids
         choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))
         written = generate(
-            DecoderState(self.decoder, context),
+            DecoderState(decoder_of(model), context),
             given,
             choice,
             end_id=self.end_id,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -118,13 +118,22 @@ class ImageTextMatchingTask(Task):
         false_from = settings.itm_false_from if training else "dataset"
         return DrawPairs(settings.draw_false_image, settings.draw_false_text, false_from)
 
-    def forward(self, step: Step) -> Outcome:
-        pairs = step.batch.collated[self.name]
-        fused = step.fuse(
-            step.all_texts.select(pairs["text_row"]),
-            step.all_images.select(pairs["image_row"]),
-            outputs=frozenset(("pooled",)),
+    def logits(self, step: Step) -> Tensor:
+        """Scores (B, 2) of the pairs that were drawn, or where none were, of each example's own text and image."""
+        pairs = step.batch.collated.get(self.name)
+        text, image = (
+            (step.text, step.image)
+            if pairs is None
+            else (step.all_texts.select(pairs["text_row"]), step.all_images.select(pairs["image_row"]))
         )
-        logits = self.head(fused.pooled)  # (B, 2)
+        logits: Tensor = self.head(step.fuse(text, image, outputs=frozenset(("pooled",))).pooled)
+        return logits
+
+    def forward(self, step: Step) -> Outcome:
+        pairs, logits = step.batch.collated[self.name], self.logits(step)
         losses = F.cross_entropy(logits.float(), pairs["label"], reduction="none")
         return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == pairs["label"]).float()})
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """The probability of a "match" of each pair."""
+        return [{"match": match} for match in self.logits(step).float().softmax(-1)[:, 1].tolist()]

@@ -10,8 +10,9 @@ Source: BERT, Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,10 +27,11 @@ from renaissance.errors import UserError
 from renaissance.models.layers.heads import MlmHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Input, Outcome, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token
+CANDIDATES = 5  # words that are told of a hidden token
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class MaskedLanguageModellingTask(Task):
                 f"model_type={context.settings.model_type!r} no word sees the image: the sides meet as one vector "
                 "each. Take two-tower or one-tower, or a task on the whole pair, such as itm."
             )
+        self.text = context.text
         self.head = MlmHead(context.model.hidden_size, context.text.vocab_size)
 
     @classmethod
@@ -119,14 +122,51 @@ class MaskedLanguageModellingTask(Task):
         return len(batch.collated[self.name]["target"])
 
     def forward(self, step: Step) -> Outcome:
-        hidden, tokens = step.batch.collated[self.name], step.batch.tokens
+        hidden = step.batch.collated[self.name]
+        logits = self.logits(step, hidden)
+        losses = F.cross_entropy(logits.float(), hidden["target"], reduction="none")
+        correct = (logits.argmax(-1) == hidden["target"]).float()
+        return Outcome({"loss": losses, "accuracy": correct})
+
+    def logits(self, step: Step, hidden: Mapping[str, Tensor]) -> Tensor:
+        """Scores (M, V) of the words at the M hidden tokens, "row" and "column", where "replacement" stands instead."""
+        tokens = step.batch.tokens
         assert tokens is not None
         rows = step.batch.examples
         ids = tokens.ids[:rows].index_put((hidden["row"], hidden["column"]), hidden["replacement"])
         masked = tokens.map(lambda tensor: tensor[:rows]).with_ids(ids)
         fused = step.fuse(step.encode_text(masked), step.image, outputs=frozenset(("text",)))
         assert fused.text is not None
-        logits = self.head(fused.text[hidden["row"], hidden["column"]])  # (M, V)
-        losses = F.cross_entropy(logits.float(), hidden["target"], reduction="none")
-        correct = (logits.argmax(-1) == hidden["target"]).float()
-        return Outcome({"loss": losses, "accuracy": correct})
+        logits: Tensor = self.head(fused.text[hidden["row"], hidden["column"]])
+        return logits
+
+    def inputs(self) -> tuple[Input, ...]:
+        text = Input("text", "a text with the mask token, [MASK], at each place where a word is to be named")
+        return tuple(text if given.field == "text" else given for given in super().inputs())
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """Of each hidden token the likeliest "words", with their probabilities; and the "text" with the best of them.
+
+        Hidden is what was drawn, or where nothing was, the mask tokens that the texts hold.
+        """
+        assert step.batch.tokens is not None
+        ids = step.batch.tokens.ids[: step.batch.examples]
+        hidden = step.batch.collated.get(self.name) or self._mask_tokens(ids)
+        probabilities = self.logits(step, hidden).float().softmax(-1)
+        probabilities[:, sorted(self.text.special_ids)] = 0  # no words
+        best, numbers = probabilities.topk(min(CANDIDATES, probabilities.shape[1]))  # (M, K)
+        filled = ids.index_put((hidden["row"], hidden["column"]), numbers[:, 0])
+        answers: list[dict[str, Any]] = [{"text": self.text.decode(row), "words": []} for row in filled.tolist()]
+        for row, chances, words in zip(hidden["row"].tolist(), best.tolist(), numbers.tolist(), strict=True):
+            answers[row]["words"].append(
+                [
+                    {"word": self.text.decode([word]).strip(), "probability": chance}
+                    for word, chance in zip(words, chances, strict=True)
+                ]
+            )
+        return answers
+
+    def _mask_tokens(self, ids: Tensor) -> dict[str, Tensor]:
+        """Where the texts (B, L) hold the mask token."""
+        row, column = (ids == self.text.mask_id).nonzero(as_tuple=True)
+        return {"row": row, "column": column, "replacement": ids[row, column]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
@@ -37,7 +38,6 @@ class TaskContext:
         model: the encoder it works on.
         text: the tokenizer; None where no active task reads text.
         class_names: the names of the classes in the data; None where the data has none.
-        encoder_configs: what checkpoints say of the Hugging Face models among a task's own parts, by part.
     """
 
     declaration: TaskDeclaration
@@ -45,7 +45,19 @@ class TaskContext:
     model: VisionLanguageEncoder
     text: TextProcessor | None
     class_names: list[str] | None
-    encoder_configs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A field of the examples that a trained model is given, `{"image": …, "text": …}`.
+
+    Attributes:
+        field: its name.
+        meaning: what it is, in words for whoever gives it.
+    """
+
+    field: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -135,13 +147,31 @@ class Task(nn.Module, ABC):
         """Its own parts of the model, each parameter in exactly one of them: one head, where it has parameters."""
         return [Part(self.name + HEAD_SUFFIX, self, "head")] if any(True for _ in self.parameters()) else []
 
-    def encoder_configs(self) -> dict[str, Any]:
-        """The configurations of the Hugging Face models among its own parts, by part: plain values, fit for JSON."""
-        return {}
-
     @abstractmethod
     def forward(self, step: Step) -> Outcome:
         """The loss and the metrics' values of a step."""
+
+    def inputs(self) -> tuple[Input, ...]:
+        """What an example must have for `answers`: what the task reads, where it does not say otherwise."""
+        known = {"image": Input("image", "the picture"), "text": Input("text", "the text")}
+        return tuple(given for field, given in known.items() if getattr(self.needs, field))
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """What the model says of each example, in evaluation mode: plain values, fit for JSON, for people to read.
+
+        Nothing here needs to know what is right: labels are not looked at. Where nothing was collated for the batch
+        (`Batch.collated`), as for a user's own examples, the question is what the examples hold.
+
+        Args:
+            step: B examples.
+
+        Returns:
+            a dictionary an example, B of them.
+
+        Raises:
+            UserError: the task has no such method of its own.
+        """
+        raise UserError(f"{self.name} does not say what it finds of an example: its class has no method `answers`.")
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """The metrics that are shown, by name, from the means of the steps' values."""
@@ -150,10 +180,6 @@ class Task(nn.Module, ABC):
     def evaluation(self, split: Split) -> Evaluation:
         """How it is judged on a split; by the means of its values, where it does not say otherwise."""
         return MeanEvaluation(self, split)
-
-    def answers(self, step: Step) -> list[dict[str, Any]]:
-        """What it says of each of a step's B examples, in plain values; no answer of the data is looked at."""
-        return []
 
     def samples(self, model: VisionLanguageEncoder, pictures: SplitPictures) -> list[Sample]:
         """Examples of what the model makes of a split's images, for a sheet; none where a task generates nothing."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, write_checkpoint
+from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content, write_checkpoint
 from renaissance.checkpoints.opening import load_safely
 from renaissance.errors import UserError
 from renaissance.tracking.run_folder import RunFolder
@@ -106,7 +106,7 @@ class KeepCheckpoints(pl.Callback):
 
     def _write_validated(self, trainer: pl.Trainer, module: TrainingModule, resumed: Checkpoint) -> None:
         """Write `last.ckpt` with a validation that the interrupted run still owed, the rest of it as it was."""
-        content = load_safely(resumed.path)
+        content = read_content(resumed.path)
         content["validated_step"] = module.validated_step
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_save_checkpoint(trainer, module, content)

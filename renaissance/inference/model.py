@@ -1,0 +1,248 @@
+"""A trained model for use in Python: `renaissance.load(<checkpoint>)`, without its data and without Lightning.
+
+    model = renaissance.load("result/quickstart/1/checkpoints/best.ckpt")
+    model.predict([{"image": "scene.png", "text": "a red circle above a blue square"}])
+
+In: a checkpoint file, and pictures and texts in lists. Out: features, what its tasks say of examples, captions. Nothing
+is fetched, and what comes out for an example does not depend on the others in its batch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from renaissance.checkpoints.checkpoint import read_checkpoint
+from renaissance.checkpoints.restore import Restored, restore
+from renaissance.data.images.pixels import Pixels
+from renaissance.data.images.transform import ImageTransform
+from renaissance.errors import UserError
+from renaissance.inference.inputs import Example, Picture, batch_of, check_examples, listed
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.task import Input, Task
+
+BATCH_SIZE = 64
+PATIENCE_SECONDS = 2.0  # before a progress bar is shown
+OF_EXAMPLES = {"image": "examples[{index}]['image']", "text": "examples[{index}]['text']"}
+
+
+def load(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Model:
+    """A trained model out of a checkpoint file, wherever that lies.
+
+    Example:
+        >>> model = renaissance.load("result/quickstart/1/checkpoints/best.ckpt")
+        >>> model.encode_text(["a red circle above a blue square"]).shape
+        torch.Size([1, 96])
+
+    Args:
+        path: a checkpoint that a run wrote, such as best.ckpt.
+        device: where the model computes, such as "cpu" or "cuda".
+
+    Raises:
+        UserError: the file is missing, damaged, or is none that this version can use; or there is no such device.
+    """
+    checkpoint = read_checkpoint(os.fspath(path))
+    for remark in checkpoint.remarks:
+        print(remark, file=sys.stderr)
+    return Model(restore(checkpoint), device)
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A task that writes of images."""
+
+    def captions(self, step: Step, prefix: str = "") -> list[str]:
+        """Captions of a step's images, each beginning with the prefix."""
+
+
+class Model:
+    """A trained model: an encoder with the tasks it was trained on, in evaluation mode.
+
+    Shapes: N texts, images or examples, D the width of a pooled vector.
+
+    Args:
+        restored: what `checkpoints.restore` made of a checkpoint.
+        device: where to compute.
+
+    Attributes:
+        settings: its run's settings.
+        device: where it computes.
+        encoder: the vision-language encoder, a PyTorch module.
+        tasks: its tasks by name, PyTorch modules.
+        text: the tokenizer; None where it reads no texts.
+        transform: makes pixels of an image file; None where it looks at no images.
+        label_names: the classes by task, of those that tell classes apart.
+        inputs: what an example must have for each task, by task.
+    """
+
+    def __init__(self, restored: Restored, device: str | torch.device = "cpu") -> None:
+        self.settings = restored.settings
+        self.device = _device(device)
+        self.encoder = restored.model.to(self.device)
+        self.tasks: dict[str, Task] = {name: task.to(self.device) for name, task in restored.tasks.items()}
+        self.text = restored.text
+        self.transform: ImageTransform | None = None
+        self._to_pixels: Pixels | None = None
+        statistics = restored.image_statistics
+        if statistics is not None:
+            self.transform = ImageTransform.of_settings(self.settings, statistics, training=False, captioned=True)
+            self._to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
+        self.label_names: dict[str, list[str]] = restored.label_names
+        self.inputs: dict[str, tuple[Input, ...]] = {name: task.inputs() for name, task in self.tasks.items()}
+
+    def encode_text(self, texts: Iterable[str], batch_size: int = BATCH_SIZE) -> Tensor:
+        """One vector a text, pooled as in training on texts alone.
+
+        Args:
+            texts: N texts; what is longer than the model's texts is cut as in training.
+            batch_size: texts at once.
+
+        Returns:
+            (N, D) float32 on the CPU.
+
+        Raises:
+            UserError: naming the text at fault; or the model reads no texts.
+        """
+        if self.text is None or not self.encoder.text_size:
+            raise UserError(f"This model reads no texts: it was trained on {', '.join(self.tasks)}.")
+        examples = [{"text": text} for text in listed(texts, "texts")]
+        return self._encode(examples, "text", "texts[{index}]", batch_size)
+
+    def encode_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
+        """One vector an image, pooled as in training on images alone.
+
+        Args:
+            images: N paths, bytes of image files, or PIL images.
+            batch_size: images at once.
+
+        Returns:
+            (N, D) float32 on the CPU.
+
+        Raises:
+            UserError: naming the image at fault; or the model looks at no images.
+        """
+        if self.transform is None:
+            raise UserError(f"This model looks at no images: it was trained on {', '.join(self.tasks)}.")
+        examples = [{"image": image} for image in listed(images, "images")]
+        return self._encode(examples, "image", "images[{index}]", batch_size)
+
+    @torch.no_grad()
+    def predict(
+        self, examples: Iterable[Example], task: str | None = None, batch_size: int = BATCH_SIZE
+    ) -> list[dict[str, Any]]:
+        """What the model says of examples.
+
+        A classification gives the likeliest class as "answer" and all "probabilities" by class; itm the probability of
+        a "match"; mlm, of every [MASK] in the text, the likeliest "words" with their probabilities, and the "text" with
+        the best of them; caption a "caption".
+
+        Example:
+            >>> model.predict([{"image": "scene.png", "text": "a [MASK] circle"}], task="mlm")
+            [{'text': 'a red circle', 'words': [[{'word': 'red', 'probability': 0.98}, …]]}]
+
+        Args:
+            examples: N dictionaries with what `inputs` says: "image" (a path, bytes or a PIL image), "text", or both.
+            task: one of `tasks`; None for all of them.
+            batch_size: examples at once.
+
+        Returns:
+            N dictionaries of plain values: of the one task, or with None by the tasks' names.
+
+        Raises:
+            UserError: naming the example and the field at fault; or there is no such task.
+        """
+        tasks = self._chosen(task)
+        fields = list(dict.fromkeys(given.field for name in tasks for given in self.inputs[name]))
+        answers: list[dict[str, Any]] = []
+        for step in self._steps(listed(examples, "examples"), fields, OF_EXAMPLES, batch_size, "predict"):
+            by_task = {name: module.answers(step) for name, module in tasks.items()}
+            rows = range(step.batch.examples)
+            answers += [{name: found[row] for name, found in by_task.items()} for row in rows]
+        return answers if task is None else [answer[task] for answer in answers]
+
+    @torch.no_grad()
+    def caption(self, images: Iterable[Picture], prefix: str = "", batch_size: int = BATCH_SIZE) -> list[str]:
+        """Captions, written as the run's settings say (`generation_strategy` and the like); sampling is seeded.
+
+        Args:
+            images: N paths, bytes of image files, or PIL images.
+            prefix: what every caption begins with.
+            batch_size: images at once.
+
+        Returns:
+            N captions, each with the prefix.
+
+        Raises:
+            UserError: naming the image at fault; or the model writes no captions.
+        """
+        writer = next((task for task in self.tasks.values() if isinstance(task, Writer)), None)
+        if writer is None:
+            raise UserError(
+                f"This model writes no captions: it was trained on {', '.join(self.tasks)}. Train one with "
+                "task_foundation_captioning."
+            )
+        if not isinstance(prefix, str):
+            raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
+        examples = [{"image": image} for image in listed(images, "images")]
+        captions: list[str] = []
+        for step in self._steps(examples, ["image"], {"image": "images[{index}]"}, batch_size, "captions"):
+            captions += writer.captions(step, prefix)
+        return captions
+
+    def _chosen(self, task: str | None) -> dict[str, Task]:
+        if task is None:
+            return self.tasks
+        if task not in self.tasks:
+            raise UserError(f"task={task!r}: this model was trained on {', '.join(self.tasks)}.")
+        return {task: self.tasks[task]}
+
+    @torch.no_grad()
+    def _encode(self, examples: Sequence[Example], field: str, name: str, batch_size: int) -> Tensor:
+        """One vector an example (N, D), of one modality alone."""
+        width = self.encoder.text_size if field == "text" else self.encoder.image_size
+        pooled = [torch.empty(0, width)]
+        for step in self._steps(examples, [field], {field: name}, batch_size, f"encode {field}s"):
+            text, image = (step.text, None) if field == "text" else (None, step.image)
+            vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
+            assert vectors is not None
+            pooled.append(vectors.float().cpu())
+        return torch.cat(pooled)
+
+    def _steps(
+        self,
+        examples: Sequence[Example],
+        fields: Collection[str],
+        names: Mapping[str, str],
+        batch_size: int,
+        what: str,
+    ) -> Iterator[Step]:
+        """The examples in batches on the device, with a progress bar where it takes long."""
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
+        check_examples(examples, fields, names)
+        starts = range(0, len(examples), batch_size)
+        for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
+            chosen = examples[start : start + batch_size]
+            batch = batch_of(chosen, start, fields, names, self.transform, self.text)
+            yield Step(self.encoder, batch.to(self.device), self._to_pixels)
+
+
+def _device(name: str | torch.device) -> torch.device:
+    """A device that there is.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f'device={str(name)!r}: cannot be used here ({reason}). Take "cpu".') from None
+    return device
