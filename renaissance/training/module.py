@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -33,12 +33,8 @@ from renaissance.training.plan import Plan
 from renaissance.training.recorder import Recorder
 from renaissance.training.schedule import LearningRateFactor, Schedule
 
-
-class MetricSink(Protocol):
-    """Something that takes in metrics as they come: a file, an observer, the terminal."""
-
-    def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
-        """Take in values by name (`<task>/<split>/<metric>`), at an optimiser step and an epoch."""
+LogMetrics = Callable[[int, float, Mapping[str, float]], None]
+"""Takes in metrics as they come: optimiser step, epoch, and values by name, `<task>/<split>/<metric>`."""
 
 
 class TrainingModule(pl.LightningModule):
@@ -52,7 +48,7 @@ class TrainingModule(pl.LightningModule):
         plan: its length in whole numbers; None when nothing is trained.
         description: what checkpoints say of the model.
         pixels: the image pipeline's part that runs on the device; None without images.
-        sinks: where metrics go, in the main process.
+        log_metrics: takes in the metrics; on processes other than the main one it keeps nothing.
         images: of the splits that are evaluated, for tasks that take them as a whole.
     """
 
@@ -65,7 +61,7 @@ class TrainingModule(pl.LightningModule):
         plan: Plan | None,
         description: ModelDescription,
         pixels: Pixels | None,
-        sinks: Sequence[MetricSink],
+        log_metrics: LogMetrics,
         images: Mapping[str, SplitImages] = MappingProxyType({}),
     ) -> None:
         super().__init__()
@@ -75,7 +71,7 @@ class TrainingModule(pl.LightningModule):
         self.settings = settings
         self.plan = plan
         self.description = description
-        self.sinks = sinks
+        self.log_metrics = log_metrics
         self.images = images
         self.recorder = Recorder()
         self.monitor = monitor
@@ -222,8 +218,7 @@ class TrainingModule(pl.LightningModule):
     def _emit(self, split: str) -> dict[str, float]:
         values = self._values(split)
         step, epoch = self.evaluated or (self.steps_done, self.plan.epoch_of(self.steps_done) if self.plan else 0.0)
-        for sink in self.sinks:
-            sink.write(step, epoch, values)
+        self.log_metrics(step, epoch, values)
         return values
 
     def _values(self, split: str) -> dict[str, float]:

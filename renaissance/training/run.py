@@ -18,12 +18,13 @@ from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import RunFolder, at_work_in, new_run_folder
+from renaissance.tracking.trackers.interface import LogScalar
 from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.devices import resolve_devices, this_rank
 from renaissance.training.memory import keep_freed_memory
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import Resumption, find_resumption
-from renaissance.training.session import LogScalar, Session
+from renaissance.training.session import Session
 
 FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
 

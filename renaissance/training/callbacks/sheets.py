@@ -16,6 +16,7 @@ from renaissance.tasks.common.split import SplitImages
 from renaissance.tasks.common.task import Task
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.sheets import write_sheet
+from renaissance.tracking.trackers.interface import ShowPicture
 from renaissance.training.module import TrainingModule
 
 
@@ -28,12 +29,16 @@ class SampleSheets(pl.Callback):
         settings: the run's settings.
         folder: the run's folder.
         images: those of each split; none where the tasks look at no images.
+        show: hands a sheet's picture on, as `samples/<split>`.
     """
 
-    def __init__(self, settings: Settings, folder: RunFolder, images: Mapping[str, SplitImages]) -> None:
+    def __init__(
+        self, settings: Settings, folder: RunFolder, images: Mapping[str, SplitImages], show: ShowPicture
+    ) -> None:
         self._interval = settings.sample_interval
         self._folder = folder
         self._images = images
+        self._show = show
         self._newest_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -59,13 +64,15 @@ class SampleSheets(pl.Callback):
             self._write_step(pl_module, trainer.global_step)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._write(pl_module, "test", name="test", title="test")
+        assert isinstance(pl_module, TrainingModule)
+        step = pl_module.evaluated[0] if pl_module.evaluated else pl_module.steps_done
+        self._write(pl_module, "test", step, name="test", title="test")
 
     def _write_step(self, module: pl.LightningModule, step: int) -> None:
         split = "val" if "val" in self._images else "train"
-        self._write(module, split, name=f"step_{step}", title=f"step {step:,}")
+        self._write(module, split, step, name=f"step_{step}", title=f"step {step:,}")
 
-    def _write(self, module: pl.LightningModule, split: str, name: str, title: str) -> None:
+    def _write(self, module: pl.LightningModule, split: str, step: int, name: str, title: str) -> None:
         assert isinstance(module, TrainingModule)
         if split not in self._images:
             return
@@ -77,4 +84,4 @@ class SampleSheets(pl.Callback):
             samples += task.samples(module.model, self._images[split])
         module.train(training)
         if samples:
-            write_sheet(samples, self._folder.samples / name, title)
+            self._show(f"samples/{split}", write_sheet(samples, self._folder.samples / name, title), step)
