@@ -28,7 +28,8 @@ from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
-from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
+from renaissance.training.optimizers.build import build_optimizer
+from renaissance.training.optimizers.groups import check_parts, parameter_groups
 from renaissance.training.plan import Plan
 from renaissance.training.recorder import Recorder
 from renaissance.training.schedule import LearningRateFactor, Schedule

@@ -26,7 +26,7 @@ from renaissance.tracking.summary import (
     peak_memory_bytes,
     results_table,
 )
-from renaissance.training.optimizer import learning_rate_of
+from renaissance.training.optimizers.groups import learning_rate_of
 from renaissance.training.plan import Plan
 from renaissance.training.resuming import Resumption, new_learning_rate
 from renaissance.training.session import Session
