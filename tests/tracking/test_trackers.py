@@ -157,7 +157,7 @@ def test_an_essential_tracker_ends_the_run_and_so_does_a_signal_in_any():
     with pytest.raises(DiskFull):
         Trackers([essential()]).log(1, 0.1, {})
     interrupted = Notes()
-    interrupted.log = lambda *_: (_ for _ in ()).throw(Interrupted(15))  # type: ignore[method-assign]
+    interrupted.log = lambda *_: (_ for _ in ()).throw(Interrupted(15))
     with pytest.raises(Interrupted):
         Trackers([interrupted]).log(1, 0.1, {})
     assert [tracker for tracker in tracker_classes() if tracker.essential] == [MetricsFile]

@@ -176,9 +176,12 @@ def test_a_decoders_output_layer_is_no_hidden_matrix(make_settings):
     assert own.word_embeddings.weight not in chosen
     assert own.layers[0].inner.weight in chosen, "its role is a head's for its learning rate, but it has hidden layers"
     assert not hidden_matrices(Part("itm_head", nn.Linear(8, 8), "head"))
-    for tied in (True, False):
+    tied = nn.ModuleList([nn.Embedding(8, 8), nn.Linear(8, 8)])
+    tied[1].weight = tied[0].weight
+    assert not hidden_matrices(Part("tower", tied, "tower")), "a plain module whose output is its embedding"
+    for shares in (True, False):
         config = GPT2Config(vocab_size=50, n_positions=8, n_embd=16, n_layer=1, n_head=2, add_cross_attention=True,
-                            tie_word_embeddings=tied)  # fmt: skip
+                            tie_word_embeddings=shares)  # fmt: skip
         model = GPT2LMHeadModel(config)
         chosen = hidden_matrices(Part("decoder", PretrainedDecoder(model, {"text": 16}), "tower"))
         assert model.lm_head.weight not in chosen

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -55,7 +55,7 @@ def parameter_groups(parts: Sequence[Part], settings: Settings) -> ParameterGrou
     return groups
 
 
-def hidden_matrices(part: Part) -> frozenset[nn.Parameter]:
+def hidden_matrices(part: Part) -> frozenset[Tensor]:
     """The weights (out, in) of a part's linear maps between hidden layers: those that Muon is meant for.
 
     Not among them are tables of embeddings, output layers onto a vocabulary, also where they share an embedding's
@@ -63,7 +63,7 @@ def hidden_matrices(part: Part) -> frozenset[nn.Parameter]:
     """
     if part.role == "head" and not isinstance(part.module, Decoder):
         return frozenset()
-    outer: set[nn.Parameter] = set()
+    outer: set[Tensor] = set()
     for module in part.module.modules():
         if isinstance(module, nn.Embedding):
             outer.update(module.parameters())

@@ -58,7 +58,7 @@ class MuonWithAdamW(Optimizer):
         self._share()
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take a step; gives what the closure gives, which computes the loss and the gradients."""
         loss = None
         if closure is not None:
