@@ -202,12 +202,14 @@ def defaults() -> None:
     manual_inputs = []  # your own images on every sheet, such as [{"image": "dog.jpg", "prefix": "a dog"}]
 
     # == The optimiser ==
-    optim_type = "adamw"  # the optimiser
+    optim_type = "adamw"  # the optimiser; lion: smaller learning rates; muon: of hidden matrices, adamw of the rest
     learning_rate = 1e-5  # full learning rate of the pretrained encoders
     weight_decay = 0.01  # weight decay; biases and norms are spared
     adam_betas = [0.9, 0.999]  # decay rates of Adam's two running means
     adam_epsilon = 1e-8  # what Adam adds to the denominator
     momentum = 0.9  # momentum of SGD
+    lion_betas = [0.9, 0.99]  # decay rates of Lion's running mean: of what a step looks at, and of what is kept
+    muon_momentum = 0.95  # momentum of Muon
     decay_power = 1  # exponent of the learning rate's polynomial decay, 1 is linear; cosine: half a cosine wave
     end_lr = 0  # learning rate at the end, of the parts whose full one is learning_rate
     warmup_steps = 10000  # optimiser steps until the full learning rate; below 1: a fraction of the training

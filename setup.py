@@ -16,6 +16,7 @@ DEPENDENCIES = [
     "tokenizers>=0.22",
     "safetensors>=0.4.3",
     "torchmetrics>=1.4",
+    "lion-pytorch>=0.2.3,<0.3",  # the optimiser Lion
     "kornia>=0.7.3",  # RandAugment on the device, without torchvision
     "numpy>=1.26",
     "pyarrow>=16",

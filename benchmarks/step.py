@@ -39,7 +39,8 @@ from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import TaskContext
 from renaissance.tasks.registry import declaration_of
 from renaissance.training.memory import peak_memory_bytes
-from renaissance.training.optimizer import build_optimizer, parameter_groups
+from renaissance.training.optimizers.build import build_optimizer
+from renaissance.training.optimizers.groups import parameter_groups
 
 LONGEST_CAPTION, VOCABULARY_SIZE = 20, 30522
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from renaissance.tasks.registry import declaration_of, task_names
+from renaissance.training.optimizers.registry import optimizer_names
 
 
 def task_reads(name: str) -> frozenset[str]:
@@ -50,3 +51,20 @@ def check_loss_names(value: Any) -> dict[str, float]:
     if faults:
         raise ValueError("; ".join(faults))
     return {name: float(value.get(name, 0)) for name in names}
+
+
+def check_optimizer(value: Any) -> str:
+    """The name of an optimiser.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    names = optimizer_names()
+    if value not in names:
+        raise ValueError(f"must be {in_words(names)}, not {value!r}{suggestion(str(value), names)}")
+    return str(value)
+
+
+def in_words(choices: Sequence[str]) -> str:
+    """The choices, with commas and "or" between them."""
+    return " or ".join([", ".join(choices[:-1]), choices[-1]] if len(choices) > 1 else choices)

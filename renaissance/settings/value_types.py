@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from renaissance.settings.discovery import check_loss_names
+from renaissance.settings.discovery import check_loss_names, check_optimizer, in_words
+from renaissance.training.optimizers.registry import optimizer_names
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,7 @@ def _plain_name(name: str) -> str:
 
 def choice_words(*choices: str | int) -> Allowed:
     """The choices, with commas and "or" between them."""
-    named = [str(choice) for choice in choices]
-    return Allowed(" or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named))
+    return Allowed(in_words([str(choice) for choice in choices]))
 
 
 Switch = Annotated[bool, Allowed("True or False")]
@@ -212,3 +212,4 @@ Shares = Annotated[
 LossWeights = Annotated[
     dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")
 ]
+Optimizer = Annotated[str, BeforeValidator(check_optimizer), choice_words(*optimizer_names())]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,12 @@ from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
 from renaissance.tracking.history import History, read_history
-from renaissance.tracking.metrics import Point, best_point, read_rows
+from renaissance.tracking.metrics import TRAINING_SPLITS, Point, best_point, read_points, splits_in_order
 from renaissance.tracking.run_folder import RunFolder, new_numbered_folder
 
 DEFAULT_FOLDER = "comparisons"  # under log_dir
-COLUMNS = ("run", "task", "metric", "best", "at step", "final", "test", "examples/s")
+# The table's columns; between the two, one for each split that the runs were tested on.
+RUN_COLUMNS, SPEED_COLUMNS = ("run", "task", "metric", "best", "at step", "final"), ("examples/s",)
 NOT_COMPARED = ("runs", "compare_dir", "export_dir", "dataset", "raw_root")  # of other commands than training
 
 
@@ -63,13 +63,15 @@ def compare_runs(settings: Settings) -> Path:
     assert settings.runs is not None
     runs = [read_run(given, name) for given, name in zip(settings.runs, run_names(settings.runs), strict=True)]
     differing = differing_settings(runs)
-    table = [row for run in runs for row in result_rows(run)]
+    tested = tested_splits(runs)
+    columns = (*RUN_COLUMNS, *tested, *SPEED_COLUMNS)
+    table = [row for run in runs for row in result_rows(run, tested)]
     parent = Path(settings.compare_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
     folder = new_numbered_folder(parent, f"compare_dir={parent}")
     draw_comparison({run.name: run.points for run in runs}, folder)
     told = {run.name: [_text(run.settings.get(name)) for name in differing] for run in runs}
-    write_csv(folder / "comparison.csv", (*COLUMNS, *differing), [[*row, *told[str(row[0])]] for row in table])
-    print(text_table(COLUMNS, table))
+    write_csv(folder / "comparison.csv", (*columns, *differing), [[*row, *told[str(row[0])]] for row in table])
+    print(text_table(columns, table))
     if differing:
         print("\nsettings that differ:")
         print(text_table(("setting", *told), list(zip(differing, *told.values(), strict=True))))
@@ -94,42 +96,36 @@ def read_run(given: str, name: str) -> ReadRun:
     """
     folder = RunFolder(Path(given))
     settings = _with_changes(_read_json(folder.config), read_history(folder))
-    points: dict[str, list[Point]] = defaultdict(list)
     try:
-        for metric, point in read_rows(folder.metrics):
-            if math.isfinite(point.value) and len(metric.split("/")) == 3:
-                points[metric].append(point)
+        read = read_points(folder.metrics)
     except (OSError, ValueError) as error:
         raise UserError(f"runs: {folder.metrics} cannot be read ({error})") from error
+    numbers = {name: [point for point in series if math.isfinite(point.value)] for name, series in read.items()}
+    points = {name: series for name, series in numbers.items() if series}
     if not points:
         raise UserError(f"runs: {given!r} has no metrics yet; leave it out, or compare when it has trained a while")
     summary = _read_json(folder.summary) if folder.summary.is_file() else {}
     last = max(point.step for series in points.values() for point in series)
     remark = "" if summary.get("status") == "finished" else f"not finished; its last point is at step {last:,}"
     speed = summary.get("examples_per_second")
-    return ReadRun(name, settings, dict(points), speed if isinstance(speed, int | float) else None, remark)
+    return ReadRun(name, settings, points, speed if isinstance(speed, int | float) else None, remark)
 
 
-def result_rows(run: ReadRun) -> list[tuple[object, ...]]:
-    """A row a task, as `COLUMNS` says: its metric's best validation value, where, its last, the test's."""
+def tested_splits(runs: Sequence[ReadRun]) -> list[str]:
+    """The splits beyond training and validation that any of the runs has metrics of, as they come."""
+    names = [name for run in runs for name in run.points]
+    return [split for split in splits_in_order(names) if split not in TRAINING_SPLITS]
+
+
+def result_rows(run: ReadRun, tested: Sequence[str]) -> list[tuple[object, ...]]:
+    """A row a task: its metric's best validation value, where, its last, and that of each tested split."""
     rows: list[tuple[object, ...]] = []
     for task in sorted({name.split("/")[0] for name in run.points}):
         metric = _monitored(task, run.points)
-        validation = run.points.get(f"{task}/val/{metric}", [])
-        test = run.points.get(f"{task}/test/{metric}", [])
-        best = best_point(f"{task}/val/{metric}", validation) if validation else None
-        rows.append(
-            (
-                run.name,
-                task,
-                metric,
-                best and best.value,
-                best and best.step,
-                validation[-1].value if validation else None,
-                test[-1].value if test else None,
-                run.examples_per_second,
-            )
-        )
+        series = {split: run.points.get(f"{task}/{split}/{metric}", []) for split in ("val", *tested)}
+        best = best_point(f"{task}/val/{metric}", series["val"]) if series["val"] else None
+        last = [points[-1].value if points else None for points in series.values()]
+        rows.append((run.name, task, metric, best and best.value, best and best.step, *last, run.examples_per_second))
     return rows
 
 

@@ -20,8 +20,12 @@ MOST_LINES = 9
 MOST_REFERENCES = 3  # on the picture; the CSV has all
 
 
-def write_sheet(samples: Sequence[Sample], path: Path, title: str) -> None:
-    """Write `<path>.csv`, a row a reference, and `<path>.png`."""
+def write_sheet(samples: Sequence[Sample], path: Path, title: str) -> Path:
+    """Write `<path>.csv`, a row a reference, and `<path>.png`.
+
+    Returns:
+        the picture's path.
+    """
     rows = [
         (sample.source, sample.prefix, sample.generated, reference)
         for sample in samples
@@ -41,8 +45,10 @@ def write_sheet(samples: Sequence[Sample], path: Path, title: str) -> None:
         axes[row][2 * column + 1].text(
             0, 1, _words(sample), va="top", fontsize=8, parse_math=False, transform=axes[row][2 * column + 1].transAxes
         )
-    with whole_file(path.with_name(path.name + ".png"), durable=False) as temporary:
+    picture = path.with_name(path.name + ".png")
+    with whole_file(picture, durable=False) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
+    return picture
 
 
 def _words(sample: Sample) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from renaissance.text_table import text_table
-from renaissance.tracking.metrics import Point, best_point
+from renaissance.tracking.metrics import TRAINING_SPLITS, Point, best_point, splits_in_order
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,17 @@ def final_values(points: Mapping[str, Sequence[Point]]) -> dict[str, float]:
 
 
 def results_table(points: Mapping[str, Sequence[Point]]) -> str:
-    """The metrics as a table: a row a task and metric, a column a split (last value) and the best validation value."""
+    """The metrics as a table: a row a task and metric, a column a split (last value) and the best validation value.
+
+    Columns are train and val, then the other splits as they came.
+    """
     final, best = final_values(points), best_values(points)
+    splits = list(dict.fromkeys((*TRAINING_SPLITS, *splits_in_order(points))))
     rows = []
     for task, metric in sorted({(name.split("/")[0], name.split("/")[2]) for name in points}):
-        values = [final.get(f"{task}/{split}/{metric}") for split in ("train", "val", "test")]
+        values = [final.get(f"{task}/{split}/{metric}") for split in splits]
         rows.append([task, metric, *values, best.get(f"{task}/val/{metric}")])
-    return text_table(["task", "metric", "train", "val", "test", "best val"], rows)
+    return text_table(["task", "metric", *splits, "best val"], rows)
 
 
 def parts_table(parts: Sequence[PartFigures], last_factor: float | None = None) -> str:

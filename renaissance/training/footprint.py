@@ -29,6 +29,7 @@ from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.common.task import Task
 from renaissance.text_table import text_table
 from renaissance.training.memory import Memory
+from renaissance.training.optimizers.registry import declared_optimizer
 
 Build = Callable[[Settings], tuple[VisionLanguageEncoder, dict[str, Task]]]
 
@@ -210,7 +211,7 @@ def _handed_on(tower: nn.Module) -> int:
 
 
 def _bytes(size: Size, settings: Settings, images: int) -> int:
-    state = {"sgd": 1 if settings.momentum else 0}.get(settings.optim_type, 2)  # running means, a number each
+    state = declared_optimizer(settings.optim_type).numbers_kept(settings)
     kept = NUMBER if settings.precision == 32 else NUMBER // 2
     return NUMBER * size.weights + NUMBER * (1 + state) * size.trained + kept * images * size.kept
 

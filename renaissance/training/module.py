@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -30,16 +30,13 @@ from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
-from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
+from renaissance.training.optimizers.build import build_optimizer
+from renaissance.training.optimizers.groups import check_parts, parameter_groups
 from renaissance.training.plan import Plan
 from renaissance.training.schedule import LearningRateFactor, Schedule
 
-
-class MetricSink(Protocol):
-    """Something that takes in metrics as they come: a file, an observer, the terminal."""
-
-    def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
-        """Take in values by name (`<task>/<split>/<metric>`), at an optimiser step and an epoch."""
+LogMetrics = Callable[[int, float, Mapping[str, float]], None]
+"""Takes in metrics as they come: optimiser step, epoch, and values by name, `<task>/<split>/<metric>`."""
 
 
 class TrainingModule(pl.LightningModule):
@@ -53,7 +50,7 @@ class TrainingModule(pl.LightningModule):
         plan: its length in whole numbers; None when nothing is trained.
         description: what checkpoints say of the model.
         pixels: the image pipeline's part that runs on the device; None without images.
-        sinks: where metrics go, in the main process.
+        log_metrics: takes in the metrics; on processes other than the main one it keeps nothing.
         predictions: takes what tasks predict of a split, as (task, split, rows), in the main process.
     """
 
@@ -66,7 +63,7 @@ class TrainingModule(pl.LightningModule):
         plan: Plan | None,
         description: ModelDescription,
         pixels: Pixels | None,
-        sinks: Sequence[MetricSink],
+        log_metrics: LogMetrics,
         predictions: Callable[[str, str, list[dict[str, Any]]], None] = lambda task, split, rows: None,
     ) -> None:
         super().__init__()
@@ -76,7 +73,7 @@ class TrainingModule(pl.LightningModule):
         self.settings = settings
         self.plan = plan
         self.description = description
-        self.sinks = sinks
+        self.log_metrics = log_metrics
         self.predictions = predictions
         self.means = Means()  # of the training steps since the last point of the curves
         self.evaluating: list[Split] = []  # the split of each loader of the evaluation under way
@@ -251,8 +248,7 @@ class TrainingModule(pl.LightningModule):
 
     def _emit(self, values: Mapping[str, float]) -> None:
         step, epoch = self.evaluated or (self.steps_done, self.plan.epoch_of(self.steps_done) if self.plan else 0.0)
-        for sink in self.sinks:
-            sink.write(step, epoch, values)
+        self.log_metrics(step, epoch, values)
 
     def _evaluation_values(self, split: str) -> dict[str, float]:
         """The tasks' metrics on a split, by whole name."""

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import pytorch_lightning
@@ -15,8 +15,8 @@ import transformers
 
 from renaissance import __version__
 from renaissance.atomic_files import write_csv, write_json
-from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.history import add_resume, read_history, write_start
+from renaissance.tracking.metrics import Point, read_points
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.summary import (
     PartFigures,
@@ -27,7 +27,7 @@ from renaissance.tracking.summary import (
 )
 from renaissance.training.inputs import TaskGroup, each_split
 from renaissance.training.memory import peak_memory_bytes
-from renaissance.training.optimizer import learning_rate_of
+from renaissance.training.optimizers.groups import learning_rate_of
 from renaissance.training.plan import Plan
 from renaissance.training.resuming import Resumption, new_learning_rate
 from renaissance.training.session import Session
@@ -112,17 +112,17 @@ class RunReport:
             yield rate
 
     def end(self, status: Literal["finished", "interrupted"]) -> dict[str, float]:
-        """Write `summary.json` and the last curves, print the results and where the run lies.
+        """Write `summary.json`, tell the trackers that it is over, print the results and where the run lies.
 
         Returns:
             the final metrics by name.
         """
-        metrics = self._session.metrics
-        if metrics is None:
+        if not self._session.is_main:
             return {}
-        points, plan = metrics.points, self._session.plan
-        draw_curves(points, self._folder.plots)
-        write_json(self._folder.summary, self._summary(status))
+        points, plan = read_points(self._folder.metrics), self._session.plan
+        summary = self._summary(status, points)
+        write_json(self._folder.summary, summary)
+        self._session.trackers.finish(summary)
         if plan is not None:
             step = self._session.module.steps_done
             if self._session.stopped_early:
@@ -147,17 +147,16 @@ class RunReport:
             return "interrupted; go on with resume_from=auto"
         return "interrupted before the first step: nothing to save"
 
-    def _summary(self, status: str) -> dict[str, Any]:
+    def _summary(self, status: str, points: Mapping[str, Sequence[Point]]) -> dict[str, Any]:
         session = self._session
-        assert session.metrics is not None
         parts = self._parts()
         keeping = session.keeping
         spent = session.throughput.spent if session.throughput else None
         history = read_history(self._folder)
         return {
             "status": status,
-            "final": final_values(session.metrics.points),
-            "best": best_values(session.metrics.points),
+            "final": final_values(points),
+            "best": best_values(points),
             "monitor": session.monitor.name,
             "best_step": keeping.best_step if keeping else None,
             "stopped_early": session.stopped_early,

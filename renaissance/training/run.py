@@ -18,12 +18,14 @@ from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import RunFolder, at_work_in, new_run_folder
+from renaissance.tracking.trackers.interface import LogScalar
 from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.devices import resolve_devices, this_rank
 from renaissance.training.memory import keep_freed_memory
+from renaissance.training.optimizers.registry import unread_settings
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import Resumption, find_resumption
-from renaissance.training.session import LogScalar, Session
+from renaissance.training.session import Session
 
 FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
 
@@ -68,6 +70,7 @@ def run_experiment(
                     remove_leftovers(folder.path)
                 resumed = resumption.checkpoint if resumption else None
                 session = Session(assembly, devices, folder, log_scalar, resumed, started)
+                session.remarks += _unread(settings, chosen)
                 return _worked_through(session, RunReport(folder, session, resumption, command_line, started))
 
 
@@ -78,6 +81,14 @@ def _settings_of(settings: Settings, resumption: Resumption | None) -> Settings:
     if settings.resume_from is not None:  # auto, and there is no run to go on with
         return check_settings({**settings.model_dump(), "resume_from": None}, "train")
     return settings
+
+
+def _unread(settings: Settings, chosen: Chosen) -> list[str]:
+    """What to say of settings on the command line that the run's optimiser does not read."""
+    if settings.test_only:
+        return []
+    names = unread_settings(settings.optim_type, chosen.given)
+    return [f"{name} is without effect: optim_type={settings.optim_type} does not read it" for name in names]
 
 
 def _worked_through(session: Session, report: RunReport) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -19,21 +19,21 @@ from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
 from renaissance.tasks.common.evaluation import Split
-from renaissance.tasks.common.pictures import SplitPictures
-from renaissance.tracking.curves import draw_curves
-from renaissance.tracking.metrics import MetricsFile
 from renaissance.tracking.run_folder import RunFolder
+from renaissance.tracking.trackers.dispatch import Trackers
+from renaissance.tracking.trackers.interface import LogScalar, RunStart
+from renaissance.tracking.trackers.registry import trackers_of
 from renaissance.training.assemble import Assembly
 from renaissance.training.callbacks.checkpointing import KeepCheckpoints, restored_best
 from renaissance.training.callbacks.early_stopping import early_stopping
-from renaissance.training.callbacks.progress import Progress, Throughput
+from renaissance.training.callbacks.progress import ProgressBars, Throughput
 from renaissance.training.callbacks.sheets import SampleSheets
 from renaissance.training.callbacks.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
 from renaissance.training.checkpoint_io import SafeCheckpointIO
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.inputs import each_split, split_names, tested_splits
 from renaissance.training.loaders import Loaders
-from renaissance.training.module import MetricSink, TrainingModule
+from renaissance.training.module import TrainingModule
 from renaissance.training.monitoring import Monitor
 from renaissance.training.plan import Plan, TrainingData, make_plan
 from renaissance.training.resuming import (
@@ -43,31 +43,6 @@ from renaissance.training.resuming import (
     spent_before,
     table_sizes,
 )
-
-LogScalar = Callable[[str, float, int], None]
-
-
-class ObserverSink:
-    """Hands metrics on to the experiment's observers."""
-
-    def __init__(self, log_scalar: LogScalar) -> None:
-        self._log_scalar = log_scalar
-
-    def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
-        """Hand on every value under its name and step."""
-        for name, value in values.items():
-            self._log_scalar(name, value, step)
-
-
-class CurvesCallback(pl.Callback):
-    """Draws the run's curves anew at every validation and at the end."""
-
-    def __init__(self, metrics: MetricsFile, folder: RunFolder) -> None:
-        self._metrics = metrics
-        self._folder = folder
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        draw_curves(self._metrics.points, self._folder.plots)
 
 
 class Session:
@@ -108,15 +83,12 @@ class Session:
         best = restored_best(folder, resumed) if resumed and self.is_main else None
         self.keeping = KeepCheckpoints(folder, resumed, best) if self.plan else None
         self.stopping = early_stopping(settings, self.validates, resumed) if self.plan else None
-        self.metrics: MetricsFile | None = None
-        self.sheets: SampleSheets | None = None
         self.loaders = Loaders(assembly, devices)
+        self.trackers = Trackers(trackers_of(settings) if self.is_main else ())
         pictures = self.loaders.pictures()
-        sinks: list[MetricSink] = []
-        shown: list[pl.Callback] = []
-        if self.is_main:
-            sinks, shown = self._recorders(log_scalar, pictures)
-        own = (self.throughput, *shown, self.stopping, self.keeping, StopOnSignal(folder, self.plan))
+        self.sheets = SampleSheets(settings, folder, pictures, self.trackers.picture) if self.is_main else None
+        bars = ProgressBars(self.plan, self.throughput) if self.is_main else None
+        own = (self.throughput, bars, self.sheets, self.stopping, self.keeping, StopOnSignal(folder, self.plan))
         self.module = TrainingModule(
             assembly.model,
             assembly.tasks,
@@ -125,13 +97,24 @@ class Session:
             self.plan,
             assembly.description,
             assembly.pixels,
-            sinks,
+            self.trackers.log,
             predictions=folder.write_predictions if self.is_main else _no_predictions,
         )
         self.module.evaluated = assembly.tested
         self.module.tables = table_sizes(assembly.groups)
         self.trainer = self._trainer([callback for callback in own if callback is not None])
         leave_signals_alone(self.trainer)
+        self.trackers.start(
+            RunStart(
+                settings=settings,
+                folder=folder,
+                resumed_step=resumed.global_step if resumed else None,
+                validated_step=resumed.validated_step if resumed else 0,
+                total_steps=self.plan.total_steps if self.plan else None,
+                log_scalar=log_scalar,
+                terminal=bars,
+            )
+        )
 
     def _laid_out(self, resumed: Checkpoint | None) -> Plan:
         """The plan of a training, which a resumed one has to share."""
@@ -145,22 +128,6 @@ class Session:
             check_tables_resumable(resumed, table_sizes(groups))
             check_plan_resumable(resumed, plan, settings)
         return plan
-
-    def _recorders(
-        self, log_scalar: LogScalar, pictures: Mapping[tuple[str, str], SplitPictures]
-    ) -> tuple[list[MetricSink], list[pl.Callback]]:
-        """What takes in the metrics, and what draws and shows: in the main process alone."""
-        settings, folder, resumed = self.assembly.settings, self.folder, self.resumed
-        kept = (resumed.global_step, resumed.validated_step) if resumed else ()
-        self.metrics = MetricsFile(folder.metrics, *kept)
-        self.sheets = SampleSheets(settings, folder, pictures)
-        progress = Progress(self.plan, self.throughput)
-        sinks: list[MetricSink] = [self.metrics, progress, ObserverSink(log_scalar)]
-        if settings.tensorboard:
-            from renaissance.tracking.tensorboard import TensorBoardSink
-
-            sinks.append(TensorBoardSink(folder.tensorboard))
-        return sinks, [progress, CurvesCallback(self.metrics, folder), self.sheets]
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

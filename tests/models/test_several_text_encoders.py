@@ -17,7 +17,7 @@ from renaissance.models.build import build_model
 from renaissance.models.two_tower import TwoTower
 from renaissance.models.weights import load_weights
 from renaissance.settings import Settings
-from renaissance.training.optimizer import check_parts, parameter_groups
+from renaissance.training.optimizers.groups import check_parts, parameter_groups
 from tests.models.references import TEXT, reference
 
 Make = Callable[..., Settings]

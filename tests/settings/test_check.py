@@ -68,7 +68,8 @@ dimensions
         ("drop_rate", 1, "drop_rate=1: must be a number from 0 to below 1"),
         ("learning_rate", float("nan"), "learning_rate=nan: must be a number above 0"),
         ("learning_rate", False, "learning_rate=False: must be a number above 0"),
-        ("optim_type", "adamv", "optim_type='adamv': must be adamw, adam or sgd; did you mean adam?"),
+        ("optim_type", "adamv", "optim_type: must be adam, adamw, lion, muon or sgd, not 'adamv'; did you mean adam?"),
+        ("optim_type", 5, "optim_type: must be adam, adamw, lion, muon or sgd, not 5"),
         (
             "model_type",
             "onetower",

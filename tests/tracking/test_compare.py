@@ -14,9 +14,10 @@ from PIL import Image
 from config import ex
 from renaissance.errors import UserError
 from renaissance.settings import check_settings
+from renaissance.tracking import curves
 from renaissance.tracking.compare import compare_runs, run_names
 from renaissance.tracking.metrics import Point, more_is_better
-from renaissance.tracking.summary import best_values
+from renaissance.tracking.summary import best_values, results_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CURVES = {
@@ -61,6 +62,46 @@ def test_the_table_has_best_final_and_test_and_what_differs(tmp_path, capsys):
     with Image.open(folder / "itm_accuracy.png") as image:
         assert image.width > 100
     assert compare_runs(comparing(tmp_path, [one, two])).name == "2", "never into a folder that is there"
+
+
+def test_splits_beyond_train_and_val_each_have_their_column(tmp_path, capsys):
+    one = make_run(tmp_path / "r" / "1", {**CURVES, "itm/testA/accuracy": [(20, 0.6)], "itm/dev/accuracy": [(20, 0.5)]})
+    two = make_run(tmp_path / "r" / "2", {"itm/test/accuracy": [(10, 0.4)], **CURVES})
+    folder = compare_runs(comparing(tmp_path, [one, two]))
+    table = list(csv.reader((folder / "comparison.csv").open(newline="")))
+    assert table == [
+        ["run", "task", "metric", "best", "at step", "final", "testA", "dev", "test", "examples/s"],
+        ["r/1", "itm", "accuracy", "0.75", "20", "0.7", "0.6", "0.5", "", "120.0"],
+        ["r/2", "itm", "accuracy", "0.75", "20", "0.7", "", "", "0.4", "120.0"],
+    ]
+    assert (folder / "itm_accuracy.png").is_file()
+
+
+def test_the_results_table_has_train_and_val_first_and_every_other_split_as_it_comes():
+    values = {"itm/testA/accuracy": 0.3, "itm/val/accuracy": 0.2, "itm/dev/loss": 0.5, "itm/train/accuracy": 0.1}
+    table = results_table({name: [Point(1, 0.1, value)] for name, value in values.items()})
+    assert [line.split() for line in table.splitlines() if "-" not in line] == [
+        ["task", "metric", "train", "val", "testA", "dev", "best", "val"],
+        ["itm", "accuracy", "0.1", "0.2", "0.3", "–", "0.2"],
+        ["itm", "loss", "–", "–", "–", "0.5", "–"],
+    ]
+
+
+def test_every_split_has_its_own_marker_and_colour_in_the_curves(tmp_path, monkeypatch):
+    figures = []
+    finish = curves._finish
+    monkeypatch.setattr(
+        curves, "_finish", lambda figure, axes, *more: figures.append(axes) or finish(figure, axes, *more)
+    )
+    splits = ("test", "dev", "testA", "val", "train")
+    points = {f"vqa/{split}/score": [Point(4, 0.1, 0.5)] for split in splits}
+    assert curves.draw_curves(points, tmp_path) == [tmp_path / "vqa_score.png"]
+    lines = {line.get_label().partition(" ")[0]: line for line in figures[0].get_lines()}
+    assert list(lines) == ["training", "validation", "test", "dev", "testA"]
+    assert len({line.get_color() for line in lines.values()}) == 5
+    assert len({lines[split].get_marker() for split in ("test", "dev", "testA")}) == 3
+    curves.draw_comparison({"a": points, "b": {"vqa/val/score": [Point(4, 0.1, 0.5)]}}, tmp_path)
+    assert figures[1].get_title() == ("vqa: score (validation; pale: training; star: test; plus: dev; cross: testA)")
 
 
 def test_a_setting_that_a_resume_changed_is_shown_with_its_steps(tmp_path):

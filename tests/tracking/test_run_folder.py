@@ -8,8 +8,9 @@ import pytest
 
 from renaissance.atomic_files import write_json
 from renaissance.errors import UserError
-from renaissance.tracking.metrics import MetricsFile
+from renaissance.tracking.metrics import read_points
 from renaissance.tracking.run_folder import at_work_in, new_run_folder, newest_unfinished, unfinished_run_of
+from tests.tracking.started import metrics_file
 
 
 def finish(folder, status="finished"):
@@ -58,13 +59,13 @@ def test_a_run_that_a_process_is_at_work_on_is_not_resumed(tmp_path):
 
 def test_resuming_drops_the_rows_behind_the_checkpoint_and_a_torn_last_row(tmp_path):
     path = tmp_path / "metrics.csv"
-    metrics = MetricsFile(path)
+    metrics = metrics_file(tmp_path)
     for step in (10, 20, 30):
-        metrics.write(step, step / 8, {"mlm/train/loss": 1 / step})
+        metrics.log(step, step / 8, {"mlm/train/loss": 1 / step})
     with path.open("a") as file:
         file.write("40,5.0,mlm/tr")
-    resumed = MetricsFile(path, resumed_step=20)
-    resumed.write(30, 3.75, {"mlm/train/loss": 0.25})
+    resumed = metrics_file(tmp_path, resumed_step=20)
+    resumed.log(30, 3.75, {"mlm/train/loss": 0.25})
     rows = list(csv.DictReader(path.open(newline="")))
     assert [(int(row["step"]), float(row["value"])) for row in rows] == [(10, 0.1), (20, 0.05), (30, 0.25)]
-    assert [point.step for point in resumed.points["mlm/train/loss"]] == [10, 20, 30]
+    assert [point.step for point in read_points(path)["mlm/train/loss"]] == [10, 20, 30]

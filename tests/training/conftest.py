@@ -13,8 +13,8 @@ from config import ex
 from renaissance.settings import check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.tracking.run_folder import RunFolder
+from renaissance.tracking.trackers.interface import LogScalar
 from renaissance.training.run import run_experiment
-from renaissance.training.session import LogScalar
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from renaissance.errors import Interrupted
 from renaissance.tracking.run_folder import RunFolder
-from renaissance.training.session import LogScalar
+from renaissance.tracking.trackers.interface import LogScalar
 
 Run = Callable[..., tuple[RunFolder, dict[str, float]]]
 

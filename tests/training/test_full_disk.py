@@ -14,8 +14,9 @@ import torch
 from renaissance.atomic_files import whole_file, write_json
 from renaissance.checkpoints.checkpoint import write_checkpoint
 from renaissance.errors import DiskFull, RunError
-from renaissance.tracking.metrics import MetricsFile, read_rows
+from renaissance.tracking.metrics import read_rows
 from tests.command_line import ROOT
+from tests.tracking.started import metrics_file
 
 SETTINGS = {"max_steps": 4, "val_check_interval": 2, "warmup_steps": 0, "learning_rate": 1e-3, "num_scenes": 60,
             "log_interval": 2}  # fmt: skip
@@ -57,20 +58,20 @@ def test_a_run_that_finds_no_room_for_a_checkpoint_says_so_and_goes_on_exactly(r
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, as Linux has it")
 def test_metrics_that_cannot_be_written_name_their_file(tmp_path):
     path = tmp_path / "metrics.csv"
-    metrics = MetricsFile(path)
+    metrics = metrics_file(tmp_path)
     path.unlink()
     path.symlink_to("/dev/full")
     with pytest.raises(DiskFull, match=r"metrics\.csv: cannot be written, for the disk is full: [\d,.]+ MB are free"):
-        metrics.write(1, 0.5, {"mlm/train/loss": 1.0})
+        metrics.log(1, 0.5, {"mlm/train/loss": 1.0})
 
 
 def test_a_metric_row_that_was_cut_off_is_written_again(tmp_path):
     path = tmp_path / "metrics.csv"
-    MetricsFile(path).write(2, 0.5, {"mlm/train/loss": 1.0, "mlm/val/loss": 2.0})
+    metrics_file(tmp_path).log(2, 0.5, {"mlm/train/loss": 1.0, "mlm/val/loss": 2.0})
     with path.open("a") as file:
         file.write("4,0.5,mlm/tra")
-    resumed = MetricsFile(path, resumed_step=2, validated_step=2)
-    resumed.write(4, 1.0, {"mlm/train/loss": 0.5})
+    resumed = metrics_file(tmp_path, resumed_step=2, validated_step=2)
+    resumed.log(4, 1.0, {"mlm/train/loss": 0.5})
     assert [(name, point.step) for name, point in read_rows(path)] == [
         ("mlm/train/loss", 2), ("mlm/val/loss", 2), ("mlm/train/loss", 4),
     ]  # fmt: skip

@@ -8,7 +8,8 @@ from torch import nn
 
 from renaissance.models.build import build_model
 from renaissance.models.interface import Part
-from renaissance.training.optimizer import build_optimizer, check_parts, parameter_groups
+from renaissance.training.optimizers.build import build_optimizer
+from renaissance.training.optimizers.groups import check_parts, parameter_groups
 
 TINY = {
     "random_init_text_encoder": True,

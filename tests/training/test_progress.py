@@ -6,10 +6,12 @@ import pytest
 
 from renaissance.checkpoints.checkpoint import Spent
 from renaissance.tracking.summary import PartFigures, parts_table
+from renaissance.tracking.trackers.progress import Progress
 from renaissance.training.callbacks import progress
-from renaissance.training.callbacks.progress import Progress, Throughput, duration
+from renaissance.training.callbacks.progress import ProgressBars, Throughput, duration
 from renaissance.training.plan import Plan
 from renaissance.training.report import plan_in_words
+from tests.tracking.started import run_start
 
 PLAN = Plan(
     device_batch=16,
@@ -34,15 +36,19 @@ def test_durations_have_two_units_at_most(seconds, words):
     assert duration(seconds) == words
 
 
-def test_a_line_of_training_tells_pace_and_time_left(monkeypatch, capsys):
+def test_a_line_of_training_tells_pace_and_time_left(monkeypatch, capsys, tmp_path):
     throughput = Throughput(PLAN, started=0.0, before=Spent())
     throughput.seconds, throughput.batches = 2.0, 133  # 16 × 133 / 2 = 1,064 examples a second
-    shown = Progress(PLAN, throughput)
+    shown = Progress()
+    shown.start(run_start(tmp_path, total_steps=100, terminal=ProgressBars(PLAN, throughput)))
     monkeypatch.setattr(progress.time, "perf_counter", lambda: 50.0)  # since step 0, at 0.0: 50 s for 25 steps
-    shown.write(25, 0.8, {"itm/train/loss": 0.7})
-    assert "(1,064 examples/s, 2 min left)" in capsys.readouterr().out
-    shown.write(100, 3.2, {"itm/train/loss": 0.7})
+    shown.log(25, 0.8, {"itm/train/loss": 0.7})
+    said = capsys.readouterr().out
+    assert said == "step 25/100  epoch 0.8  train  itm loss 0.7  (1,064 examples/s, 2 min left)\n"
+    shown.log(100, 3.2, {"itm/train/loss": 0.7})
     assert "(1,064 examples/s)" in capsys.readouterr().out
+    shown.log(100, 3.2, {"itm/testA/loss": 0.7})
+    assert capsys.readouterr().out == "step 100/100  epoch 3.2  testA  itm loss 0.7\n"
 
 
 def test_a_plan_names_only_validations_that_come():

@@ -35,6 +35,8 @@ BEGUN = {"max_steps": STEPS, "max_epoch": None, "warmup_steps": 1, "learning_rat
 TASKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "itm": (("task_itm", "scenes", "tiny"), {}),
     "sgd": (("task_itm", "scenes", "tiny"), {"optim_type": "sgd", "learning_rate": 0.1}),
+    "lion": (("task_itm", "scenes", "tiny"), {"optim_type": "lion"}),
+    "muon": (("task_itm", "scenes", "tiny"), {"optim_type": "muon"}),
     "caption": (("task_foundation_captioning", "scenes"), {"caption_metric_images": 0, "num_samples": 0}),
 }
 # Of each setting that may change and that weights depend on: the run to try it on, and another value.
@@ -46,6 +48,8 @@ TRAINING: dict[str, tuple[str, Any]] = {
     "adam_betas": ("itm", [0.5, 0.9]),
     "adam_epsilon": ("itm", 1e-2),
     "momentum": ("sgd", 0.1),
+    "lion_betas": ("lion", [0.5, 0.9]),
+    "muon_momentum": ("muon", 0.1),
     "decay_power": ("itm", 3),
     "end_lr": ("itm", 5e-4),
     "warmup_steps": ("itm", 5),
@@ -67,6 +71,7 @@ OTHER_VALUES: dict[str, Any] = {
     "decoder": "gpt2", "top_k": 5, "max_generated_tokens": 9, "gradient_clip_val": 1.0, "early_stopping_patience": 3,
     "monitor": "itm/val/accuracy",
     "max_epoch": 100, "sample_interval": 7, "manual_inputs": [], "adam_betas": [0.5, 0.9], "num_gpus": 1,
+    "lion_betas": [0.5, 0.9], "optim_type": "lion",
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
 }  # fmt: skip
@@ -203,9 +208,11 @@ def test_a_setting_that_may_change_really_does(stopped, tmp_path, name):
     assert differ(same.weights, other.weights)
     assert other.step == {"max_steps": value, "max_epoch": other.plan.epoch_batches}.get(name, STEPS)
     options = {"learning_rate": "initial_lr", "weight_decay": "weight_decay", "adam_betas": "betas",
-               "adam_epsilon": "eps", "momentum": "momentum"}  # fmt: skip
+               "adam_epsilon": "eps", "momentum": "momentum", "lion_betas": "betas",
+               "muon_momentum": "momentum"}  # fmt: skip
     if name in options:
-        (group,) = [group for group in other.groups if group["part"] == "text_encoder" and group["weight_decay"]]
+        decayed = [group for group in other.groups if group["part"] == "text_encoder" and group["weight_decay"]]
+        (group,) = [group for group in decayed if group.get("matrices", True)]
         assert group[options[name]] == (tuple(value) if isinstance(value, list) else value)
 
 

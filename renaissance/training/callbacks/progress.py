@@ -1,10 +1,9 @@
-"""What a person sees while a run goes on, and how fast it goes: a progress bar on a terminal, plain lines elsewhere."""
+"""What a person sees while a run goes on: progress bars on a terminal, how fast it goes and how long it still takes."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -79,8 +78,13 @@ class Throughput(pl.Callback):
         self._last = time.perf_counter()
 
 
-class Progress(pl.Callback):
-    """A progress bar on a terminal, plain lines elsewhere. Also a sink: metrics appear as they come."""
+class ProgressBars(pl.Callback):
+    """Progress bars of training, validation and test, on a terminal alone; elsewhere they are not drawn.
+
+    Args:
+        plan: the training in whole numbers; None when nothing is trained.
+        throughput: counts how fast it goes.
+    """
 
     def __init__(self, plan: Plan | None, throughput: Throughput | None = None) -> None:
         self._plan = plan
@@ -91,21 +95,14 @@ class Progress(pl.Callback):
         self._started = 0.0  # on the clock of time.perf_counter
         self._first_step = 0  # the step that this leg of the training began at
 
-    def write(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
-        """Show metrics."""
-        if not values:
-            return
-        split = next(iter(values)).split("/")[1]
-        shown = "  ".join(f"{name.replace(f'/{split}/', ' ')} {value:.4g}" for name, value in values.items())
-        if split == "train" and self._bar is not None and self._on_terminal:
-            self._bar.set_postfix_str(shown)
-            return
-        total = f"/{self._plan.total_steps}" if self._plan else ""
-        rate = self._pace(step) if split == "train" else ""
-        tqdm.write(f"step {step}{total}  epoch {epoch:.3g}  {split:5}  {shown}{rate}", file=sys.stdout)
-        sys.stdout.flush()
+    def show_on_bar(self, text: str) -> bool:
+        """Show a text beside the training's bar; False where there is no bar to be seen."""
+        if self._bar is None or not self._on_terminal:
+            return False
+        self._bar.set_postfix_str(text)
+        return True
 
-    def _pace(self, step: int) -> str:
+    def pace(self, step: int) -> str:
         """How fast training goes, and how long it will still take with its validations."""
         if self._plan is None or self._throughput is None or not self._throughput.examples_per_second:
             return ""

@@ -17,6 +17,7 @@ from renaissance.tasks.common.pictures import SplitPictures
 from renaissance.tasks.common.task import Task
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.sheets import write_sheet
+from renaissance.tracking.trackers.interface import ShowPicture
 from renaissance.training.module import TrainingModule
 
 
@@ -29,14 +30,20 @@ class SampleSheets(pl.Callback):
         settings: the run's settings.
         folder: the run's folder.
         pictures: by schema and split; none where the tasks look at no images.
+        show: hands a sheet's picture on, as `samples/<split>`.
     """
 
     def __init__(
-        self, settings: Settings, folder: RunFolder, pictures: Mapping[tuple[str, str], SplitPictures]
+        self,
+        settings: Settings,
+        folder: RunFolder,
+        pictures: Mapping[tuple[str, str], SplitPictures],
+        show: ShowPicture,
     ) -> None:
         self._interval = settings.sample_interval
         self._folder = folder
         self._pictures = pictures
+        self._show = show
         self._newest_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -62,8 +69,10 @@ class SampleSheets(pl.Callback):
             self._write_step(pl_module, trainer.global_step)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for split in self._splits() - {TRAIN, VAL}:
-            self._write(pl_module, split, name=split, title=split)
+        assert isinstance(pl_module, TrainingModule)
+        step = pl_module.evaluated[0] if pl_module.evaluated else pl_module.steps_done
+        for split in sorted(self._splits() - {TRAIN, VAL}):
+            self._write(pl_module, split, step, name=split, title=split)
 
     def _splits(self) -> set[str]:
         """The splits that there are images of."""
@@ -71,9 +80,9 @@ class SampleSheets(pl.Callback):
 
     def _write_step(self, module: pl.LightningModule, step: int) -> None:
         split = VAL if VAL in self._splits() else TRAIN
-        self._write(module, split, name=f"step_{step}", title=f"step {step:,}")
+        self._write(module, split, step, name=f"step_{step}", title=f"step {step:,}")
 
-    def _write(self, module: pl.LightningModule, split: str, name: str, title: str) -> None:
+    def _write(self, module: pl.LightningModule, split: str, step: int, name: str, title: str) -> None:
         assert isinstance(module, TrainingModule)
         training = module.training
         module.eval()
@@ -84,4 +93,4 @@ class SampleSheets(pl.Callback):
             samples += task.samples(module.model, pictures) if pictures else []
         module.train(training)
         if samples:
-            write_sheet(samples, self._folder.samples / name, title)
+            self._show(f"samples/{split}", write_sheet(samples, self._folder.samples / name, title), step)

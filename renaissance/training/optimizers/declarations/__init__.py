@@ -1,0 +1,1 @@
+"""The optimisers, one file each. Every file has `OPTIMIZERS`, its declarations, and loads PyTorch only to build."""

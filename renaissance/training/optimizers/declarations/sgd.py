@@ -1,0 +1,26 @@
+"""Stochastic gradient descent with momentum, in PyTorch's fused form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renaissance.training.optimizers.interface import OptimizerDeclaration, ParameterGroups, fused
+
+if TYPE_CHECKING:
+    from torch.optim import SGD
+
+    from renaissance.settings import Settings
+
+
+def build(groups: ParameterGroups, settings: Settings) -> SGD:
+    """SGD over the groups."""
+    from torch.optim import SGD
+
+    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused(settings))
+
+
+OPTIMIZERS = (
+    OptimizerDeclaration(
+        "sgd", build, frozenset({"weight_decay", "momentum"}), numbers_kept=lambda settings: int(settings.momentum > 0)
+    ),
+)

@@ -1,0 +1,64 @@
+"""Which optimisers there are. No PyTorch here: the settings ask for their names and for what they read.
+
+Every file of `declarations/` declares some under `OPTIMIZERS`, and plug-ins hand theirs to `register`. Adding an
+optimiser is adding a file there, and its settings where it has some of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Collection
+from functools import cache
+
+from renaissance.errors import UserError
+from renaissance.training.optimizers import declarations
+from renaissance.training.optimizers.interface import OptimizerDeclaration
+
+
+def register(optimizer: OptimizerDeclaration) -> OptimizerDeclaration:
+    """Add an optimiser to those that `optim_type` may name.
+
+    Args:
+        optimizer: a declaration with a name of its own.
+
+    Returns:
+        the same declaration.
+
+    Raises:
+        UserError: another optimiser has that name.
+    """
+    if _table().setdefault(optimizer.name, optimizer) != optimizer:
+        raise UserError(f"optimiser {optimizer.name}: there is one of this name already. Take another name.")
+    return optimizer
+
+
+def optimizer_names() -> list[str]:
+    """The names of all optimisers, in alphabetical order."""
+    return sorted(_table())
+
+
+def declared_optimizer(name: str) -> OptimizerDeclaration:
+    """The optimiser of a name out of `optimizer_names()`."""
+    return _table()[name]
+
+
+def unread_settings(name: str, given: Collection[str]) -> list[str]:
+    """The given settings that other optimisers read and this one does not, in alphabetical order.
+
+    Args:
+        name: the optimiser.
+        given: names of settings that the user gave.
+    """
+    others = frozenset[str]().union(*(optimizer.reads for optimizer in _table().values()))
+    return sorted((others - _table()[name].reads) & set(given))
+
+
+@cache
+def _table() -> dict[str, OptimizerDeclaration]:
+    """The optimisers by name; those of `declarations/` from the start."""
+    found: dict[str, OptimizerDeclaration] = {}
+    for module_info in pkgutil.iter_modules(declarations.__path__):
+        module = importlib.import_module(f"{declarations.__name__}.{module_info.name}")
+        found |= {optimizer.name: optimizer for optimizer in module.OPTIMIZERS}
+    return found
