@@ -210,7 +210,7 @@ def _inherit_descriptions(inherited: Inherited, donor: Donor, overridden: Set[st
     replaces_words = overridden & {*READ_WORDS, *VOCABULARY}
     if not replaces_words and (constraints is None or constraints.fixed >= VOCABULARY):
         inherited.text = description.text
-    if not overridden.intersection(SEE_PATCHES) and (constraints is None or "image_size" in constraints.follows):
+    if overridden.isdisjoint(SEE_PATCHES) and (constraints is None or "image_size" in constraints.follows):
         inherited.image_statistics = description.image_statistics
     for part, config in description.encoder_configs.items():
         name = pretrained_part(part)
