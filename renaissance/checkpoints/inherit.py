@@ -35,10 +35,10 @@ from renaissance.models.interface import Sides
 from renaissance.models.pretrained.dimensions import DROPOUTS, with_dimensions
 from renaissance.models.pretrained.flags import with_flags
 from renaissance.models.pretrained.sources import EncoderRequest, config_from_dict, config_to_dict
-from renaissance.models.towers.registry import registered_name
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings, check_inherited, check_settings
 from renaissance.settings.architectures import BUILT_IN
+from renaissance.settings.registered_encoders import registered_name
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 
 ARCHITECTURE = (*PRETRAINED, "fuser", "pooler", "text_embeddings", "image_embeddings")

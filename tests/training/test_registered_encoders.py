@@ -10,9 +10,9 @@ from torch import nn
 
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
-from renaissance.models.towers import registry
 from renaissance.models.towers.registered import RegisteredImageEncoder
-from renaissance.models.towers.registry import ImageEncoderRequest, register_image_encoder, register_text_encoder
+from renaissance.settings import registered_encoders as registry
+from renaissance.settings.registered_encoders import ImageEncoderRequest, register_image_encoder, register_text_encoder
 from renaissance.training.memory import Memory
 from tests.training.interrupting import run_whole_and_broken, stop_at
 
