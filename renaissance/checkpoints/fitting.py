@@ -23,7 +23,7 @@ from renaissance.checkpoints.opening import LARGEST_NUMBER
 from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.errors import UserError
 from renaissance.models.pretrained.sources import config_from_dict, create_model, quiet_transformers
-from renaissance.models.towers.registry import image_encoder_builder, registered_name, text_encoder_builder
+from renaissance.settings.registered_encoders import image_encoder_builder, registered_name, text_encoder_builder
 
 # An encoder's own word embeddings and positions need not be among the weights (a one-tower has others), and a part may
 # have modules without any.

@@ -35,10 +35,10 @@ from renaissance.models.interface import Sides
 from renaissance.models.pretrained.dimensions import DROPOUTS, with_dimensions
 from renaissance.models.pretrained.flags import with_flags
 from renaissance.models.pretrained.sources import EncoderRequest, config_from_dict, config_to_dict
-from renaissance.models.towers.registry import registered_name
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings, check_inherited, check_settings
 from renaissance.settings.architectures import BUILT_IN
+from renaissance.settings.registered_encoders import registered_name
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 
 ARCHITECTURE = (*PRETRAINED, "fuser", "pooler", "text_embeddings", "image_embeddings")
@@ -210,7 +210,7 @@ def _inherit_descriptions(inherited: Inherited, donor: Donor, overridden: Set[st
     replaces_words = overridden & {*READ_WORDS, *VOCABULARY}
     if not replaces_words and (constraints is None or constraints.fixed >= VOCABULARY):
         inherited.text = description.text
-    if not overridden.intersection(SEE_PATCHES) and (constraints is None or "image_size" in constraints.follows):
+    if overridden.isdisjoint(SEE_PATCHES) and (constraints is None or "image_size" in constraints.follows):
         inherited.image_statistics = description.image_statistics
     for part, config in description.encoder_configs.items():
         name = pretrained_part(part)

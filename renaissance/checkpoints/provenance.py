@@ -14,9 +14,9 @@ from torch import nn
 from renaissance.checkpoints.parts import PRETRAINED, part_of_tensor, pretrained_part
 from renaissance.errors import UserError
 from renaissance.models.interface import VisionLanguageEncoder
-from renaissance.models.towers.registry import is_image_encoder
 from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
+from renaissance.settings.registered_encoders import is_image_encoder
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.common.task import Task
 

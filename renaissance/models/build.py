@@ -27,15 +27,15 @@ from renaissance.models.towers.image import VisionEncoder, build_vision_encoder,
 from renaissance.models.towers.interface import ImageTower, TextTower
 from renaissance.models.towers.joint import JointTransformer
 from renaissance.models.towers.registered import RegisteredImageEncoder, RegisteredTextEncoder, own_config
-from renaissance.models.towers.registry import (
+from renaissance.models.towers.text import TextEncoder, build_text_encoder
+from renaissance.models.two_tower import TwoTower
+from renaissance.settings import Settings
+from renaissance.settings.registered_encoders import (
     ImageEncoderRequest,
     TextEncoderRequest,
     is_image_encoder,
     registered_name,
 )
-from renaissance.models.towers.text import TextEncoder, build_text_encoder
-from renaissance.models.two_tower import TwoTower
-from renaissance.settings import Settings
 from renaissance.settings.text_encoders import TextEncoderSettings, text_encoders
 
 DEFAULT_PATCH_SIZE = 16  # pixels, of a one-tower whose encoder knows no patches (ViT's and ViLT's own)

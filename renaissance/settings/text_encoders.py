@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from renaissance.models.towers.registry import is_text_encoder
 from renaissance.settings.architectures import BUILT_IN, is_architecture
+from renaissance.settings.registered_encoders import is_text_encoder
 from renaissance.settings.schema import EncoderDimensions, Settings
 
 PREFIX = "text_encoder_"

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModel
 
+from renaissance.models.towers.text import TextEncoder
 from renaissance.models.towers.transformer import TransformerConfig, TransformerEncoder
 from renaissance.settings import Settings
 from tests.models.references import randomise
@@ -90,7 +91,7 @@ def test_settings_give_its_dimensions(make_settings: Make) -> None:
 @torch.no_grad()
 def test_folder_of_it_is_a_text_encoder(make_settings: Make, tmp_path: Path) -> None:
     model = build(make_settings(text_encoder="transformer", text_encoder_window_size=10, **DIMENSIONS)).eval()
-    assert model.text_encoder is not None
+    assert isinstance(model.text_encoder, TextEncoder)
     model.text_encoder.encoder.save_pretrained(tmp_path)
     opened = AutoModel.from_pretrained(tmp_path).eval()
     again = build(make_settings(text_encoder=str(tmp_path))).eval()

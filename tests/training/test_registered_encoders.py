@@ -10,9 +10,9 @@ from torch import nn
 
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
-from renaissance.models.towers import registry
 from renaissance.models.towers.registered import RegisteredImageEncoder
-from renaissance.models.towers.registry import ImageEncoderRequest, register_image_encoder, register_text_encoder
+from renaissance.settings import registered_encoders as registry
+from renaissance.settings.registered_encoders import ImageEncoderRequest, register_image_encoder, register_text_encoder
 from renaissance.training.memory import Memory
 from tests.training.interrupting import run_whole_and_broken, stop_at
 
@@ -79,7 +79,7 @@ def test_a_cnn_learns_and_is_tested_as_it_was(run):
     assert description.encoder_configs["image_encoder"] == {
         "registered": "tiny_cnn", "num_channels": 3, "config": {"width": 64}
     }  # fmt: skip
-    _, tested = run("task_finetune_cifar10", load_path=str(folder.best_checkpoint), test_only=True)
+    _, tested = run("task_finetune_cifar10", "scenes", load_path=str(folder.best_checkpoint), test_only=True)
     wanted = {name: value for name, value in final.items() if "/test/" in name}
     assert {name: value for name, value in tested.items() if "/test/" in name} == wanted
 
@@ -89,7 +89,7 @@ def test_a_checkpoint_without_its_plug_in_names_the_encoder(run, monkeypatch):
     folder, _ = run("task_finetune_cifar10", "tiny", "scenes", **settings, max_steps=1)
     monkeypatch.setattr(registry, "_image_encoders", {})
     with pytest.raises(UserError, match=r"best\.ckpt: image_encoder = 'tiny_cnn' is an encoder that a plug-in defines"):
-        run("task_finetune_cifar10", load_path=str(folder.best_checkpoint), test_only=True)
+        run("task_finetune_cifar10", "scenes", load_path=str(folder.best_checkpoint), test_only=True)
     with pytest.raises(UserError, match=r"image_encoder = 'tiny_cnn'(.|\n)*name the plug-in that registers it"):
         run("task_finetune_cifar10", "tiny", "scenes", **settings, max_steps=1)
 

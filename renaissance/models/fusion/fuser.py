@@ -45,9 +45,11 @@ class ResidualAttention(Attention):
     def to_itself(self, hidden: Tensor, mask: Tensor | None, rows: Rows) -> Tensor:
         """Self-attention of `hidden` (B, N, D): all rows of it, or only the first (B, 1, D)."""
         if rows == "all":
-            return self.add(hidden, *self.project(hidden), mask)
+            query, key, value = self.project(hidden)
+            return self.add(hidden, query, key, value, mask)
         first = hidden[:, :1]
-        return self.add(first, *self.project(first, "q"), *self.project(hidden, "kv"), mask)
+        (query,), (key, value) = self.project(first, "q"), self.project(hidden, "kv")
+        return self.add(first, query, key, value, mask)
 
 
 class FeedForward(nn.Module):

@@ -1,4 +1,4 @@
-"""Towers around encoders that plug-ins register (`registry.py`): plain PyTorch modules with a width.
+"""Towers around encoders that plug-ins register (`settings/registered_encoders.py`): PyTorch modules with a width.
 
 Comes in: what a tower is built for, and what a checkpoint remembers of it. Goes out: a tower, its encoder tried on one
 input, so that a wrong shape is told before the first step.
@@ -18,7 +18,7 @@ from renaissance.errors import UserError
 from renaissance.models.image_positions import ImagePositions
 from renaissance.models.interface import Features
 from renaissance.models.towers.interface import ImageTower, TextTower
-from renaissance.models.towers.registry import (
+from renaissance.settings.registered_encoders import (
     ENTRY,
     ImageEncoderRequest,
     TextEncoderRequest,

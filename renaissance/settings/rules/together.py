@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from renaissance.models.towers.registry import is_image_encoder
 from renaissance.settings.discovery import monitored_fault, task_reads
+from renaissance.settings.registered_encoders import is_image_encoder
 from renaissance.settings.rules.commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
 from renaissance.settings.rules.texts import TEXT, no_inner_width
 from renaissance.settings.schema import Settings

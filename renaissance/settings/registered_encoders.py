@@ -1,6 +1,6 @@
 """Encoders that are no Hugging Face models: a plug-in registers them by name, and settings name them.
 
-    from renaissance.models.towers.registry import ImageEncoderRequest, register_image_encoder
+    from renaissance.settings.registered_encoders import ImageEncoderRequest, register_image_encoder
 
     def build(request: ImageEncoderRequest) -> nn.Module: ...
 
