@@ -13,9 +13,15 @@ from tests.training.conftest import Runner, pretrained, run, scenes_root
 
 __all__ = ["pretrained", "run", "scenes_root"]
 
-CAPTIONING: dict[str, Any] = {"caption_metric_images": 0, "num_samples": 0, "sample_interval": None,
-              "max_generated_tokens": 8,
-              "decoder_hidden_size": 32, "decoder_num_layers": 1, "max_epoch": None}  # fmt: skip
+CAPTIONING: dict[str, Any] = {
+    "caption_metric_images": 0,
+    "num_samples": 0,
+    "sample_interval": None,
+    "max_generated_tokens": 8,
+    "decoder_hidden_size": 32,
+    "decoder_num_layers": 1,
+    "max_epoch": None,
+}
 
 
 @pytest.fixture(scope="session")
