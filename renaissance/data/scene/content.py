@@ -6,6 +6,7 @@ has a number, so scenes are drawn without repetition by drawing numbers.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,6 +46,30 @@ class Thing:
     size: str
     colour: str
     shape: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A thing and where its centre is, in shares of the picture's side.
+
+    Attributes:
+        thing: the thing.
+        x: from the left edge.
+        y: from the top edge.
+        second_colour: a colour that is mixed into the thing's own; None for none.
+        share: of the second colour in the mixture, 0 to 1.
+    """
+
+    thing: Thing
+    x: float
+    y: float
+    second_colour: str | None = None
+    share: float = 0.0
+
+    @property
+    def key(self) -> Hashable:
+        """What can be said of it: the thing, its colours, and the quarter of the picture that it is in."""
+        return (self.thing, self.second_colour or "", self.x < 0.5, self.y < 0.5)
 
 
 @dataclass(frozen=True)

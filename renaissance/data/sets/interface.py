@@ -38,6 +38,7 @@ class PrepareOptions:
         seed: draws the validation split.
         num_scenes: pictures of the sample set, all splits together.
         processes: how many processes write; 1 is this one.
+        kinds: the kinds of tables to write, for a set that draws itself; None for all.
     """
 
     raw_root: Path | None
@@ -48,6 +49,7 @@ class PrepareOptions:
     seed: int = 0
     num_scenes: int = 6000
     processes: int = 1
+    kinds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class DataSet(ABC):
     name: str
     kinds: tuple[str, ...]
     draws_itself: bool = False
+
+    def splits(self, kind: str) -> tuple[str, ...]:
+        """The splits that there may be tables of for a kind."""
+        return ("train", "val", "test")
 
     @abstractmethod
     def tables(self, kind: str, split: Split) -> TableNames:

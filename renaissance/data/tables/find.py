@@ -24,7 +24,7 @@ def find_tables(settings: Settings, kind: str, split: Split) -> list[Path]:
     chosen = _sets_of_kind(settings, kind)
     paths: list[Path] = []
     for data_set in chosen:
-        _draw_if_missing(data_set, settings)
+        _draw_if_missing(data_set, settings, kind)
         names = data_set.tables(kind, split)
         missing = [name for name in names.required if not _path(data_root, name).is_file()]
         there = [_path(data_root, name) for name in names.all if _path(data_root, name).is_file()]
@@ -50,7 +50,8 @@ def has_split(settings: Settings, kind: str, split: Split) -> bool:
     """Whether there is a table of this split (a data set may do without a test or a validation split)."""
     data_root = Path(settings.data_root)
     return any(
-        data_set.draws_itself or any(_path(data_root, name).is_file() for name in data_set.tables(kind, split).all)
+        (data_set.draws_itself and split in data_set.splits(kind))
+        or any(_path(data_root, name).is_file() for name in data_set.tables(kind, split).all)
         for data_set in _sets_of_kind(settings, kind)
     )
 
@@ -98,15 +99,15 @@ def _check_tables_exist(data_set: DataSet, data_root: Path) -> None:
     )
 
 
-def _draw_if_missing(data_set: DataSet, settings: Settings) -> None:
+def _draw_if_missing(data_set: DataSet, settings: Settings, kind: str) -> None:
+    """Draw the tables of a kind, every split of it, for a data set that needs no raw files."""
     if not data_set.draws_itself:
         return
-    splits: tuple[Split, ...] = ("train", "val", "test")
-    wanted = [name for kind in data_set.kinds for split in splits for name in data_set.tables(kind, split).all]
+    wanted = [name for split in data_set.splits(kind) for name in data_set.tables(kind, split).all]
     data_root = Path(settings.data_root)
     if any(not _path(data_root, name).is_file() for name in wanted):
         # In this process: PyTorch is at work here, and drawing takes seconds.
-        prepare_data_set(data_set, settings, processes=1)
+        prepare_data_set(data_set, settings, processes=1, kinds=(kind,))
 
 
 def _missing_message(data_set: DataSet, data_root: Path, missing: list[str]) -> str:
