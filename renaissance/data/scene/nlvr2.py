@@ -132,18 +132,23 @@ def _two_pictures(
     split: str, statements: Sequence[tuple[Statement, int]], apart: Apart, random: np.random.Generator
 ) -> TwoPictures:
     """Two pictures of which each statement is true (1) or false (0), and which stand in no other split."""
+    counts: tuple[int, int] = (int(random.integers(1, _MOST + 1)), int(random.integers(1, _MOST + 1)))
+    held: list[tuple[str, str, tuple[int, int]]] = []
+    for statement, truth in statements:
+        options = statement.pictures[truth]
+        option = options[int(random.integers(len(options)))]
+        if statement.attribute == "count":
+            counts = option
+        else:
+            held.append((statement.attribute, statement.name, option))
     while True:
-        counts: tuple[int, int] = (int(random.integers(1, _MOST + 1)), int(random.integers(1, _MOST + 1)))
-        held: list[tuple[str, str, tuple[int, int]]] = []
-        for statement, truth in statements:
-            options = statement.pictures[truth]
-            option = options[int(random.integers(len(options)))]
-            if statement.attribute == "count":
-                counts = option
-            else:
-                held.append((statement.attribute, statement.name, option))
         left, right = (
-            tuple(place_freely(_things(counts[side], [(*what, has[side]) for *what, has in held], random), random))
+            tuple(
+                place_freely(
+                    _things(counts[side], [(attribute, name, has[side]) for attribute, name, has in held], random),
+                    random,
+                )
+            )
             for side in range(2)
         )
         if apart.claim(split, scene_key(left), scene_key(right)):

@@ -12,6 +12,7 @@ from renaissance.data.scene.content import COLOURS, SHAPES, SIZES, Placed, Thing
 from renaissance.data.scene.drawing import reach_of
 
 _TRIES = 40  # places for a thing before all things are placed anew
+_CELLS = 4  # of the grid that tells one scene from another, across and down
 _GAP = 0.02  # of the side, between two things and to the edge
 
 
@@ -22,8 +23,12 @@ def random_thing(random: np.random.Generator) -> Thing:
 
 
 def scene_key(things: Sequence[Placed]) -> Hashable:
-    """The same for two pictures that show the same things in the same quarters."""
-    return tuple(sorted(map(repr, (placed.key for placed in things))))
+    """The same for two pictures that show the same things in the same cells of a grid of 4 x 4."""
+    return tuple(
+        sorted(
+            (str(each.thing), each.second_colour or "", int(each.x * _CELLS), int(each.y * _CELLS)) for each in things
+        )
+    )
 
 
 def place_freely(things: Sequence[Thing], random: np.random.Generator) -> list[Placed]:

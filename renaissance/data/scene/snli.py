@@ -19,7 +19,7 @@ from renaissance.data.scene.captions import with_article
 from renaissance.data.scene.content import COLOURS, SHAPES, SIZES, Placed, Thing
 from renaissance.data.scene.drawing import SIDE, Box, draw_placed
 from renaissance.data.scene.family import SPLITS, Apart, DrawnRow, Family, draw_splits, in_equal_shares, random_of
-from renaissance.data.scene.placing import describe, scene_key
+from renaissance.data.scene.placing import describe
 from renaissance.data.tables.table import with_label_names
 
 LABEL_NAMES = ("contradiction", "neutral", "entailment")
@@ -109,7 +109,7 @@ def _scene(
             _placed(_thing(proven, random), true_corner, random),
             _placed(_other_thing(_thing(refuted, random), random), false_corner, random),
         )
-        if apart.claim(split, (scene_key(things), cover)):
+        if apart.claim(split, (cover, frozenset((each.thing, each.x < 0.5, each.y < 0.5) for each in things))):
             break
     sentences = [(_sentence(corner, meaning), label) for label, (corner, meaning) in enumerate(told)]
     return CoveredScene(things, cover, tuple(sentences[place] for place in random.permutation(len(sentences))))

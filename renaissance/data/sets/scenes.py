@@ -18,7 +18,7 @@ from renaissance.data.examples.schema import Split
 from renaissance.data.preparing.writing import TablePlan, write_tables
 from renaissance.data.scene import mrpc, nlvr2, ref, snli, vqa
 from renaissance.data.scene.captions import captions
-from renaissance.data.scene.content import Group, Scene, Thing, draw_scenes
+from renaissance.data.scene.content import MOST_SCENES, Group, Scene, Thing, draw_scenes
 from renaissance.data.scene.drawing import draw, draw_anywhere
 from renaissance.data.scene.family import SPLITS, DrawnRow, Family, random_of
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
@@ -69,6 +69,8 @@ class Scenes(DataSet):
         number = options.num_scenes
         if number < FEWEST:
             raise UserError(f"num_scenes={number} is too few for three splits of every table: at least {FEWEST}.")
+        if number > MOST_SCENES:
+            raise UserError(f"num_scenes={number:,} is too many: there are {MOST_SCENES:,} different scenes.")
         plans = [
             TablePlan(f"{family.table}_{split}", family.schema, rows, len(rows), family.make_row, family.text_column)
             for family in _FAMILIES.values()
