@@ -16,6 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from renaissance.data.scene.content import Thing
+from renaissance.data.scene.placing import place_freely
 from renaissance.data.sets import data_sets
 from renaissance.data.tables.find import find_tables, has_split
 from renaissance.settings import Settings
@@ -23,7 +25,7 @@ from renaissance.settings import Settings
 from .conftest import SceneTables
 
 Row = dict[str, Any]
-Thing = dict[str, Any]
+Told = dict[str, Any]
 SIDE = 96
 SPLITS = {
     "snli": ("train", "val", "test"),
@@ -59,7 +61,7 @@ def rows_of(tables: SceneTables, kind: str, *splits: str) -> list[Row]:
     return [row for split in splits or SPLITS[kind] for row in tables[f"scenes_{kind}_{split}"].to_pylist()]
 
 
-def things_in(scene: str) -> list[Thing]:
+def things_in(scene: str) -> list[Told]:
     return list(json.loads(scene)["things"])
 
 
@@ -213,7 +215,7 @@ def test_mrpc_answers_are_those_of_the_scenes(scene_tables: SceneTables) -> None
         assert [sum(each) for each in differing] == ([] if one == other else [1])
 
 
-def nlvr2_truth(statement: str, left: list[Thing], right: list[Thing]) -> bool:
+def nlvr2_truth(statement: str, left: list[Told], right: list[Told]) -> bool:
     numbers = {"left": len(left), "right": len(right)}
     if more := re.fullmatch(r"the (left|right) picture has more things than the (left|right) one", statement):
         return numbers[more[1]] > numbers[more[2]]
@@ -281,8 +283,8 @@ def test_every_thing_is_in_its_box_and_nothing_elsewhere(scene_tables: SceneTabl
             assert not inked.any()
 
 
-def vqa_answer(question: str, things: list[Thing]) -> set[str]:
-    def of(shape: str) -> list[Thing]:
+def vqa_answer(question: str, things: list[Told]) -> set[str]:
+    def of(shape: str) -> list[Told]:
         return [thing for thing in things if thing["shape"] == shape]
 
     if colour := re.fullmatch(r"what colour is the (\w+)\?", question):
@@ -323,3 +325,11 @@ def test_vqa_keeps_the_answers_of_its_test_split_back(scene_tables: SceneTables)
         assert len(row["questions"]) == len(row["question_id"]) == 3
         assert row["answers"] == row["answer_labels"] == row["answer_scores"] == [[], [], []]
         assert row["split"] == "test"
+
+
+def test_things_that_do_not_fit_are_given_up() -> None:
+    """Nine large triangles have no room; whoever draws takes other things rather than trying for ever."""
+    triangle = Thing("large", "red", "triangle")
+    random = np.random.default_rng(0)
+    assert place_freely([triangle] * 9, random) == []
+    assert len(place_freely([triangle] * 2, random)) == 2

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.feature_extraction.text import CountVectorizer  # type: ignore[import-untyped]
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 
 from .conftest import SceneTables
 from .test_scene_answers import Row, rows_of, things_in
@@ -98,7 +98,7 @@ def test_nlvr2_takes_both_pictures(scene_tables: SceneTables, side: str) -> None
             form = statement if "things" in words else " ".join(words[:2])
             guesses[form, held][answer] += 1
     right = sum(max(answers.values()) for answers in guesses.values())
-    assert right / sum(sum(answers.values()) for answers in guesses.values()) < 0.64  # 0.61 by construction
+    assert right / sum(sum(answers.values()) for answers in guesses.values()) < 0.63  # 0.61 by construction
     assert all(
         max(answers.values()) < 0.6 * sum(answers.values())
         for (form, _), answers in guesses.items()

@@ -88,6 +88,17 @@ _STATEMENTS = {
         ),
     ],
 }
+
+
+@dataclass(frozen=True)
+class Told:
+    """A statement, whether it is true (1) or false (0), and what the left and the right picture hold."""
+
+    statement: Statement
+    truth: int
+    held: tuple[int, int]
+
+
 _ASKED = (("colour", "shape"), ("shape", "count"), ("count", "colour"))
 
 
@@ -124,23 +135,24 @@ def _draw_split(split: str, number: int, apart: Apart, random: np.random.Generat
     ]
     texts = [statement.text for statement in statements]
     truths = answers_in_equal_shares(texts, dict.fromkeys(texts, len(_ANSWERS)), random)
-    pairs = list(zip(statements, truths, strict=True))
-    return [_two_pictures(split, pairs[place : place + 2], apart, random) for place in range(0, len(pairs), 2)]
+    told = [Told(statement, truth, (0, 0)) for statement, truth in zip(statements, truths, strict=True)]
+    # What the pictures hold in equal shares too, so that one picture tells no more than it has to.
+    cases = [f"{each.statement.pictures} {each.truth}" for each in told]
+    options = {case: each.statement.pictures[each.truth] for case, each in zip(cases, told, strict=True)}
+    chosen = answers_in_equal_shares(cases, {case: len(several) for case, several in options.items()}, random)
+    told = [replace(each, held=options[case][place]) for each, case, place in zip(told, cases, chosen, strict=True)]
+    return [_two_pictures(split, told[place : place + 2], apart, random) for place in range(0, len(told), 2)]
 
 
-def _two_pictures(
-    split: str, statements: Sequence[tuple[Statement, int]], apart: Apart, random: np.random.Generator
-) -> TwoPictures:
-    """Two pictures of which each statement is true (1) or false (0), and which stand in no other split."""
-    counts: tuple[int, int] = (int(random.integers(1, _MOST + 1)), int(random.integers(1, _MOST + 1)))
+def _two_pictures(split: str, told: Sequence[Told], apart: Apart, random: np.random.Generator) -> TwoPictures:
+    """Two pictures that hold what the statements need, and which stand in no other split."""
+    counts = (int(random.integers(1, _MOST + 1)), int(random.integers(1, _MOST + 1)))
     held: list[tuple[str, str, tuple[int, int]]] = []
-    for statement, truth in statements:
-        options = statement.pictures[truth]
-        option = options[int(random.integers(len(options)))]
-        if statement.attribute == "count":
-            counts = option
+    for each in told:
+        if each.statement.attribute == "count":
+            counts = each.held
         else:
-            held.append((statement.attribute, statement.name, option))
+            held.append((each.statement.attribute, each.statement.name, each.held))
     while True:
         left, right = (
             tuple(
@@ -151,9 +163,9 @@ def _two_pictures(
             )
             for side in range(2)
         )
-        if apart.claim(split, scene_key(left), scene_key(right)):
+        if left and right and apart.claim(split, scene_key(left), scene_key(right)):
             break
-    return TwoPictures((left, right), tuple((statement.text, _ANSWERS[truth]) for statement, truth in statements))
+    return TwoPictures((left, right), tuple((each.statement.text, _ANSWERS[each.truth]) for each in told))
 
 
 def _things(number: int, held: Sequence[tuple[str, str, int]], random: np.random.Generator) -> list[Thing]:

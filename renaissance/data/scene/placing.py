@@ -11,7 +11,7 @@ import numpy as np
 from renaissance.data.scene.content import COLOURS, SHAPES, SIZES, Placed, Thing
 from renaissance.data.scene.drawing import reach_of
 
-_TRIES = 40  # places for a thing before all things are placed anew
+_TRIES = 40  # places for a thing before all things are placed anew, and as often
 _CELLS = 4  # of the grid that tells one scene from another, across and down
 _GAP = 0.02  # of the side, between two things and to the edge
 
@@ -32,8 +32,11 @@ def scene_key(things: Sequence[Placed]) -> Hashable:
 
 
 def place_freely(things: Sequence[Thing], random: np.random.Generator) -> list[Placed]:
-    """Give each thing a place where it is inside of the picture and touches no other. Up to five things fit well."""
-    while True:
+    """Give each thing a place where it is inside of the picture and touches no other; empty where they do not fit.
+
+    Up to five things fit well, but not when all of them are large.
+    """
+    for _ in range(_TRIES):
         boxes: list[tuple[float, float, float, float]] = []
         placed: list[Placed] = []
         for thing in things:
@@ -48,6 +51,7 @@ def place_freely(things: Sequence[Thing], random: np.random.Generator) -> list[P
                 break
         if len(placed) == len(things):
             return placed
+    return []
 
 
 def describe(things: Sequence[Placed], boxes: Sequence[list[int]]) -> list[dict[str, Any]]:

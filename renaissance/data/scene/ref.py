@@ -75,8 +75,8 @@ def _reference(split: str, asked: int, number: int, apart: Apart, random: np.ran
     phrases_of = (_phrases_by_attributes, _phrases_by_place)[asked]
     while True:
         things = place_freely(_similar_things(number, random), random)
-        phrases = [phrases_of(place, things) for place in range(number)]
-        if all(phrases) and apart.claim(split, scene_key(things)):
+        phrases = [phrases_of(place, things) for place in range(len(things))]
+        if things and all(phrases) and apart.claim(split, scene_key(things)):
             break
     meant = int(random.integers(number))
     order = random.permutation(len(phrases[meant]))[:_PHRASES]

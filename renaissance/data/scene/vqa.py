@@ -40,6 +40,7 @@ _RING = ("red", "orange", "yellow", "green", "blue", "purple", "pink")  # there 
 _BETWEEN = 1 / 3  # of the colours asked for
 _SHARES = (0.2, 0.35, 0.5)  # of the neighbour in a colour between two, and of the people who say it
 _APART = 0.12  # of the side: how much further left or higher a thing is at least, where this is asked
+_TRIES = 100  # placings of the same things
 _RELATIONS = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
 _SCHEMA = with_label_names(
     pa.schema(
@@ -139,6 +140,8 @@ def _asked(split: str, plan: Plan, answers: Sequence[int], apart: Apart, random:
     colour, count, present, related = answers
     while True:
         things = _place(plan, _things(plan, COLOURS[colour], count, bool(present), random), bool(related), random)
+        if not things:
+            continue
         things[0] = _maybe_between(things[0], random)
         if apart.claim(split, scene_key(things)):
             break
@@ -166,14 +169,17 @@ def _things(plan: Plan, colour: str, count: int, present: bool, random: np.rando
 
 
 def _place(plan: Plan, things: list[Thing], related: bool, random: np.random.Generator) -> list[Placed]:
-    """Places such that the first thing is clearly left of (and so on) the second, or clearly is not."""
+    """Places such that the first thing is clearly left of the second (and so on), or is not; empty where none fit."""
     across, down = _RELATIONS[plan.relation]
-    while True:
+    for _ in range(_TRIES):
         placed = place_freely(things, random)
+        if not placed:
+            break
         first, second = placed[:2]
         distance = across * (first.x - second.x) + down * (first.y - second.y)
         if (distance if related else -distance) > _APART:
             return placed
+    return []
 
 
 def _maybe_between(placed: Placed, random: np.random.Generator) -> Placed:
