@@ -11,8 +11,14 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from renaissance.data.preparing.prepare import prepare_data_set
+from renaissance.data.sets import data_sets
+from renaissance.settings import Settings
+
 MakePicture = Callable[..., bytes]
 WriteTable = Callable[..., Path]
+SceneTables = dict[str, pa.Table]
+SCENES = 1800  # num_scenes of `scene_tables`
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +68,12 @@ def caption_table(tmp_path: Path, make_picture: MakePicture, write_table: WriteT
         },
         rows_a_batch=5,
     )
+
+
+@pytest.fixture(scope="session")
+def scene_tables(tmp_path_factory: pytest.TempPathFactory, make_settings: Callable[..., Settings]) -> SceneTables:
+    """The sample set's tables of snli, mrpc, nlvr2, ref and vqa by their names, read by pyarrow alone."""
+    folder = tmp_path_factory.mktemp("scene_tables")
+    settings = make_settings(data_root=str(folder), num_scenes=SCENES)
+    prepare_data_set(data_sets()["scenes"], settings, processes=2, schemas=("snli", "mrpc", "nlvr2", "ref", "vqa"))
+    return {path.stem: pa.ipc.open_file(str(path)).read_all() for path in folder.glob("*.arrow")}

@@ -17,7 +17,8 @@ from PIL import Image
 
 from renaissance.data.examples.schema import CAPTIONS, DataNeeds
 from renaissance.data.examples.tables import open_split
-from renaissance.data.preparing.prepare import prepare
+from renaissance.data.preparing.prepare import prepare, prepare_data_set
+from renaissance.data.sets import data_sets
 from renaissance.data.tables.find import splits_there
 from renaissance.data.tables.parameters import remarks_on_tables
 from renaissance.errors import UserError
@@ -57,9 +58,10 @@ class Told(NamedTuple):
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory, make_settings: MakeSettings) -> Rows:
-    """Every table of the set, read by pyarrow alone."""
+    """The tables of captions, single things and texts, read by pyarrow alone."""
     folder = tmp_path_factory.mktemp("scenes")
-    prepare(make_settings(dataset="scenes", data_root=str(folder), num_scenes=NUMBER))
+    settings = make_settings(data_root=str(folder), num_scenes=NUMBER)
+    prepare_data_set(data_sets()["scenes"], settings, processes=2, schemas=("caption", "cifar10", "imdb"))
     return {path.stem: pa.ipc.open_file(str(path)).read_all().to_pylist() for path in folder.glob("*.arrow")}
 
 
@@ -243,7 +245,8 @@ def test_the_text_alone_decides_the_question(rows: Rows) -> None:
 
 def test_the_set_is_the_same_everywhere(rows: Rows, tmp_path: Path, make_settings: MakeSettings) -> None:
     """Whatever the seed of the experiment."""
-    prepare(make_settings(dataset="scenes", data_root=str(tmp_path), num_scenes=NUMBER, seed=7))
+    settings = make_settings(datasets=["scenes"], data_root=str(tmp_path), num_scenes=NUMBER, seed=7)
+    open_split(settings, DataNeeds(CAPTIONS, image=True, text=True), "test")
     table = pa.ipc.open_file(str(tmp_path / "scenes_test.arrow")).read_all().to_pylist()
     assert table == rows["scenes_test"]
 
@@ -252,6 +255,8 @@ def test_it_is_drawn_on_first_use(tmp_path: Path, make_settings: MakeSettings) -
     settings = make_settings(datasets=["scenes"], data_root=str(tmp_path / "new"), num_scenes=60)
     assert splits_there(settings, "caption") == ["train", "val", "test"]
     assert len(open_split(settings, DataNeeds(CAPTIONS, image=True, text=True), "train")) == 100
+    drawn = {path.name for path in (tmp_path / "new").glob("*.arrow")}
+    assert drawn == {"scenes_train.arrow", "scenes_val.arrow", "scenes_test.arrow"}  # and no other kind's
     pictures = open_split(settings, DataNeeds(PICTURES, image=True, text=False), "val")
     assert pictures.class_names is not None
     assert len(pictures.class_names) == 10

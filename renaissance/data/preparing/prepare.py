@@ -39,8 +39,20 @@ def prepare(settings: Settings) -> list[TableReport]:
     return reports
 
 
-def prepare_data_set(data_set: DataSet, settings: Settings, processes: int) -> list[TableReport]:
-    """Write the tables of a data set in `processes` processes; a second process that wants the same set waits."""
+def prepare_data_set(
+    data_set: DataSet, settings: Settings, processes: int, schemas: tuple[str, ...] | None = None
+) -> list[TableReport]:
+    """Write the tables of a data set; a second process that wants the same set waits.
+
+    Args:
+        data_set: the data set.
+        settings: those of `prepare`.
+        processes: how many processes write.
+        schemas: the schemas whose tables are written, for a set that draws itself; None for all.
+
+    Raises:
+        UserError: its raw files are not where they should be, or the tables cannot be written.
+    """
     options = PrepareOptions(
         raw_root=None if settings.raw_root is None else Path(settings.raw_root),
         data_root=Path(settings.data_root),
@@ -50,6 +62,7 @@ def prepare_data_set(data_set: DataSet, settings: Settings, processes: int) -> l
         seed=settings.seed,
         num_scenes=settings.num_scenes,
         processes=processes,
+        schemas=schemas,
     )
     lock = options.data_root / f".{data_set.name}.lock"
 

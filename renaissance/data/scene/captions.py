@@ -10,7 +10,7 @@ import numpy as np
 
 from renaissance.data.scene.content import Group, Scene
 
-_COUNT_WORDS = {1: "one", 2: "two", 3: "three"}
+COUNT_WORDS = {1: "one", 2: "two", 3: "three"}
 _RELATIONS = {"row": ("left of", "right of"), "column": ("above", "below")}  # there and back
 
 
@@ -34,5 +34,15 @@ def all_captions(scene: Scene) -> list[str]:
 
 def _name(group: Group) -> str:
     thing = group.thing
-    plural = "" if group.count == 1 else "es" if thing.shape.endswith("s") else "s"
-    return f"{_COUNT_WORDS[group.count]} {thing.size} {thing.colour} {thing.shape}{plural}"
+    noun = thing.shape if group.count == 1 else plural(thing.shape)
+    return f"{COUNT_WORDS[group.count]} {thing.size} {thing.colour} {noun}"
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun of the sample set."""
+    return noun + ("es" if noun.endswith(("s", "x")) else "s")
+
+
+def with_article(words: str) -> str:
+    """The words with the indefinite article before them."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from renaissance.errors import UserError
-
 SIZES = ("small", "large")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black")
 SHAPES = ("circle", "square", "triangle", "cross")
@@ -36,6 +34,7 @@ _ALIKE_CODES = len(_ALIKE) * THINGS
 _GROUPS_CODES = len(_GROUPS) * THINGS * (THINGS - 1)
 _ALIKE_SHARE = 0.3  # of all scenes, if there are as many
 _MOST_OF_ALIKE = 0.9  # so that some combinations remain unseen
+MOST_SCENES = _GROUPS_CODES + int(_ALIKE_CODES * _MOST_OF_ALIKE)
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,25 @@ class Thing:
     size: str
     colour: str
     shape: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A thing and where its centre is, in shares of the picture's side.
+
+    Attributes:
+        thing: the thing.
+        x: from the left edge.
+        y: from the top edge.
+        second_colour: a colour that is mixed into the thing's own; None for none.
+        share: of the second colour in the mixture, 0 to 1.
+    """
+
+    thing: Thing
+    x: float
+    y: float
+    second_colour: str | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,15 +96,8 @@ class Scene:
 
 
 def draw_scenes(number: int, random: np.random.Generator) -> list[Scene]:
-    """`number` scenes in random order, all different.
-
-    Raises:
-        UserError: there are not so many.
-    """
+    """`number` scenes in random order, all different: at most MOST_SCENES."""
     alike = min(round(number * _ALIKE_SHARE), int(_ALIKE_CODES * _MOST_OF_ALIKE))
-    if number - alike > _GROUPS_CODES:
-        most = _GROUPS_CODES + int(_ALIKE_CODES * _MOST_OF_ALIKE)
-        raise UserError(f"num_scenes={number:,} is too many: there are {most:,} different scenes.")
     scenes = [_alike(int(code)) for code in random.choice(_ALIKE_CODES, size=alike, replace=False)]
     scenes += [_two_groups(int(code)) for code in random.choice(_GROUPS_CODES, size=number - alike, replace=False)]
     return [scenes[place] for place in random.permutation(number)]

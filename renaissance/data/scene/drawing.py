@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import cos, sin, tau
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from renaissance.data.scene.content import Scene, Thing
+from renaissance.data.scene.content import Placed, Scene, Thing
 
 SIDE = 96  # pixels
 _COMPRESSION = 3  # of the PNG file, 0 to 9: twice as fast as the usual 6
 _SCALE = 4  # drawn so much larger and then reduced, for smooth edges
 _RADIUS = {"small": 0.085, "large": 0.145}  # shares of the side; three large things fit side by side
+_FREE_SCALE = 0.9  # things at free places are so much smaller, so that five of them fit
 _RADIUS_SPREAD = 0.06  # a radius is up to so much larger or smaller
 _PLACE_SPREAD = 0.01  # of the side
 _COLOUR_SPREAD = 12  # of 255
@@ -29,6 +32,7 @@ _COLOURS = {
     "black": (25, 25, 25),
 }
 _GROUND = (228, 250)  # greys, from and to
+_COVER = (150, 175)  # greys of a cover, from and to
 # Corners on a circle around the middle (angle in turns, distance), a little off the radius so that areas are alike.
 _OUTLINES = {
     "square": [(corner / 4 + 1 / 8, 1.25) for corner in range(4)],
@@ -39,6 +43,9 @@ _OUTLINES = {
         for turn, distance in ((-0.05, 1.12), (0.05, 1.12), (0.125, 0.49))
     ],
 }
+
+
+Box = tuple[float, float, float, float]  # x, y, width, height
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,48 @@ def draw_anywhere(thing: Thing, random: np.random.Generator) -> Picture:
     return _draw([thing], [(x, y)], random)
 
 
-def _draw(things: list[Thing], centres: list[tuple[float, float]], random: np.random.Generator) -> Picture:
+def draw_placed(things: Sequence[Placed], random: np.random.Generator, cover: Box | None = None) -> Picture:
+    """Draw things at their places.
+
+    Args:
+        things: the things and their places.
+        random: random numbers.
+        cover: a flat grey rectangle over all that is drawn, in shares of the side; None for none.
+    """
+    centres = [(placed.x, placed.y) for placed in things]
+    colours = [_mixture(placed) for placed in things]
+    return _draw([placed.thing for placed in things], centres, random, _FREE_SCALE, colours, cover)
+
+
+@cache
+def reach_of(thing: Thing) -> tuple[float, float, float, float]:
+    """How far a thing at a free place may reach left, up, right and down of its centre, in shares of the side."""
+    radius = _RADIUS[thing.size] * _FREE_SCALE * (1 + _RADIUS_SPREAD)
+    across, down = zip(*_corners(thing.shape, 0, 0, radius), strict=True)
+    left, up, right, below = (_PLACE_SPREAD + reach for reach in (-min(across), -min(down), max(across), max(down)))
+    return left, up, right, below
+
+
+def _draw(
+    things: list[Thing],
+    centres: list[tuple[float, float]],
+    random: np.random.Generator,
+    scale: float = 1.0,
+    colours: Sequence[tuple[int, int, int]] | None = None,
+    cover: Box | None = None,
+) -> Picture:
     grey = int(random.integers(*_GROUND))
     image = Image.new("RGB", (SIDE * _SCALE, SIDE * _SCALE), (grey, grey, grey))
     pencil = ImageDraw.Draw(image)
-    boxes = [_draw_thing(pencil, thing, centre, random) for thing, centre in zip(things, centres, strict=True)]
+    colours = colours or [_COLOURS[thing.colour] for thing in things]
+    boxes = [
+        _draw_thing(pencil, thing, centre, random, scale, colour)
+        for thing, centre, colour in zip(things, centres, colours, strict=True)
+    ]
+    if cover is not None:
+        x, y, width, height = (round(SIDE * share) * _SCALE for share in cover)
+        grey = int(random.integers(*_COVER))
+        pencil.rectangle([x, y, x + width - 1, y + height - 1], fill=(grey, grey, grey))
     file = io.BytesIO()
     image.reduce(_SCALE).save(file, "PNG", compress_level=_COMPRESSION)
     return Picture(file.getvalue(), boxes)
@@ -84,20 +128,40 @@ def _centres(scene: Scene) -> list[tuple[float, float]]:
 
 
 def _draw_thing(
-    pencil: ImageDraw.ImageDraw, thing: Thing, centre: tuple[float, float], random: np.random.Generator
+    pencil: ImageDraw.ImageDraw,
+    thing: Thing,
+    centre: tuple[float, float],
+    random: np.random.Generator,
+    scale: float,
+    colour: tuple[int, int, int],
 ) -> list[int]:
     """Draw one thing; returns its box."""
     x, y = (np.array(centre) + random.uniform(-_PLACE_SPREAD, _PLACE_SPREAD, size=2)) * SIDE
-    radius = _RADIUS[thing.size] * SIDE * random.uniform(1 - _RADIUS_SPREAD, 1 + _RADIUS_SPREAD)
+    radius = _RADIUS[thing.size] * SIDE * scale * random.uniform(1 - _RADIUS_SPREAD, 1 + _RADIUS_SPREAD)
     tint = random.integers(-_COLOUR_SPREAD, _COLOUR_SPREAD + 1, size=3)
-    red, green, blue = (int(value) for value in np.clip(np.array(_COLOURS[thing.colour]) + tint, 0, 255))
+    red, green, blue = (int(value) for value in np.clip(np.array(colour) + tint, 0, 255))
+    corners = _corners(thing.shape, x, y, radius)
+    points = [(_SCALE * a, _SCALE * b) for a, b in corners]
     if thing.shape == "circle":
-        corners = [(x - radius, y - radius), (x + radius, y + radius)]
-        pencil.ellipse([(_SCALE * a, _SCALE * b) for a, b in corners], fill=(red, green, blue))
+        pencil.ellipse(points, fill=(red, green, blue))
     else:
-        outline = [(turn * tau, distance * radius) for turn, distance in _OUTLINES[thing.shape]]
-        corners = [(x + reach * cos(angle), y + reach * sin(angle)) for angle, reach in outline]
-        pencil.polygon([(_SCALE * a, _SCALE * b) for a, b in corners], fill=(red, green, blue))
+        pencil.polygon(points, fill=(red, green, blue))
     across, down = [a for a, _ in corners], [b for _, b in corners]
     left, upper = round(min(across)), round(min(down))
     return [left, upper, round(max(across)) - left, round(max(down)) - upper]
+
+
+def _corners(shape: str, x: float, y: float, radius: float) -> list[tuple[float, float]]:
+    """The corners of a shape; for a circle those of its box."""
+    if shape == "circle":
+        return [(x - radius, y - radius), (x + radius, y + radius)]
+    outline = [(turn * tau, distance * radius) for turn, distance in _OUTLINES[shape]]
+    return [(x + reach * cos(angle), y + reach * sin(angle)) for angle, reach in outline]
+
+
+def _mixture(placed: Placed) -> tuple[int, int, int]:
+    """The colour of a thing into which another may be mixed."""
+    own = np.array(_COLOURS[placed.thing.colour])
+    second = np.array(_COLOURS[placed.second_colour or placed.thing.colour])
+    red, green, blue = (int(value) for value in np.round(own + placed.share * (second - own)))
+    return red, green, blue

@@ -36,6 +36,7 @@ class PrepareOptions:
         seed: draws the validation split.
         num_scenes: pictures of the sample set, all splits together.
         processes: how many processes write; 1 is this one.
+        schemas: the schemas whose tables are written, for a set that draws itself; None for all.
     """
 
     raw_root: Path | None
@@ -46,6 +47,7 @@ class PrepareOptions:
     seed: int = 0
     num_scenes: int = 6000
     processes: int = 1
+    schemas: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def find_tables(settings: Settings, schema: str, split: str) -> list[Path]:
     chosen = _sets_with(settings, schema)
     paths: list[Path] = []
     for data_set in chosen:
-        _draw_if_missing(data_set, settings)
+        _draw_if_missing(data_set, settings, schema)
         names = data_set.tables(schema, split)
         missing = [name for name in names.required if not _path(data_root, name).is_file()]
         there = [_path(data_root, name) for name in names.all if _path(data_root, name).is_file()]
@@ -63,6 +63,7 @@ def tables_lie_there(settings: Settings, schema: str) -> bool:
     known = data_sets()
     data_root = Path(settings.data_root)
     chosen = [known.get(name) or CaptionTables(name) for name in settings.datasets]
+    chosen = [data_set for data_set in chosen if schema in data_set.schemas]
     return any(
         _path(data_root, table).is_file()
         for data_set in chosen
@@ -104,19 +105,16 @@ def _check_tables_exist(data_set: DataSet, data_root: Path) -> None:
     )
 
 
-def _draw_if_missing(data_set: DataSet, settings: Settings) -> None:
+def _draw_if_missing(data_set: DataSet, settings: Settings, schema: str) -> None:
+    """Draw the tables of a schema, every split of it, for a data set that needs no raw files."""
     if not data_set.draws_itself:
         return
     data_root = Path(settings.data_root)
-    wanted = [
-        name
-        for schema in data_set.schemas
-        for split in data_set.splits(schema, data_root)
-        for name in data_set.tables(schema, split).all
-    ]
+    splits = data_set.splits(schema, data_root)
+    wanted = [name for split in splits for name in data_set.tables(schema, split).all]
     if any(not _path(data_root, name).is_file() for name in wanted):
         # In this process: PyTorch is at work here, and drawing takes seconds.
-        prepare_data_set(data_set, settings, processes=1)
+        prepare_data_set(data_set, settings, processes=1, schemas=(schema,))
 
 
 def _missing_message(data_set: DataSet, data_root: Path, missing: list[str]) -> str:
