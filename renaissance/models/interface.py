@@ -94,7 +94,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
         hidden_size: width D of `Fused.text` and `Fused.image` when both modalities are given; 0 where their positions
             do not see each other.
         text_size: width of `Fused.text` / `Fused.pooled` when only a text is given (0 without a text side).
-        image_size: likewise for an image alone (0 without an image side).
+        image_size: width of `Fused.image` / `Fused.pooled` when only an image is given (0 without an image side).
         image_statistics: what the pretrained image encoder's processor expects; None where there is none, so that
             the transform key decides, and where the model comes from a checkpoint, which keeps them itself.
         pool_text: one vector a text (B, D) of its features (B, L, D) and their mask (B, L), for texts alone.
@@ -168,7 +168,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
         self.train(self.training)
 
     def freeze_modules(self, modules: Iterable[nn.Module]) -> None:
-        """The same for modules within parts, an encoder's lowest layers for instance."""
+        """No gradients for modules within parts, such as an encoder's lowest layers; evaluation mode from now on."""
         self._frozen_modules += modules
         for module in self._frozen_modules:
             module.requires_grad_(False)

@@ -52,7 +52,7 @@ def _whole(value: Any) -> Any:
 
 
 def _steps(value: Any) -> Any:
-    """As `_whole`, but numbers up to 1.0 stay what they are: fractions."""
+    """An integral float above 1 as the whole number of steps that it is; up to 1.0 it stays a fraction."""
     return _whole(value) if isinstance(value, float) and value > 1 else value
 
 
