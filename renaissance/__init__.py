@@ -1,3 +1,3 @@
 """Renaissance: vision-language pretraining, fine-tuning and testing on one command line."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
