@@ -24,7 +24,7 @@ class Allowed:
     Attributes:
         words: that follow "must be".
         paths: what a shell completes it as, where it is a path.
-        names: values with a meaning of their own that the type does not tell, such as "auto" among file names.
+        names: values with a name, as far as the type does not tell them, such as "auto" among file names.
     """
 
     words: str
@@ -106,7 +106,7 @@ def _plain_name(name: str) -> str:
 def choice_words(*choices: str | int) -> Allowed:
     """The choices, with commas and "or" between them."""
     named = [str(choice) for choice in choices]
-    return Allowed(" or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named))
+    return Allowed(" or ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named), names=tuple(named))
 
 
 Switch = Annotated[bool, Allowed("True or False")]

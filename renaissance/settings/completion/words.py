@@ -69,7 +69,9 @@ def words_of(
     flags = list(flags)
     rows = read_defaults(CONFIG.read_text(encoding="utf-8"))
     allowed = {name: _allowed(name) for name in Settings.model_fields}
-    choices = {name: (*_choices(name), *allowed[name].names, *names.get(name, ())) for name in allowed}
+    choices = {
+        name: tuple(dict.fromkeys((*_choices(name), *allowed[name].names, *names.get(name, ())))) for name in allowed
+    }
     return Words(
         commands=tuple(Word(name, meaning) for name, meaning in commands.items()),
         shells=tuple(shells),
