@@ -247,6 +247,14 @@ def test_every_link_leads_to_a_page_and_a_heading_that_are_there():
                 assert heading in headings, f"{page.relative_to(ROOT)}: {link}"
 
 
+def test_every_file_of_ours_that_a_page_names_is_there():
+    named = {
+        path for page in PAGES for path in re.findall(r"`(renaissance/[\w/]+(?:\.py|/))`", page.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
 def test_every_page_is_named_in_the_documentations_map():
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").rglob("*.md"):
