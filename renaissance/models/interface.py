@@ -168,7 +168,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
         self.train(self.training)
 
     def freeze_modules(self, modules: Iterable[nn.Module]) -> None:
-        """No gradients for modules within parts, such as an encoder's lowest layers; evaluation mode from now on."""
+        """The same for modules within parts, an encoder's lowest layers for instance."""
         self._frozen_modules += modules
         for module in self._frozen_modules:
             module.requires_grad_(False)
