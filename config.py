@@ -170,7 +170,7 @@ def defaults() -> None:
 
     # == Images ==
     train_transform_keys = ["imagenet"]  # whose mean, std and interpolation; _randaug augments
-    val_transform_keys = ["imagenet"]  # the same, for validation and test
+    val_transform_keys = ["imagenet"]  # of validation and test: whose mean, std and interpolation
     randaugment_operations = 2  # operations that RandAugment applies to an image
     randaugment_magnitude = 9  # strength of RandAugment's operations
 
@@ -184,7 +184,7 @@ def defaults() -> None:
     # == Regularisation ==
     mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
     text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
-    image_modality_dropout = 0.0  # the same of the image; never both of an example
+    image_modality_dropout = 0.0  # share of the training examples whose whole image is left out; never both of one
 
     # == Captions ==
     caption_prefix_encoder = False  # a text encoder reads the first part of a caption, the decoder writes the rest

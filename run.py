@@ -9,6 +9,7 @@
     python run.py print_named_configs
     python run.py help                                     every command and flag
     python run.py help <command, setting or named configuration>
+    python run.py completion bash                          what makes bash (or zsh, fish) complete all of this
 
 Exit status 0 when the work was done; 2 for a mistake in what was given, with one message on standard error;
 130 after Ctrl-C and 143 after SIGTERM, with the state saved; 1 for anything else: a full disk or a loss that is not
@@ -51,6 +52,7 @@ from sacred.run import Run
 from renaissance.errors import Interrupted, RunError, UserError
 from renaissance.settings import Command, Settings, check_settings
 from renaissance.settings.chosen import Chosen
+from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.help import grouped_settings, help_for_name
 from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
@@ -60,6 +62,12 @@ CONFIG_FILES = (".json", ".yaml", ".yml")
 
 # What the settings are checked for, by command; the others only print.
 CHECKED_FOR: dict[str, Command] = {"main": "train", "prepare": "prepare", "compare": "compare", "export": "export"}
+
+# What is no command of Sacred's and takes no settings.
+WITHOUT_SETTINGS = {
+    "help": "Tell of all commands and flags, or of one command, setting or named configuration: help <name>.",
+    "completion": f"Print what makes a shell complete the command line: completion {' or '.join(SHELLS)}.",
+}
 
 # What Sacred warns of in every run, and what our own messages say better.
 ROUTINE = ("No observers have been added", "Added new config entry", "Changed type of", "Failed after", "Aborted after")
@@ -143,6 +151,8 @@ def _done(argv: Sequence[str]) -> int:
         flags = _parsed(argv)
         if flags["help"] or flags["--help"]:
             _print_help(flags["COMMAND"], argv)
+        elif flags["completion"]:
+            print(completion_script(flags["SHELL"], _words()), end="")
         else:
             _run(flags, argv)
     except UserError as error:
@@ -206,7 +216,7 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
     Raises:
         UserError: if it has another form than the usage says, or names no command.
     """
-    short_usage, _, internal_usage = ex.get_usage(argv[0])
+    short_usage, _, internal_usage = _usage(argv[0])
     try:
         flags: dict[str, Any] = dict(docopt(internal_usage, list(argv[1:]), default_help=False))
     except DocoptExit as error:
@@ -217,7 +227,7 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
             raise UserError("Nothing follows `with`; python run.py print_named_configs lists what can")
         if "=" in command or command in ex.named_configs:
             raise UserError(f"`with` is missing: python run.py with {command}")
-        near = suggestion(command, ex.commands)
+        near = suggestion(command, [*ex.commands, *WITHOUT_SETTINGS])
         raise UserError(
             f"There is no command {command!r}{near} (commands: {', '.join(ex.commands)}; to train, give none: "
             "python run.py with ...)"
@@ -225,11 +235,40 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
     return flags
 
 
+def _usage(program: str) -> list[str]:
+    """Sacred's usage texts, short, long and for docopt, with `completion`, which is none of its commands."""
+    own = r"\g<0>\n  \1 completion [SHELL]"
+    return [re.sub(r"^  (.+) help \[COMMAND\]$", own, text, flags=re.MULTILINE) for text in ex.get_usage(program)]
+
+
+def _words() -> Words:
+    """What a shell completes."""
+    from renaissance.data.sets import data_sets
+
+    return words_of(
+        commands={name: _first_line(inspect.getdoc(function)) for name, function in ex.commands.items()}
+        | WITHOUT_SETTINGS,
+        shells=SHELLS,
+        flags=[
+            (option.get_flags(), bool(option.arg), _first_line(option.get_description()))
+            for option in ex.all_cli_options
+        ],
+        configurations={name: _first_line(scope.__doc__) for name, scope in ex.named_configs.items()},
+        names={"dataset": sorted(data_sets())},
+    )
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").partition("\n")[0]
+
+
 def _print_help(command: str | None, argv: Sequence[str]) -> None:
     if command is None:
-        print(ex.get_usage(argv[0])[1])
+        print(_usage(argv[0])[1])
     elif command in ex.commands:
         print(f"{command}: {inspect.getdoc(ex.commands[command])}")
+    elif command in WITHOUT_SETTINGS:
+        print(f"{command}: {WITHOUT_SETTINGS[command]}")
     else:
         print(help_for_name(command, ex.commands, ex.named_configs))
 

@@ -130,7 +130,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _strict(value: Any) -> Any:
-    """The same with null for every number that JSON does not know."""
+    """A value with None, which becomes null, in place of every number that JSON does not know."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):

@@ -1,6 +1,8 @@
-"""Every command in the README runs: shortened where it is long, on real or small data where it names a user's.
+"""Every command in the README, CONTRIBUTING.md and the pages of docs/ runs, and their links lead somewhere.
 
-A command that is added to the README and not to `SHORTENED` fails the first test, so none goes untried.
+Commands are shortened where they are long, and run on real or small data where they name a user's; one that stands on
+several pages runs once. A command that is added to a page and not to `SHORTENED` fails the first test, so none goes
+untried. The walk-throughs, whose commands build on each other, have a test of their own (`test_walkthroughs.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from renaissance.settings.table import anchor
 from tests.command_line import ROOT, documented_commands, run_documented
 
 README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-# Run by .ci/run, in a virtual environment of their own.
-BY_CI = {"make quickstart", "make test", "make bench"}
+# Run by .ci/run, in a virtual environment of their own, or too long for any test.
+BY_CI = {"make install", "make quickstart", "make test", "make test-slow", "make lint", "make bench", "make test-long"}
 # No server is there to take them; test_observers.py tests what happens then.
 UNREACHABLE = {"python run.py -m localhost:27017:renaissance with task_mlm_itm scenes tiny max_steps=100"}
 
@@ -171,13 +175,18 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         {"sqlite:///runs.db": "sqlite:///{tmp}/runs.db"},
     ),
 }
+# How the completion is installed: tests/settings/test_completion.py runs these lines.
+BY_SHELLS = ("python run.py completion ", "echo 'source ~/.renaissance-completion.", "mkdir -p ~/.config/fish/")
+# Of the environment, not of ours.
+BY_USER = {"source .venv/bin/activate", "pre-commit install"}
 # Visual Genome's images are not among the small real data; tests/data has a hand-made copy of its layout.
 WITHOUT_DATA = {"python run.py prepare with dataset=vg raw_root=/data/vg"}
 
 
 def test_every_documented_command_is_tried():
-    documented = set(documented_commands(README))
-    known = BY_CI | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
+    commands = {command for page in PAGES for command in documented_commands(page)}
+    documented = {command for command in commands if not command.startswith(BY_SHELLS)}
+    known = BY_CI | BY_USER | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
     assert documented <= known, "documented, and not tried by this test"
     assert set(SHORTENED) <= documented, "tried, and no longer documented"
 
@@ -220,3 +229,35 @@ def test_the_wrong_setting_shown_in_the_readme_is_answered_as_shown():
     done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.strip() == shown[2].strip()
+
+
+def test_every_link_leads_to_a_page_and_a_heading_that_are_there():
+    pages = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs" / "walkthroughs").glob("*.md"))]
+    assert len(pages) > 12
+    for page in pages:
+        for link in re.findall(r"(?<!!)\[[^]]*\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if link.startswith("https://"):
+                continue
+            file, _, heading = link.partition("#")
+            target = (page.parent / file).resolve() if file else page
+            assert target.exists(), f"{page.relative_to(ROOT)}: {link}"
+            if heading:
+                lines = target.read_text(encoding="utf-8").splitlines()
+                headings = {anchor(line.lstrip("# ")) for line in lines if line.startswith("#")}
+                assert heading in headings, f"{page.relative_to(ROOT)}: {link}"
+
+
+def test_every_file_of_ours_that_a_page_names_is_there():
+    named = {
+        path for page in PAGES for path in re.findall(r"`(renaissance/[\w/]+(?:\.py|/))`", page.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+def test_every_page_is_named_in_the_documentations_map():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        if page.name != "README.md":
+            assert f"]({page.relative_to(ROOT / 'docs')})" in index, page
+            assert f"](docs/{page.relative_to(ROOT / 'docs')})" in README.read_text(encoding="utf-8"), page

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -15,7 +14,7 @@ from renaissance.settings.discovery import suggestion
 from renaissance.settings.rules.texts import faults_of_inherited
 from renaissance.settings.rules.together import Command, faults_together
 from renaissance.settings.schema import Settings
-from renaissance.settings.value_types import MOST, Allowed
+from renaissance.settings.value_types import MOST, Allowed, leaf_types
 
 LONGEST_VALUE = 60  # characters of a wrong value that a message shows
 
@@ -102,7 +101,7 @@ def _shown(value: Any) -> str:
 
 def _hint(name: str, value: Any, field: FieldInfo) -> str:
     """What the user probably meant, as far as the value tells."""
-    leaves = set(_leaves(field.annotation))
+    leaves = set(leaf_types(field.annotation))
     if isinstance(value, str):
         if value.lower() in ("none", "null") and type(None) in leaves:
             return "; did you mean None?"
@@ -117,17 +116,3 @@ def _hint(name: str, value: Any, field: FieldInfo) -> str:
     if str in leaves and isinstance(value, int | float):
         return f"""; on the command line, in two pairs of quotes: '{name}="{value}"'"""
     return ""
-
-
-def _leaves(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation is made of, and the choices of its literals."""
-    origin = get_origin(annotation)
-    if origin in (Union, types.UnionType):
-        for part in get_args(annotation):
-            yield from _leaves(part)
-    elif origin is Literal:
-        yield from get_args(annotation)
-    elif origin is not None and hasattr(annotation, "__metadata__"):
-        yield from _leaves(get_args(annotation)[0])
-    else:
-        yield origin or annotation

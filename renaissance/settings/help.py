@@ -14,9 +14,10 @@ from renaissance.errors import UserError
 from renaissance.settings.check import allowed_words
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.schema import Settings
-from renaissance.settings.table import CONFIG, Row, read_defaults
+from renaissance.settings.table import CONFIG, Row, anchor, read_defaults
 
 NamedConfiguration = Callable[[], Mapping[str, Any]]
+PAGE = "docs/settings.md"
 VALUE_WIDTH = 44  # characters of `name = value` before its comment; longer ones push theirs to the right
 
 
@@ -67,7 +68,7 @@ def _setting(row: Row, named: Mapping[str, NamedConfiguration]) -> str:
         f"{row.name} = {row.default}",
         f"  {row.meaning}",
         f"  must be: {allowed_words(Settings.model_fields[row.name])}",
-        f"  group:   {row.group}",
+        f"  group:   {row.group} ({PAGE}#{anchor(row.group)})",
         *(f"  {line}" for line in _set_by(row.name, named)),
     ]
     return "\n".join(lines)

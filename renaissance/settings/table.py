@@ -1,7 +1,7 @@
-"""The table of all settings in the README, made from `config.py` and the types of `Settings`.
+"""The table of all settings in docs/settings.md, made from `config.py` and the types of `Settings`.
 
-    python -m renaissance.settings.table                     prints it
-    python -m renaissance.settings.table --write README.md   puts it between the README's markers
+    python -m renaissance.settings.table                            prints it
+    python -m renaissance.settings.table --write docs/settings.md   puts it between the page's markers
 
 `config.py` is read as text: names, defaults and comments in their order, so nothing of it is run.
 """
@@ -39,17 +39,24 @@ class Row:
 
 
 def settings_table(config: Path = CONFIG) -> str:
-    """The settings in Markdown, a table for each group of `config.py`."""
-    lines: list[str] = []
+    """The settings in Markdown: links to the groups of `config.py`, then a heading and a table for each."""
+    rows = read_defaults(config.read_text(encoding="utf-8"))
+    groups = dict.fromkeys(row.group for row in rows)
+    lines = [" · ".join(f"[{group}](#{anchor(group)})" for group in groups)]
     group = None
-    for row in read_defaults(config.read_text(encoding="utf-8")):
+    for row in rows:
         if row.group != group:
             group = row.group
-            lines += ["", f"**{group}**", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+            lines += ["", f"## {group}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
         field = Settings.model_fields[row.name]
         cells = [f"`{row.name}`", f"`{row.default}`", allowed_words(field), on_resume(field).value, row.meaning]
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |")
-    return "\n".join(lines[1:]) + "\n"
+    return "\n".join(lines) + "\n"
+
+
+def anchor(heading: str) -> str:
+    """What GitHub makes of a heading, to link to it: "How long" becomes "how-long"."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def read_defaults(source: str) -> list[Row]:
@@ -94,7 +101,7 @@ def put_table(document: str, table: str) -> str:
 def main() -> None:
     """Print the table, or write it into a document."""
     parser = argparse.ArgumentParser(description="The table of all settings.")
-    parser.add_argument("--write", type=Path, metavar="README.md", help="the document to put it into")
+    parser.add_argument("--write", type=Path, metavar="docs/settings.md", help="the document to put it into")
     document = parser.parse_args().write
     if document is None:
         print(settings_table(), end="")

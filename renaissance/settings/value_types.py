@@ -1,13 +1,16 @@
 """The kinds of values that settings take: each a type with its range, and the words that say what is allowed.
 
 The words are read by two: the message for a wrong value (`check.py`) and the table of all settings (`table.py`).
+Completion in a shell (`completion/`) reads the choices off the types, and of `Allowed` what is a file or a folder.
 """
 
 from __future__ import annotations
 
 import os
+import types
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -17,9 +20,31 @@ from renaissance.training.optimizers.registry import optimizer_names
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a setting may be, in words that follow "must be"."""
+    """What a setting may be.
+
+    Attributes:
+        words: that follow "must be".
+        paths: what a shell completes it as, where it is a path.
+        names: values with a name, as far as the type does not tell them, such as "auto" among file names.
+    """
 
     words: str
+    paths: Literal["file", "folder"] | None = None
+    names: tuple[str, ...] = ()
+
+
+def leaf_types(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of, and the choices of its literals."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        for part in get_args(annotation):
+            yield from leaf_types(part)
+    elif origin is Literal:
+        yield from get_args(annotation)
+    elif origin is not None and hasattr(annotation, "__metadata__"):
+        yield from leaf_types(get_args(annotation)[0])
+    else:
+        yield origin or annotation
 
 
 def _whole(value: Any) -> Any:
@@ -28,7 +53,7 @@ def _whole(value: Any) -> Any:
 
 
 def _steps(value: Any) -> Any:
-    """As `_whole`, but numbers up to 1.0 stay what they are: fractions."""
+    """An integral float above 1 as the whole number of steps that it is; up to 1.0 it stays a fraction."""
     return _whole(value) if isinstance(value, float) and value > 1 else value
 
 
@@ -81,7 +106,8 @@ def _plain_name(name: str) -> str:
 
 def choice_words(*choices: str | int) -> Allowed:
     """The choices, with commas and "or" between them."""
-    return Allowed(in_words([str(choice) for choice in choices]))
+    named = [str(choice) for choice in choices]
+    return Allowed(in_words(named), names=tuple(named))
 
 
 Switch = Annotated[bool, Allowed("True or False")]
@@ -143,19 +169,19 @@ TransformKeys = Annotated[
 ]
 
 Name = Annotated[_Text, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]
-Folder = Annotated[_Text, Allowed("a folder")]
-OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None")]
-OptionalFile = Annotated[_Text | None, Allowed("a file, or None")]
+Folder = Annotated[_Text, Allowed("a folder", paths="folder")]
+OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None", paths="folder")]
+OptionalFile = Annotated[_Text | None, Allowed("a file, or None", paths="file")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
 Names = Annotated[list[_Text], Field(min_length=1), AfterValidator(_once), Allowed("a list of names")]
 OptionalFolders = Annotated[Annotated[list[_Text], Field(min_length=1)] | None, Allowed("a list of folders, or None")]
-Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder")]
+Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder", paths="folder")]
 _List = Field(min_length=1)
 _Flags = Annotated[dict[_Text, Any], BeforeValidator(_nothing_is_empty_dict)]
 _Window = Annotated[Annotated[int, Field(ge=2, le=MOST)] | None, BeforeValidator(_whole)]
 TextEncoders = Annotated[
     _Text | Annotated[list[_Text], _List],
-    Allowed("a Hugging Face name, a folder, an architecture such as longformer, or a list of these"),
+    Allowed("a Hugging Face name, a folder, an architecture such as longformer, or a list of these", paths="folder"),
 ]
 FlagsOfEach = Annotated[
     _Flags | Annotated[list[_Flags], _List],
@@ -188,9 +214,12 @@ RateOfEach = Annotated[
     Rate | Annotated[list[Rate], _List],
     Allowed("a number from 0 to below 1, or a list of these, one for each text encoder"),
 ]
-OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None")]
+OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None", paths="folder")]
 CheckpointOrEmpty = Annotated[
-    str, AfterValidator(_short_enough), BeforeValidator(_nothing_is_empty), Allowed('a checkpoint file, or ""')
+    str,
+    AfterValidator(_short_enough),
+    BeforeValidator(_nothing_is_empty),
+    Allowed('a checkpoint file, or ""', paths="file"),
 ]
 Modules = Annotated[
     dict[_Text, _Text],
@@ -202,7 +231,7 @@ ManualInputs = Annotated[
     AfterValidator(_manual_inputs),
     Allowed('a list of images with the beginnings of captions, such as [{"image": "dog.jpg", "prefix": "a dog"}]'),
 ]
-Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None")]
+Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None", paths="file", names=("auto",))]
 Metric = Annotated[_Text | None, Allowed("a metric of the validation, such as mlm/val/loss, or None")]
 Shares = Annotated[
     dict[_Text, _Number],

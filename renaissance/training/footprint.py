@@ -107,7 +107,7 @@ class Depth:
 
     @property
     def more_frozen(self) -> Depth:
-        """One more layer, frozen; the same where none is."""
+        """One more layer, frozen by number; where none is frozen, no more than one layer."""
         return Depth(2, 2) if self.frozen else self.one
 
     @property

@@ -46,7 +46,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 def training(*arguments: str, action: str = "pass", **environment: str) -> subprocess.CompletedProcess[str]:
-    """The same with training replaced; it takes `action` when it has logged."""
+    """`python run.py <arguments>` with training replaced; it takes `action` when it has logged."""
     return _process([sys.executable, "-c", STAND_IN.format(action=action), *arguments], environment)
 
 

@@ -16,7 +16,7 @@ def test_help_on_a_setting_has_its_default_its_range_and_who_sets_it():
     text = help_for_name("gradient_clip_val", COMMANDS, ex.named_configs)
     assert text.startswith("gradient_clip_val = None\n")
     assert "must be: a number above 0, or None" in text
-    assert "The optimiser" in text
+    assert "group:   The optimiser (docs/settings.md#the-optimiser)" in text
     assert any(line.split() == ["quickstart", "1.0"] for line in text.splitlines())
     assert "set by" not in help_for_name("momentum", COMMANDS, ex.named_configs)
 

@@ -1,7 +1,7 @@
 """From any kind of picture to RGB of 8 bits: transparency, 16 and 32 bits, floating point.
 
 In: a decoded Pillow image. Out: RGB. Pillow's own `convert` cuts off what is above 255, and shows the colours that lie
-under transparent areas. The README's section on data lists what is done with each kind.
+under transparent areas. docs/data.md lists what is done with each kind.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ LAYOUT = """
 cifar-10-batches-py/data_batch_1 … data_batch_5 and test_batch            (or without that folder), or
 cifar-10-batches-bin/data_batch_1.bin … data_batch_5.bin and test_batch.bin, or
 train/<class>/*.png and test/<class>/*.png    with a folder for each of the ten classes (PNG or JPEG), or
-<class>/*.png    the same without a test split
+<class>/*.png    with a folder for each of the ten classes, without a test split
 """
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _SIDE = 32

@@ -11,7 +11,7 @@ from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames,
 
 LAYOUT = """
 train_annot.json    a JSON list of [path, caption] pairs, the paths from this folder (images_train/…)
-val_annot.json      likewise (images_val/…)
+val_annot.json      a JSON list of [path, caption] pairs, the paths from this folder (images_val/…)
 """
 _SHARDS: dict[str, int] = {"train": 31, "val": 1, "test": 0}  # of the published tables
 
