@@ -75,7 +75,7 @@ def check_examples(examples: Sequence[Example], fields: Mapping[str, ColumnType]
                 raise UserError(f"{name}: is missing; give {WANTED[kind]}")
             if not isinstance(value, TYPES[kind]):
                 raise UserError(f"{name}: is of type {type(value).__name__}; give {WANTED[kind]}")
-            if kind == "boxes" and not (value and all(map(_is_box, list(value)))):
+            if kind == "boxes" and not (value and all(_is_box(box) for box in example[field])):
                 raise UserError(f"{name}: is {value!r:.80}; give {WANTED[kind]}")
 
 
