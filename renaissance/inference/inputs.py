@@ -16,13 +16,13 @@ from PIL import Image
 
 from renaissance.data.examples.listed import ListExamples
 from renaissance.data.examples.schema import ColumnType, DataNeeds, Schema
+from renaissance.data.images.files import read_image_file
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 
 Picture = str | os.PathLike[str] | bytes | Image.Image
 Example = Mapping[str, Any]
 MASK = "[MASK]"  # how users write the mask token, however the tokenizer spells it
-MOST_BYTES = 100_000_000  # of an image file
 TYPES: dict[ColumnType, tuple[type, ...]] = {
     "image": (str, os.PathLike, bytes, Image.Image),
     "text": (str,),
@@ -106,7 +106,7 @@ def examples_of(
     def value(field: str, kind: ColumnType, index: int) -> Any:
         found = given[index][field]
         if kind == "image" and isinstance(found, str | os.PathLike):
-            return _read(Path(found), names(first + index, field))
+            return read_image_file(Path(found), names(first + index, field))
         return found.replace(MASK, text.mask_token) if kind == "text" and text is not None and text.has_mask else found
 
     def called(index: int, field: str) -> str:
@@ -117,14 +117,3 @@ def examples_of(
     values = [{field: value(field, kind, index) for field, kind in kinds.items()} for index in range(len(given))]
     needs = DataNeeds(schema, image="image" in kinds.values(), text="text" in kinds.values())
     return ListExamples(values, needs, names=called)
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
-        raise UserError(f"{name}: {path} cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if len(data) > MOST_BYTES:
-        raise UserError(f"{name}: {path} is larger than {MOST_BYTES:,} bytes; give a smaller image")
-    return data
