@@ -12,6 +12,7 @@ from renaissance.models.decoders.transformer import TextDecoder
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.pretrained.sources import EncoderRequest
 from renaissance.settings import Settings
+from renaissance.settings.marked import setting_of
 
 
 def add_decoder(
@@ -68,7 +69,7 @@ def build_decoder(
     request = EncoderRequest(
         name=settings.decoder,
         setting="decoder",
-        random_setting="random_init_decoder",
+        random_setting=setting_of("decoder", "random"),
         random=settings.random_init_decoder,
         config=config,
         frozen=settings.freeze_decoder and not settings.freeze_random,
