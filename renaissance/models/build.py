@@ -30,6 +30,7 @@ from renaissance.models.towers.registered import RegisteredImageEncoder, Registe
 from renaissance.models.towers.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.settings import Settings
+from renaissance.settings.decoder import decoder_settings
 from renaissance.settings.marked import setting_of
 from renaissance.settings.registered_encoders import (
     ImageEncoderRequest,
@@ -89,7 +90,7 @@ def build_model(
     model.image_pooling = settings.image_pooling
     _freeze_lowest_layers(model, settings)
     if decoder is not None:
-        add_decoder(model, settings, decoder, builder.configs.get("decoder"), builder.notes)
+        add_decoder(model, decoder_settings(settings), decoder, builder.configs.get("decoder"), builder.notes)
     model.notes = builder.notes + _image_pooling_notes(model, settings)
     model.image_statistics = builder.image_statistics
     return model
