@@ -86,7 +86,8 @@ class Session:
         self.loaders = Loaders(assembly, devices)
         self.trackers = Trackers(trackers_of(settings) if self.is_main else ())
         pictures = self.loaders.pictures()
-        self.sheets = SampleSheets(settings, folder, pictures, self.trackers.picture) if self.is_main else None
+        interval, show = settings.sample_interval, self.trackers.picture
+        self.sheets = SampleSheets(interval, folder, pictures, show) if self.is_main else None
         bars = ProgressBars(self.plan, self.throughput) if self.is_main else None
         own = (self.throughput, bars, self.sheets, self.stopping, self.keeping, StopOnSignal(folder, self.plan))
         self.module = TrainingModule(
