@@ -95,7 +95,7 @@ def test_no_setting_both_stays_with_the_weights_and_only_follows_them() -> None:
 
 
 def test_dimensions_are_read_from_the_settings_that_say_so(make_settings) -> None:
-    sizes = {"hidden_size": 36, "num_heads": 3, "num_layers": 5, "mlp_ratio": 2.0, "drop_rate": 0.25}
+    sizes: Mapping[str, Any] = {"hidden_size": 36, "num_heads": 3, "num_layers": 5, "mlp_ratio": 2.0, "drop_rate": 0.25}
     own = {"cross_layer_hidden_size": 36, "num_cross_layer_heads": 3, "num_cross_layers": 5,
            "cross_layer_mlp_ratio": 2.0, "cross_layer_drop_rate": 0.25}  # fmt: skip
     assert make_settings(**own).cross_layer_dimensions() == EncoderDimensions(**sizes)
