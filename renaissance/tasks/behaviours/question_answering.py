@@ -76,6 +76,9 @@ class QuestionAnsweringTask(ClassificationTask):
         scores = step.of_targets(target, lambda wanted: wanted.gather(-1, chosen)[:, 0])
         return Outcome(with_answers({"loss": losses, "score": scores}, given["known"]))
 
+    def items(self, batch: Batch) -> int:
+        return int(batch.collated[self.name]["known"].sum())
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable answer to each question, and the best ones with their probabilities."""
         assert self.class_names is not None

@@ -95,6 +95,9 @@ class ReferringExpressionTask(Task):
         losses = F.cross_entropy(scores, target, ignore_index=UNKNOWN, reduction="none")
         return Outcome(with_answers({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()}, known))
 
+    def items(self, batch: Batch) -> int:
+        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The number of the box that each phrase means, from 0, and the probability of every box."""
         given = step.batch.collated[self.name]["box"] != NO_BOX
