@@ -65,7 +65,7 @@ def expected(rows: Mapping[str, Sequence[Any]], stem: str) -> list[dict[str, Any
     def label(value: int | None) -> int | None:
         return None if value in (None, -1) else value
 
-    found = []
+    found: list[dict[str, Any]] = []
     for row, texts in enumerate(rows["texts"]):
         for place, text in enumerate(texts):
             of_text = {

@@ -60,9 +60,10 @@ def test_boxes_are_those_of_the_example_and_places_without_one_are_marked() -> N
     assert found["box"].tolist() == [[2, NO_BOX], [3, 4]]
     assert found["target"].tolist() == [UNKNOWN, 1]
     assert found["geometry"][0, 0].tolist() == [0.25, 0.25, 0.75, 0.75, 0.25]
-    for boxes, label in (([[0, 0, 1, 1]], 1), ([], 0), ([], None)):
+    wrong: list[tuple[list[list[float]], int | None]] = [([[0, 0, 1, 1]], 1), ([], 0), ([], None)]
+    for boxes, label in wrong:
         with pytest.raises(UserError, match=rf"example 1: a phrase means box {label}.* there are {len(boxes)}"):
-            collated(Boxes(), needs, phrase([[0, 0, 1, 1]] * 3, 0), phrase(boxes, label))
+            collated(Boxes(), needs, phrase([[0.0, 0.0, 1.0, 1.0]] * 3, 0), phrase(boxes, label))
 
 
 def test_a_class_that_is_not_known_is_marked() -> None:

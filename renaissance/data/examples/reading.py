@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from renaissance.data.examples.checks import check_columns
-from renaissance.data.examples.schema import Column, DataNeeds
+from renaissance.data.examples.schema import LISTS, Column, DataNeeds
 from renaissance.data.tables.table import UNKNOWN_CLASS, ColumnKind, Table
 
 _KINDS: dict[str, ColumnKind] = {"image": "bytes", "text": "text"}  # read as such; the rest as plain values
@@ -115,7 +115,7 @@ class TableReader:
         """What stands in for the values of a column that the table lacks; an id is the example's place."""
         if column.type == "id":
             return lambda number: f"{self.path.stem}/{number}"
-        return lambda number: [] if column.type in ("classes", "numbers", "boxes") else None
+        return lambda number: [] if column.type in LISTS else None
 
     def _raw(self, column: Column, number: int) -> Any:
         """A value as the table has it."""
