@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
+from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
@@ -42,6 +43,9 @@ class ClassificationTask(Task):
         cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
     ) -> Collate:
         return ClassTargets("label")
+
+    def items(self, batch: Batch) -> int:
+        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
 
     def logits(self, step: Step) -> Tensor:
         """Scores (B, C) of the classes."""

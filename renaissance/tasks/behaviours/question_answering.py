@@ -22,6 +22,7 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import with_answers
@@ -47,14 +48,26 @@ class AnswerScores:
         Returns:
             of the M answers of all examples "row": (M,) long, the example; "answer": (M,) long, its number; "score":
             (M,) float; and "known": (B,) bool, whether an example has answers at all.
+
+        Raises:
+            UserError: a question has more answers than scores, or fewer.
         """
-        given = [(fetch.value(index, "answers"), fetch.value(index, "scores")) for index in batch.index.tolist()]
+        given = [self._given(index, fetch) for index in batch.index.tolist()]
         return {
             "row": torch.tensor([row for row, (answers, _) in enumerate(given) for _ in answers], dtype=torch.long),
             "answer": torch.tensor([answer for answers, _ in given for answer in answers], dtype=torch.long),
             "score": torch.tensor([score for _, scores in given for score in scores], dtype=torch.float),
             "known": torch.tensor([bool(answers) for answers, _ in given]),
         }
+
+    def _given(self, index: int, fetch: Fetch) -> tuple[list[int], list[float]]:
+        answers, scores = fetch.value(index, "answers"), fetch.value(index, "scores")
+        if len(answers) != len(scores):
+            raise UserError(
+                f"{fetch.examples.where(index)}: a question has {len(answers)} answers and {len(scores)} scores. "
+                "Prepare the table again."
+            )
+        return answers, scores
 
 
 class QuestionAnsweringTask(ClassificationTask):
@@ -65,6 +78,9 @@ class QuestionAnsweringTask(ClassificationTask):
         cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
     ) -> Collate:
         return AnswerScores()
+
+    def items(self, batch: Batch) -> int:
+        return int(batch.collated[self.name]["known"].sum())
 
     def forward(self, step: Step) -> Outcome:
         given, logits = step.batch.collated[self.name], self.logits(step).float()  # (B, C)

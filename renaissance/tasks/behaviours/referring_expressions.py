@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
-from renaissance.data.images.decode import upright_size
 from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import with_answers
@@ -49,14 +49,17 @@ class Boxes:
         Returns:
             with K the most boxes of an example, "box": (B, K) long, the rows of the cut-out images, NO_BOX where an
             example has fewer; "geometry": (B, K, GEOMETRY) float; "target": (B,) long, the box that is meant.
+
+        Raises:
+            UserError: an image cannot be read, or the box that is meant is not there.
         """
         indices = batch.index.tolist()
-        boxes = [fetch.value(index, "boxes") for index in indices]
+        boxes = [self._boxes(index, fetch) for index in indices]
         most = max(map(len, boxes))
         rows = torch.full((len(indices), most), NO_BOX)
         geometry = torch.zeros(len(indices), most, GEOMETRY)
         for row, index in enumerate(indices):
-            width, height = upright_size(fetch.value(index, "image"))
+            width, height = fetch.size(index)
             for place, (left, upper, across, down) in enumerate(boxes[row]):
                 rows[row, place] = fetch.image(index, box=(left, upper, across, down))
                 edges = left / width, upper / height, (left + across) / width, (upper + down) / height
@@ -64,6 +67,16 @@ class Boxes:
         meant = [fetch.value(index, "label") for index in indices]
         target = torch.tensor([UNKNOWN if number is None else number for number in meant])
         return {"box": rows, "geometry": geometry, "target": target}
+
+    def _boxes(self, index: int, fetch: Fetch) -> list[list[float]]:
+        boxes: list[list[float]] = fetch.value(index, "boxes")
+        meant = fetch.value(index, "label") or 0
+        if meant >= len(boxes):
+            raise UserError(
+                f"{fetch.examples.where(index)}: box {meant} is meant (counted from 0), and there are {len(boxes)}. "
+                "Prepare the table again."
+            )
+        return boxes
 
 
 class ReferringExpressionTask(Task):
@@ -88,6 +101,9 @@ class ReferringExpressionTask(Task):
         assert pooled is not None
         found = self.head(torch.cat((pooled, given["geometry"][example, place].to(pooled)), dim=-1))[:, 0].float()
         return found.new_full(given["box"].shape, -torch.inf).index_put((example, place), found)
+
+    def items(self, batch: Batch) -> int:
+        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
 
     def forward(self, step: Step) -> Outcome:
         scores, target = self.scores(step), step.batch.collated[self.name]["target"]

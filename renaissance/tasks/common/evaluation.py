@@ -110,7 +110,5 @@ class MeanEvaluation(Evaluation):
 
 
 def with_answers(values: Mapping[str, torch.Tensor], known: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Of values an example (B,), those of the examples whose answer is known (B,) bool; nothing where none is."""
-    if bool(known.all()):
-        return dict(values)
-    return {name: value[known] for name, value in values.items()} if bool(known.any()) else {}
+    """Of values an example (B,), those of the examples whose answer is known (B,) bool."""
+    return {name: value[known] for name, value in values.items()}
