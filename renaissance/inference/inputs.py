@@ -6,8 +6,10 @@ that names the example and the field at fault.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,27 @@ import numpy as np
 import torch
 from PIL import Image
 
-from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.collate import pad_texts
+from renaissance.data.batches.batch import Batch, Tokens
+from renaissance.data.batches.collate import Collate, pad_texts
+from renaissance.data.batches.fetch import Fetch, ImageAddress
+from renaissance.data.examples.listed import ListExamples
+from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.images.decode import BadImage
 from renaissance.data.images.transform import ImageTransform
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
+from renaissance.tasks.common.task import Input
 
 Picture = str | os.PathLike[str] | bytes | Image.Image
 Example = Mapping[str, Any]
 MASK = "[MASK]"  # how users write the mask token, however the tokenizer spells it
 MOST_BYTES = 100_000_000  # of an image file
-TYPES: dict[str, tuple[type, ...]] = {"image": (str, os.PathLike, bytes, Image.Image), "text": (str,)}
-WANTED = {"image": "a path, the bytes of an image file or a PIL image", "text": "a text"}
+TYPES: dict[str, tuple[type, ...]] = {"image": (str, os.PathLike, bytes, Image.Image), "text": (str,), "boxes": (list,)}
+WANTED = {
+    "image": "a path, the bytes of an image file or a PIL image",
+    "text": "a text",
+    "boxes": "a list of boxes, each of them [left, upper, width, height]",
+}
 
 
 def listed(given: Iterable[Any], what: str) -> list[Any]:
@@ -45,13 +55,42 @@ def listed(given: Iterable[Any], what: str) -> list[Any]:
     return list(given)
 
 
-def check_examples(examples: Sequence[Example], fields: Collection[str], names: Mapping[str, str]) -> None:
+@dataclass(frozen=True)
+class Reading:
+    """What is read of a user's examples.
+
+    Attributes:
+        inputs: the fields.
+        names: how messages call the field of an example, with `{index}` and `{field}` in it.
+        transform: makes pixels of pictures; None where there are none.
+        text: makes tokens of texts; None where there are none.
+        needs: the columns that `collates` read.
+        collates: of tasks that fetch more of an example than its image and its text, by task.
+    """
+
+    inputs: tuple[Input, ...]
+    names: str
+    transform: ImageTransform | None
+    text: TextProcessor | None
+    needs: DataNeeds | None = None
+    collates: Mapping[str, Collate] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of the fields."""
+        return [given.field for given in self.inputs]
+
+    def name(self, field: str, index: int) -> str:
+        """What messages call a field of an example."""
+        return self.names.format(field=field, index=index)
+
+
+def check_examples(examples: Sequence[Example], reading: Reading) -> None:
     """Check that every example has what is read of it, of the right type; the images are not opened.
 
     Args:
         examples: the examples.
-        fields: which of "image" and "text" are read.
-        names: how messages call the field of an example, with `{index}` in it.
+        reading: what is read of them.
 
     Raises:
         UserError: naming the first that has not.
@@ -62,64 +101,84 @@ def check_examples(examples: Sequence[Example], fields: Collection[str], names: 
                 f"examples[{index}]: is of type {type(example).__name__}; give a dictionary, such as "
                 '{"image": "scene.png", "text": "a red circle"}'
             )
-        for field in fields:
-            value, name = example.get(field), names[field].format(index=index)
+        for given in reading.inputs:
+            value, name, wanted = example.get(given.field), reading.name(given.field, index), WANTED[given.type]
             if value is None:
-                raise UserError(f"{name}: is missing; give {WANTED[field]}")
-            if not isinstance(value, TYPES[field]):
-                raise UserError(f"{name}: is of type {type(value).__name__}; give {WANTED[field]}")
+                raise UserError(f"{name}: is missing; give {wanted}")
+            if not isinstance(value, TYPES[given.type]):
+                raise UserError(f"{name}: is of type {type(value).__name__}; give {wanted}")
+            if given.type == "boxes" and not (value and all(map(_is_box, value))):
+                raise UserError(f"{name}: is no list of boxes; give {wanted}, in pixels")
 
 
-def batch_of(
-    examples: Sequence[Example],
-    first: int,
-    fields: Collection[str],
-    names: Mapping[str, str],
-    transform: ImageTransform | None,
-    text: TextProcessor | None,
-) -> Batch:
+def batch_of(examples: Sequence[Example], first: int, reading: Reading) -> Batch:
     """The batch of some checked examples.
 
     Args:
         examples: B examples.
         first: the place of the first among all.
-        fields: which of "image" and "text" are read.
-        names: how messages call the field of an example, with `{index}` in it.
-        transform: makes pixels of pictures; None where there are none.
-        text: makes tokens of texts; None where there are none.
+        reading: what is read of them.
 
     Raises:
         UserError: a picture cannot be read.
     """
-    batch = Batch(index=torch.arange(first, first + len(examples)))
-    if "text" in fields and text is not None:
-        texts = [example["text"].replace(MASK, text.mask_token) if text.has_mask else example["text"]
-                 for example in examples]  # fmt: skip
-        batch.tokens = pad_texts(text.encode(texts), pad_id=text.pad_id)
-    if "image" in fields and transform is not None:
-        pixels = [
-            _pixels(example["image"], transform, names["image"].format(index=index))
+    places = torch.arange(len(examples))
+    batch = Batch(index=first + places)
+    if "text" in reading.fields and reading.text is not None:
+        batch.tokens = _tokens(examples, reading.text, "text_pair" in reading.fields)
+    if reading.transform is not None:
+        given = [given.field for given in reading.inputs if given.type == "image"]
+        opened = [
+            {**example, **{field: _opened(example[field], reading.name(field, index)) for field in given}}
             for index, example in enumerate(examples, first)
         ]
-        batch.pixels = torch.from_numpy(np.stack(pixels))
+        images = [ImageAddress(place) for place in places.tolist()] if "image" in given else []
+        if reading.needs is not None:
+            fetch = Fetch(ListExamples(opened, reading.needs), len(examples))
+            for task, collate in reading.collates.items():
+                batch.collated[task] = collate(replace(batch, index=places), fetch, ())
+            images += fetch.images
+        pixels = [_pixels(opened[image.index], image, examples[image.index], first, reading) for image in images]
+        batch.pixels = torch.from_numpy(np.stack(pixels)) if pixels else None
     return batch
 
 
-def _pixels(picture: Picture, transform: ImageTransform, name: str) -> np.ndarray:
-    """(3, S, S) uint8 of a picture.
+def _tokens(examples: Sequence[Example], text: TextProcessor, in_pairs: bool) -> Tokens:
+    """The texts of examples, or their pairs of texts; [MASK] is the mask token."""
+
+    def written(field: str) -> list[str]:
+        texts = [str(example[field]) for example in examples]
+        return [one.replace(MASK, text.mask_token) for one in texts] if text.has_mask else texts
+
+    if in_pairs:
+        return pad_texts(*text.encode_pairs(written("text"), written("text_pair")), pad_id=text.pad_id)
+    return pad_texts(text.encode(written("text")), pad_id=text.pad_id)
+
+
+def _is_box(box: Any) -> bool:
+    """Whether something is four numbers, of which the last two are an extent."""
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
+        return False
+    return all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0
+
+
+def _opened(picture: Picture, name: str) -> bytes | Image.Image:
+    """A picture, or the bytes of its file."""
+    return picture if isinstance(picture, Image.Image | bytes) else _read(Path(picture), name)
+
+
+def _pixels(opened: Example, image: ImageAddress, given: Example, first: int, reading: Reading) -> np.ndarray:
+    """(3, S, S) uint8 of a picture, or of a box of it.
 
     Raises:
         UserError: it cannot be read.
     """
-    whose = name
-    data: bytes | Image.Image
-    if isinstance(picture, Image.Image | bytes):
-        data = picture
-    else:
-        whose, data = f"{name}: {os.fspath(picture)}", _read(Path(picture), name)
+    assert reading.transform is not None
     try:
-        return transform(data)
+        return reading.transform(opened[image.column], part=image.box)
     except BadImage as error:
+        name, picture = reading.name(image.column, first + image.index), given[image.column]
+        whose = name if isinstance(picture, Image.Image | bytes) else f"{name}: {os.fspath(picture)}"
         raise UserError(f"{whose}: the image cannot be read: {error}") from None
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -23,13 +23,14 @@ from renaissance.checkpoints.restore import Restored, restore
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
-from renaissance.inference.inputs import Example, Picture, batch_of, check_examples, listed
+from renaissance.inference.inputs import Example, Picture, Reading, batch_of, check_examples, listed
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Input, Task
 
 BATCH_SIZE = 64
 PATIENCE_SECONDS = 2.0  # before a progress bar is shown
-OF_EXAMPLES = {"image": "examples[{index}]['image']", "text": "examples[{index}]['text']"}
+PICTURE, TEXT = Input("image", "the picture", "image"), Input("text", "the text", "text")
+OF_EXAMPLES = "examples[{index}]['{field}']"
 
 
 def load(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Model:
@@ -112,7 +113,7 @@ class Model:
         if self.text is None or not self.encoder.text_size:
             raise UserError(f"This model reads no texts: it was trained on {', '.join(self.tasks)}.")
         examples = [{"text": text} for text in listed(texts, "texts")]
-        return self._encode(examples, "text", "texts[{index}]", batch_size)
+        return self._encode(examples, TEXT, batch_size)
 
     def encode_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
         """One vector an image, pooled as in training on images alone.
@@ -130,7 +131,7 @@ class Model:
         if self.transform is None:
             raise UserError(f"This model looks at no images: it was trained on {', '.join(self.tasks)}.")
         examples = [{"image": image} for image in listed(images, "images")]
-        return self._encode(examples, "image", "images[{index}]", batch_size)
+        return self._encode(examples, PICTURE, batch_size)
 
     @torch.no_grad()
     def predict(
@@ -157,13 +158,15 @@ class Model:
         Raises:
             UserError: naming the example and the field at fault; or there is no such task.
         """
-        tasks = self._chosen(task)
-        fields = list(dict.fromkeys(given.field for name in tasks for given in self.inputs[name]))
-        answers: list[dict[str, Any]] = []
-        for step in self._steps(listed(examples, "examples"), fields, OF_EXAMPLES, batch_size, "predict"):
-            by_task = {name: module.answers(step) for name, module in tasks.items()}
-            rows = range(step.batch.examples)
-            answers += [{name: found[row] for name, found in by_task.items()} for row in rows]
+        tasks, given = self._chosen(task), listed(examples, "examples")
+        answers: list[dict[str, Any]] = [{} for _ in given]
+        schemas = dict.fromkeys(module.needs.schema.name for module in tasks.values())
+        for schema in schemas:  # examples are read as each schema's tasks read theirs: texts alone, or in pairs
+            own = {name: module for name, module in tasks.items() if module.needs.schema.name == schema}
+            for step in self._steps(given, self._reading(own), batch_size, "predict"):
+                for name, module in own.items():
+                    for place, answer in zip(step.batch.index.tolist(), module.answers(step), strict=True):
+                        answers[place][name] = answer
         return answers if task is None else [answer[task] for answer in answers]
 
     @torch.no_grad()
@@ -191,7 +194,8 @@ class Model:
             raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
         examples = [{"image": image} for image in listed(images, "images")]
         captions: list[str] = []
-        for step in self._steps(examples, ["image"], {"image": "images[{index}]"}, batch_size, "captions"):
+        reading = Reading((PICTURE,), "{field}s[{index}]", self.transform, self.text)
+        for step in self._steps(examples, reading, batch_size, "captions"):
             captions += writer.captions(step, prefix)
         return captions
 
@@ -202,34 +206,38 @@ class Model:
             raise UserError(f"task={task!r}: this model was trained on {', '.join(self.tasks)}.")
         return {task: self.tasks[task]}
 
+    def _reading(self, tasks: Mapping[str, Task]) -> Reading:
+        """What tasks of one schema read of examples."""
+        inputs = dict.fromkeys(given for name in tasks for given in self.inputs[name])
+        collates = {
+            name: collate
+            for name, task in tasks.items()
+            if task.collates_inputs and (collate := task.collate(task.declaration, self.settings, self.text, False))
+        }
+        needs = next(iter(tasks.values())).needs if collates else None
+        return Reading(tuple(inputs), OF_EXAMPLES, self.transform, self.text, needs, collates)
+
     @torch.no_grad()
-    def _encode(self, examples: Sequence[Example], field: str, name: str, batch_size: int) -> Tensor:
+    def _encode(self, examples: Sequence[Example], given: Input, batch_size: int) -> Tensor:
         """One vector an example (N, D), of one modality alone."""
-        width = self.encoder.text_size if field == "text" else self.encoder.image_size
+        width = self.encoder.text_size if given.type == "text" else self.encoder.image_size
         pooled = [torch.empty(0, width)]
-        for step in self._steps(examples, [field], {field: name}, batch_size, f"encode {field}s"):
-            text, image = (step.text, None) if field == "text" else (None, step.image)
+        reading = Reading((given,), "{field}s[{index}]", self.transform, self.text)
+        for step in self._steps(examples, reading, batch_size, f"encode {given.field}s"):
+            text, image = (step.text, None) if given.type == "text" else (None, step.image)
             vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
             assert vectors is not None
             pooled.append(vectors.float().cpu())
         return torch.cat(pooled)
 
-    def _steps(
-        self,
-        examples: Sequence[Example],
-        fields: Collection[str],
-        names: Mapping[str, str],
-        batch_size: int,
-        what: str,
-    ) -> Iterator[Step]:
+    def _steps(self, examples: Sequence[Example], reading: Reading, batch_size: int, what: str) -> Iterator[Step]:
         """The examples in batches on the device, with a progress bar where it takes long."""
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
-        check_examples(examples, fields, names)
+        check_examples(examples, reading)
         starts = range(0, len(examples), batch_size)
         for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
-            chosen = examples[start : start + batch_size]
-            batch = batch_of(chosen, start, fields, names, self.transform, self.text)
+            batch = batch_of(examples[start : start + batch_size], start, reading)
             yield Step(self.encoder, batch.to(self.device), self._to_pixels)
 
 

@@ -148,7 +148,7 @@ class CaptioningTask(Task):
     # Writing
 
     def inputs(self) -> tuple[Input, ...]:
-        return (Input("image", "the picture that is written of"),)
+        return (Input("image", "the picture that is written of", "image"),)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """A "caption" of each image; the texts of the batch are not read."""

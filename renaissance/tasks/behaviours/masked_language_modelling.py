@@ -141,7 +141,7 @@ class MaskedLanguageModellingTask(Task):
         return logits
 
     def inputs(self) -> tuple[Input, ...]:
-        text = Input("text", "a text with the mask token, [MASK], at each place where a word is to be named")
+        text = Input("text", "a text with the mask token, [MASK], at each place where a word is to be named", "text")
         return tuple(text if given.field == "text" else given for given in super().inputs())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:

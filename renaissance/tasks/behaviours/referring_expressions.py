@@ -82,6 +82,8 @@ class Boxes:
 class ReferringExpressionTask(Task):
     """Cross-entropy over the boxes of an example."""
 
+    collates_inputs = True
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         self.head = Classifier(context.model.pooled_size + GEOMETRY, 1, inner_size=context.model.pooled_size)

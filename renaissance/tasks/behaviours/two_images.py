@@ -54,6 +54,8 @@ class SecondImages:
 class TwoImagesTask(ClassificationTask):
     """Cross-entropy over C classes on the pooled features of a text with each of two images."""
 
+    collates_inputs = True
+
     def _pooled_size(self, context: TaskContext) -> int:
         return 2 * context.model.pooled_size
 

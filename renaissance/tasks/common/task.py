@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -29,6 +29,31 @@ HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
 
 @dataclass(frozen=True)
+class Input:
+    """A field of the examples that a trained model is given, `{"image": …, "text": …}`.
+
+    Attributes:
+        field: its name.
+        meaning: what it is, in words for whoever gives it.
+        type: what is given there.
+    """
+
+    field: str
+    meaning: str
+    type: Literal["image", "text", "boxes"]
+
+
+# What a task may read of an example, by the names that schemas have for it.
+INPUTS = (
+    Input("image", "the picture", "image"),
+    Input("second_image", "the second picture", "image"),
+    Input("text", "the text", "text"),
+    Input("text_pair", "the second text", "text"),
+    Input("boxes", "the boxes to choose from, each as left, upper, width and height in pixels", "boxes"),
+)
+
+
+@dataclass(frozen=True)
 class TaskContext:
     """What a task is built from.
 
@@ -45,19 +70,6 @@ class TaskContext:
     model: VisionLanguageEncoder
     text: TextProcessor | None
     class_names: list[str] | None
-
-
-@dataclass(frozen=True)
-class Input:
-    """A field of the examples that a trained model is given, `{"image": …, "text": …}`.
-
-    Attributes:
-        field: its name.
-        meaning: what it is, in words for whoever gives it.
-    """
-
-    field: str
-    meaning: str
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,10 @@ class Task(nn.Module, ABC):
         declaration: what is known of it beforehand; a behaviour may serve several tasks.
         class_names: the names of the classes in the data; None where the data has none.
         notes: what building did that the user should know, one line each.
+        collates_inputs: its collate draws nothing, and `answers` needs it also for a user's own examples.
     """
+
+    collates_inputs = False
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()
@@ -153,14 +168,14 @@ class Task(nn.Module, ABC):
 
     def inputs(self) -> tuple[Input, ...]:
         """What an example must have for `answers`: what the task reads, where it does not say otherwise."""
-        known = {"image": Input("image", "the picture"), "text": Input("text", "the text")}
-        return tuple(given for field, given in known.items() if getattr(self.needs, field))
+        read = self.needs.columns()
+        return tuple(given for given in INPUTS if given.field in read)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """What the model says of each example, in evaluation mode: plain values, fit for JSON, for people to read.
 
         Nothing here needs to know what is right: labels are not looked at. Where nothing was collated for the batch
-        (`Batch.collated`), as for a user's own examples, the question is what the examples hold.
+        (`Batch.collated`), as for a user's own examples of most tasks, the question is what the examples hold.
 
         Args:
             step: B examples.
