@@ -107,7 +107,7 @@ def check_examples(examples: Sequence[Example], reading: Reading) -> None:
                 raise UserError(f"{name}: is missing; give {wanted}")
             if not isinstance(value, TYPES[given.type]):
                 raise UserError(f"{name}: is of type {type(value).__name__}; give {wanted}")
-            if given.type == "boxes" and not (value and all(map(_is_box, value))):
+            if given.type == "boxes" and not _are_boxes(value):
                 raise UserError(f"{name}: is no list of boxes; give {wanted}, in pixels")
 
 
@@ -155,11 +155,15 @@ def _tokens(examples: Sequence[Example], text: TextProcessor, in_pairs: bool) ->
     return pad_texts(text.encode(written("text")), pad_id=text.pad_id)
 
 
-def _is_box(box: Any) -> bool:
-    """Whether something is four numbers, of which the last two are an extent."""
-    if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
-        return False
-    return all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0
+def _are_boxes(given: list[Any]) -> bool:
+    """Whether there are boxes, each of them four numbers, of which the last two are an extent."""
+    return bool(given) and all(
+        isinstance(box, list | tuple)
+        and len(box) == 4
+        and all(isinstance(side, int | float) and math.isfinite(side) for side in box)
+        and min(box[2:]) > 0
+        for box in given
+    )
 
 
 def _opened(picture: Picture, name: str) -> bytes | Image.Image:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 import torch
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score  # type: ignore[import-untyped]
 
 from renaissance.tasks.common.evaluation import Split
 from tests.tasks.conftest import EXAMPLES, write_table
@@ -13,12 +15,12 @@ from tests.tasks.conftest import EXAMPLES, write_table
 LABELS = [1, 0, 1, -1, 1, 0, 0, 1, 1, -1, 0, 1, 1, 0, 1, 1]
 
 
-def table(labels: list[int | None]) -> dict[str, list]:
+def table(labels: list[int | None]) -> dict[str, list[Any]]:
     words = [f"word{number} again" for number in range(EXAMPLES)]
     return {"text_a": words, "text_b": words[::-1], "label": labels}
 
 
-def evaluated(asked, size: int) -> tuple[dict[str, float], list[str], list[dict]]:
+def evaluated(asked, size: int) -> tuple[dict[str, float], list[str], list[dict[str, Any]]]:
     """The metrics of a split that is evaluated in batches of a size, the classes found, and the predictions."""
     evaluation = asked.task.evaluation(Split("test", asked.examples, tested=True))
     with torch.no_grad():
