@@ -72,10 +72,8 @@ class Boxes:
         boxes: list[list[float]] = fetch.value(index, "boxes")
         meant = fetch.value(index, "label") or 0
         if meant >= len(boxes):
-            raise UserError(
-                f"{fetch.examples.where(index)}: box {meant} is meant (counted from 0), and there are {len(boxes)}. "
-                "Prepare the table again."
-            )
+            where = fetch.examples.where(index)
+            raise UserError(f"{where}: box {meant} is meant, counted from 0, and there are {len(boxes)}.")
         return boxes
 
 
