@@ -155,7 +155,7 @@ def _tokens(examples: Sequence[Example], text: TextProcessor, in_pairs: bool) ->
     return pad_texts(text.encode(written("text")), pad_id=text.pad_id)
 
 
-def _are_boxes(given: list[Any]) -> bool:
+def _are_boxes(given: Any) -> bool:
     """Whether there are boxes, each of them four numbers, of which the last two are an extent."""
     return bool(given) and all(
         isinstance(box, list | tuple)
