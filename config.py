@@ -437,6 +437,100 @@ def task_finetune_imdb() -> None:
     max_text_len = 256
 
 
+@ex.named_config
+def task_finetune_snli() -> None:
+    """SNLI-VE: tell whether an image proves a sentence, refutes it, or leaves it open."""
+    exp_name = "finetune_snli"
+    datasets = ["snli"]
+    loss_names = _loss_names({"snli": 1})
+    batch_size = 64
+    per_gpu_batchsize = 32
+    max_epoch = 10
+    warmup_steps = 0.1
+    learning_rate = 5e-5
+    lr_mult_head = 5
+    lr_mult_cross_modal = 15
+    image_size = 384
+
+
+@ex.named_config
+def task_finetune_nlvr2() -> None:
+    """NLVR2: tell whether a statement is true of a pair of images."""
+    exp_name = "finetune_nlvr2"
+    datasets = ["nlvr2"]
+    loss_names = _loss_names({"nlvr2": 1})
+    batch_size = 256
+    per_gpu_batchsize = 32
+    max_epoch = 40
+    warmup_steps = 0.05
+    learning_rate = 7.5e-5
+    lr_mult_head = 5
+    lr_mult_cross_modal = 15
+    image_size = 288
+
+
+@ex.named_config
+def task_finetune_ref() -> None:
+    """RefCOCO: find the box that a phrase means among those of an image."""
+    exp_name = "finetune_ref"
+    datasets = ["refcoco"]
+    loss_names = _loss_names({"ref": 1})
+    batch_size = 60
+    per_gpu_batchsize = 20
+    max_epoch = 10
+    warmup_steps = 0.05
+    learning_rate = 7.5e-4
+    lr_mult_head = 5
+    lr_mult_cross_modal = 15
+
+
+@ex.named_config
+def task_finetune_vqa() -> None:
+    """VQAv2: answer questions about images with one of the answers that are known."""
+    exp_name = "finetune_vqa"
+    datasets = ["vqav2"]
+    loss_names = _loss_names({"vqa": 1})
+    batch_size = 512
+    per_gpu_batchsize = 16
+    max_epoch = 10
+    warmup_steps = 0.1
+    learning_rate = 5e-6
+    lr_mult_head = 50
+    lr_mult_cross_modal = 5
+    image_size = 576
+
+
+@ex.named_config
+def task_finetune_irtr() -> None:
+    """Retrieval: find the image to a text and the text to an image, among all of a split."""
+    exp_name = "finetune_irtr"
+    datasets = ["coco"]
+    loss_names = _loss_names({"irtr": 1})
+    batch_size = 512
+    per_gpu_batchsize = 32
+    max_epoch = 10
+    warmup_steps = 0.1
+    learning_rate = 5e-6
+    lr_mult_head = 5
+    lr_mult_cross_modal = 5
+    image_size = 384
+
+
+@ex.named_config
+def task_finetune_mrpc() -> None:
+    """MRPC: tell whether two sentences say the same."""
+    exp_name = "finetune_mrpc"
+    datasets = ["mrpc"]
+    loss_names = _loss_names({"mrpc": 1})
+    batch_size = 32
+    per_gpu_batchsize = 32
+    max_epoch = 3
+    warmup_steps = 0
+    learning_rate = 1e-5
+    lr_mult_head = 10
+    max_text_len = 128
+
+
 # == Models ==
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,24 @@ def test_text_alone_equals_transformers(
         alone = theirs(input_ids=tokens.ids[row : row + 1, :length]).last_hidden_state[0]
         torch.testing.assert_close(fused.text[row, :length], alone, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(fused.pooled[row], alone.mean(0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("model_type", "reads"), [("bert", True), ("electra", True), ("roberta", False)])
+@torch.no_grad()
+def test_segments_are_transformers_token_types(
+    model_type: str, reads: bool, one: Callable[..., OneTower], tokens: Tokens
+) -> None:
+    theirs = reference(model_type, {**dict(TEXTS)[model_type], "type_vocab_size": 1 + reads})
+    ours = without_types(one(theirs))
+    segments = (torch.arange(7) > 2).long().expand(3, 7) * tokens.mask
+    found = ours.fuse(ours.encode_text(replace(tokens, segments=segments)), None).text
+    alone = ours.fuse(ours.encode_text(tokens), None).text
+    assert found is not None
+    assert alone is not None
+    assert torch.allclose(found[0], alone[0]) is not reads
+    types = {"token_type_ids": segments[:1]} if reads else {}
+    expected = theirs(input_ids=tokens.ids[:1], **types).last_hidden_state[0]
+    torch.testing.assert_close(found[0], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("both", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,26 @@ def test_equals_transformers_on_each_text_alone(model_type: str, changes: dict[s
     for row, alone in enumerate(run_alone(model, tokens)):
         torch.testing.assert_close(features.hidden[row, : len(alone)], alone, rtol=1e-4, atol=1e-5)
     assert features.mask is tokens.mask
+
+
+@pytest.mark.parametrize(("model_type", "reads"), [("bert", True), ("electra", True), ("roberta", False)])
+@torch.no_grad()
+def test_segments_are_transformers_token_types(model_type: str, reads: bool, tokens: Tokens) -> None:
+    model = reference(model_type, TEXT, **(ROBERTA | {"type_vocab_size": 1} if model_type == "roberta" else {}))
+    segments = (torch.arange(7) > 2).long().expand(3, 7) * tokens.mask
+    pairs = replace(tokens, segments=segments)
+    found, alone = TextEncoder(model)(pairs).hidden, TextEncoder(model)(tokens).hidden
+    assert torch.allclose(found[0], alone[0]) is not reads
+    for row, length in enumerate(tokens.mask.sum(1).tolist()):
+        types = {"token_type_ids": segments[row : row + 1, :length]} if reads else {}
+        expected = model(input_ids=tokens.ids[row : row + 1, :length], **types).last_hidden_state[0]
+        torch.testing.assert_close(found[row, :length], expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_text_alone_is_of_the_first_segment(tokens: Tokens) -> None:
+    tower = TextEncoder(reference("bert", TEXT))
+    assert torch.equal(tower(tokens).hidden, tower(replace(tokens, segments=torch.zeros_like(tokens.ids))).hidden)
 
 
 @torch.no_grad()

@@ -14,7 +14,13 @@ from renaissance.settings import Settings, check_settings
 from renaissance.tasks.registry import task_names
 
 PRETRAINING = ("task_mlm", "task_itm", "task_mlm_itm")
-TASKS = (*PRETRAINING, "task_finetune_cifar10", "task_finetune_imdb")
+DOWNSTREAM = ("snli", "nlvr2", "ref", "vqa", "irtr", "mrpc")
+TASKS = (
+    *PRETRAINING,
+    "task_finetune_cifar10",
+    "task_finetune_imdb",
+    *(f"task_finetune_{task}" for task in DOWNSTREAM),
+)
 MODELS = (
     "deit_electra",
     "vit_bert",
@@ -152,6 +158,13 @@ def test_data_and_size_come_after_the_task() -> None:
     found = settings("task_finetune_cifar10", "onetower_deit", "tiny", "scenes")
     assert (found.datasets, found.model_type, found.hidden_size) == (["scenes"], "one-tower", 64)
     assert found.active_tasks() == ["cifar10"]
+
+
+@pytest.mark.parametrize("task", DOWNSTREAM)
+def test_a_downstream_task_is_tried_on_the_scenes(task: str) -> None:
+    found = settings(f"task_finetune_{task}", "scenes", "tiny")
+    assert (found.datasets, found.image_size, found.batch_size) == (["scenes"], 64, 16)
+    assert (found.active_tasks(), found.exp_name) == ([task], f"finetune_{task}")
 
 
 def test_the_command_line_has_the_last_word() -> None:

@@ -8,44 +8,22 @@ from dataclasses import replace
 import pytest
 import torch
 
-from renaissance.data.batches.collate import BatchMaker
-from renaissance.data.examples.tables import open_split
-from renaissance.data.images.pixels import Pixels
-from renaissance.data.images.transform import ImageStatistics, ImageTransform
-from renaissance.data.text.processor import TextProcessor
+from renaissance.data.images.transform import ImageStatistics
 from renaissance.errors import UserError
-from renaissance.models.build import build_model
-from renaissance.tasks.behaviours import load_behaviour
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Task, TaskContext
-from renaissance.tasks.registry import declaration_of
-from tests.tasks.conftest import EXAMPLES, TINY
+from renaissance.tasks.common.task import Task
+from tests.tasks.conftest import EXAMPLES
 
 STATISTICS = ImageStatistics.of_key("imagenet")
 
 
 @pytest.fixture
-def asked(make_settings, data_root):
+def asked(ask):
     """Gives a task with random weights, and the step of an evaluation of it over all sixteen examples."""
 
     def make(name, **overrides):
-        data_set = name if name in ("cifar10", "imdb") else "sixteen"
-        settings = make_settings(
-            **TINY, data_root=str(data_root), datasets=[data_set], loss_names={name: 1}, **overrides
-        )
-        declaration = declaration_of(name)
-        behaviour, needs = load_behaviour(declaration), declaration.needs
-        examples = open_split(settings, needs, "train")
-        text = TextProcessor.from_settings(settings, lambda: examples.texts()) if needs.text else None
-        torch.manual_seed(0)
-        sides = behaviour.sides(declaration, settings)
-        model = build_model(settings, vocab_size=text.vocab_size if text else 0, pad_id=text.pad_id if text else 0,
-                            image=sides.image, text=sides.text, fused=sides.fused).eval()  # fmt: skip
-        task = behaviour(TaskContext(declaration, settings, model, text, examples.class_names)).eval()
-        collate = behaviour.collate(declaration, settings, text, training=False)
-        transform = ImageTransform.of_settings(settings, STATISTICS, training=False, captioned=True)
-        maker = BatchMaker(examples, transform, text, {name: collate} if collate else {}, seed=3, training=False)
-        return task, Step(model, maker.make([*range(EXAMPLES)]), Pixels(STATISTICS, 9) if needs.image else None)
+        given = ask(name, **overrides)
+        return given.task, given.step()
 
     return make
 

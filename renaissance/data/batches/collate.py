@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from renaissance.data.batches.batch import Batch, Tokens
-from renaissance.data.batches.fetch import Fetch, ImageAddress
+from renaissance.data.batches.fetch import Fetch, ImageAddress, unreadable
 from renaissance.data.batches.order import BatchAddress
 from renaissance.data.examples.interface import Examples
 from renaissance.data.images.augment import RANDAUGMENT
@@ -156,10 +156,7 @@ class BatchMaker(Dataset[Batch | Failure]):
             try:
                 pixels[number] = transform(self._examples.value(image.index, image.column), numbers, image.box)
             except BadImage as error:
-                raise UserError(
-                    f"{self._examples.where(image.index, image.column)}: the image cannot be read: {error}."
-                    f"{self._examples.remedy}"
-                ) from None
+                raise unreadable(self._examples, image.index, image.column, error) from None
         return torch.from_numpy(pixels)
 
 

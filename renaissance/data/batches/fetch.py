@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from renaissance.data.examples.interface import Examples
+from renaissance.data.images.decode import BadImage, upright_size
+from renaissance.errors import UserError
 
 Box = tuple[float, float, float, float]  # left, upper, width, height, in pixels of the image
 
@@ -62,14 +64,29 @@ class Fetch:
             column: by the name that tasks use.
             box: a part of it, which is cut out before it is resized.
         """
-        if column == "image" and box is None:
-            index = self.examples.of_row(self.examples.row_of(index)).start  # the same for all its captions
+        index = self.examples.of_row(self.examples.row_of(index)).start  # the same for all texts of the row
         return self._images.setdefault(ImageAddress(index, column, box), self._own + len(self._images))
 
     def text(self, index: int) -> int:
         """Ask for the text of an example; returns its row in the batch's `tokens`."""
         return self._texts.setdefault(index, self._own + len(self._texts))
 
+    def size(self, index: int) -> tuple[int, int]:
+        """The width and the height of an example's image, in pixels, upright.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            return upright_size(self.value(index, "image"))
+        except BadImage as error:
+            raise unreadable(self.examples, index, "image", error) from None
+
     def value(self, index: int, column: str) -> Any:
         """A value of an example, as `Examples.value` gives it."""
         return self.examples.value(index, column)
+
+
+def unreadable(examples: Examples, index: int, column: str, error: BadImage) -> UserError:
+    """What to tell a user of an image that cannot be read."""
+    return UserError(f"{examples.where(index, column)}: the image cannot be read: {error}.{examples.remedy}")

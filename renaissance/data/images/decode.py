@@ -71,11 +71,14 @@ def open_image(data: bytes | Image.Image, shortest_side: int | None = None) -> I
 def upright_size(data: bytes | Image.Image) -> tuple[int, int]:
     """The width and the height of an image, turned as its EXIF data say; of a file, from its first bytes.
 
+    Args:
+        data: the bytes of an image file, or a picture that Pillow has opened.
+
     Raises:
         BadImage: no picture.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS) if isinstance(data, bytes) else data
+        image = data if isinstance(data, Image.Image) else Image.open(io.BytesIO(data), formats=FORMATS)
         width, height = image.size
         return (height, width) if _orientation(image) in _LYING else (width, height)
     except Exception as error:  # Pillow's readers raise anything on damaged bytes

@@ -25,7 +25,7 @@ from renaissance.models.image_positions import find_image_positions
 from renaissance.models.layers.attention import attend
 from renaissance.models.pretrained.sources import EncoderRequest
 from renaissance.models.towers.image import sequence_norm
-from renaissance.models.towers.text import position_embeddings, position_numbers
+from renaissance.models.towers.text import knows_segments, position_embeddings, position_numbers
 from renaissance.models.weights import first_position
 
 ATTENTION = "renaissance_joint"
@@ -112,11 +112,14 @@ class JointTransformer(nn.Module):
         self.hidden_size: int = encoder.config.hidden_size
         self.sees_images = encoder.main_input_name == "pixel_values"
         self.first_position = first_position(position_embeddings(encoder))
+        self.reads_segments = knows_segments(encoder)
         self.image_positions = find_image_positions(encoder)
 
     def embed_text(self, tokens: Tokens) -> Tensor:
         """The encoder's own word embeddings (B, L, D)."""
         arguments = {"position_ids": position_numbers(tokens, self.first_position)} if self.first_position else {}
+        if self.reads_segments and tokens.segments is not None:
+            arguments["token_type_ids"] = tokens.segments
         hidden: Tensor = self._own("embeddings")(input_ids=tokens.ids, **arguments)
         project = self._own("embeddings_project")
         return hidden if project is None else project(hidden)

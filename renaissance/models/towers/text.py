@@ -1,7 +1,8 @@
 """The text tower: any Hugging Face text encoder, or our own, which has the same form.
 
-In: token ids (B, L) with their mask. Out: one vector a token (B, L, D). It may be pretrained, or begin at random: a
-published encoder or any architecture, in its own dimensions, with flags of its own, or in dimensions given by hand.
+In: token ids (B, L) with their mask, and of two texts that are read together the segment of each token. Out: one vector
+a token (B, L, D). It may be pretrained, or begin at random: a published encoder or any architecture, in its own
+dimensions, with flags of its own, or in dimensions given by hand.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from renaissance.models.towers.interface import TextTower
 from renaissance.models.towers.probe import try_longest_text, try_text_encoder
 from renaissance.models.weights import POSITIONS, first_position, load_weights
 
+SEGMENTS = "token_type_embeddings"  # how transformers call the table of segments
+
 
 class TextEncoder(TextTower):
     """A Hugging Face text encoder that takes `Tokens` and hands out `Features`.
@@ -50,12 +53,15 @@ class TextEncoder(TextTower):
         self.hidden_size: int = encoder.config.hidden_size
         takes_positions = "position_ids" in inspect.signature(encoder.forward).parameters
         self.first_position = first_position(position_embeddings(encoder)) if takes_positions else 0
+        self.reads_segments = knows_segments(encoder)
 
     def forward(self, tokens: Tokens) -> Features:
         """B texts to features (B, L, D); what stands at padding has no meaning."""
         arguments: dict[str, Any] = {}
         if self.first_position:
             arguments["position_ids"] = position_numbers(tokens, self.first_position)
+        if self.reads_segments and tokens.segments is not None:
+            arguments["token_type_ids"] = tokens.segments
         output = self.encoder(input_ids=tokens.ids, attention_mask=tokens.mask, **arguments)
         return Features(output.last_hidden_state, tokens.mask)
 
@@ -75,6 +81,18 @@ def position_embeddings(encoder: nn.Module) -> nn.Module:
         if name.endswith(POSITIONS) and isinstance(module, nn.Embedding):
             return module
     return nn.Module()
+
+
+def knows_segments(encoder: nn.Module) -> bool:
+    """Whether a text encoder tells the first of two texts from the second by embeddings of its own.
+
+    BERT and ELECTRA do; RoBERTa's table has one row for both, and our transformer has none: there the tokens between
+    the two texts tell.
+    """
+    if "token_type_ids" not in inspect.signature(encoder.forward).parameters:
+        return False
+    tables = (module for name, module in encoder.named_modules() if name.endswith(SEGMENTS))
+    return any(isinstance(table, nn.Embedding) and table.num_embeddings > 1 for table in tables)
 
 
 def build_text_encoder(

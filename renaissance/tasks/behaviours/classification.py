@@ -44,6 +44,9 @@ class ClassificationTask(Task):
     ) -> Collate:
         return ClassTargets("label")
 
+    def items(self, batch: Batch) -> int:
+        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
+
     def logits(self, step: Step) -> Tensor:
         """Scores (B, C) of the classes."""
         fused = step.fuse(
@@ -65,9 +68,6 @@ class ClassificationTask(Task):
         counted = step.of_targets(known.float(), lambda share: share) > 0  # of two that are mixed, one may be known
         details = {"found": found[known], "wanted": wanted[known]}
         return Outcome(with_answers({"loss": losses, "accuracy": correct}, counted), details)
-
-    def items(self, batch: Batch) -> int:
-        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""

@@ -50,21 +50,24 @@ class AnswerScores:
             (M,) float; and "known": (B,) bool, whether an example has answers at all.
 
         Raises:
-            UserError: an example has more answers than scores, or fewer.
+            UserError: a question has more answers than scores, or fewer.
         """
-        given = [(fetch.value(index, "answers"), fetch.value(index, "scores")) for index in batch.index.tolist()]
-        for index, (answers, scores) in zip(batch.index.tolist(), given, strict=True):
-            if len(answers) != len(scores):
-                raise UserError(
-                    f"{fetch.examples.where(index)}: a question has {len(answers)} answers and {len(scores)} scores; "
-                    "there should be one for each. Prepare the table again."
-                )
+        given = [self._given(index, fetch) for index in batch.index.tolist()]
         return {
             "row": torch.tensor([row for row, (answers, _) in enumerate(given) for _ in answers], dtype=torch.long),
             "answer": torch.tensor([answer for answers, _ in given for answer in answers], dtype=torch.long),
             "score": torch.tensor([score for _, scores in given for score in scores], dtype=torch.float),
             "known": torch.tensor([bool(answers) for answers, _ in given]),
         }
+
+    def _given(self, index: int, fetch: Fetch) -> tuple[list[int], list[float]]:
+        answers, scores = fetch.value(index, "answers"), fetch.value(index, "scores")
+        if len(answers) != len(scores):
+            raise UserError(
+                f"{fetch.examples.where(index)}: a question has {len(answers)} answers and {len(scores)} scores. "
+                "Prepare the table again."
+            )
+        return answers, scores
 
 
 class QuestionAnsweringTask(ClassificationTask):
@@ -76,6 +79,9 @@ class QuestionAnsweringTask(ClassificationTask):
     ) -> Collate:
         return AnswerScores()
 
+    def items(self, batch: Batch) -> int:
+        return int(batch.collated[self.name]["known"].sum())
+
     def forward(self, step: Step) -> Outcome:
         given, logits = step.batch.collated[self.name], self.logits(step).float()  # (B, C)
         target = torch.zeros_like(logits).index_put((given["row"], given["answer"]), given["score"])
@@ -85,9 +91,6 @@ class QuestionAnsweringTask(ClassificationTask):
         chosen = logits.argmax(-1, keepdim=True)
         scores = step.of_targets(target, lambda wanted: wanted.gather(-1, chosen)[:, 0])
         return Outcome(with_answers({"loss": losses, "score": scores}, given["known"]))
-
-    def items(self, batch: Batch) -> int:
-        return int(batch.collated[self.name]["known"].sum())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable answer to each question, and the best ones with their probabilities."""

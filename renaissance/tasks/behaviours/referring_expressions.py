@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
-from renaissance.data.images.decode import upright_size
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
@@ -52,15 +51,15 @@ class Boxes:
             example has fewer; "geometry": (B, K, GEOMETRY) float; "target": (B,) long, the box that is meant.
 
         Raises:
-            UserError: an example has no boxes, or not the one that is meant.
+            UserError: an image cannot be read, or an example has no boxes, or not the one that is meant.
         """
         indices = batch.index.tolist()
-        boxes = [fetch.value(index, "boxes") for index in indices]
+        boxes = [self._boxes(index, fetch) for index in indices]
         most = max(map(len, boxes))
         rows = torch.full((len(indices), most), NO_BOX)
         geometry = torch.zeros(len(indices), most, GEOMETRY)
         for row, index in enumerate(indices):
-            width, height = upright_size(fetch.value(index, "image"))
+            width, height = fetch.size(index)
             for place, (left, upper, across, down) in enumerate(boxes[row]):
                 rows[row, place] = fetch.image(index, box=(left, upper, across, down))
                 edges = left / width, upper / height, (left + across) / width, (upper + down) / height
@@ -74,6 +73,14 @@ class Boxes:
                 )
         target = torch.tensor([UNKNOWN if number is None else number for number in meant])
         return {"box": rows, "geometry": geometry, "target": target}
+
+    def _boxes(self, index: int, fetch: Fetch) -> list[list[float]]:
+        boxes: list[list[float]] = fetch.value(index, "boxes")
+        meant = fetch.value(index, "label") or 0
+        if meant >= len(boxes):
+            where = fetch.examples.where(index)
+            raise UserError(f"{where}: box {meant} is meant, counted from 0, and there are {len(boxes)}.")
+        return boxes
 
 
 class ReferringExpressionTask(Task):
@@ -99,14 +106,14 @@ class ReferringExpressionTask(Task):
         found = self.head(torch.cat((pooled, given["geometry"][example, place].to(pooled)), dim=-1))[:, 0].float()
         return found.new_full(given["box"].shape, -torch.inf).index_put((example, place), found)
 
+    def items(self, batch: Batch) -> int:
+        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
+
     def forward(self, step: Step) -> Outcome:
         scores, target = self.scores(step), step.batch.collated[self.name]["target"]
         known = target != UNKNOWN
         losses = F.cross_entropy(scores, target, ignore_index=UNKNOWN, reduction="none")
         return Outcome(with_answers({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()}, known))
-
-    def items(self, batch: Batch) -> int:
-        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The number of the box that each phrase means, from 0, and the probability of every box."""

@@ -1,7 +1,8 @@
 """Retrieval: which image does a text belong to, and which texts an image, among all of a split?
 
 Training scores a text with its own image and with `NEGATIVES` images that it does not belong to, which come from the
-batch, where their features are there already; the softmax is over these. Evaluation ranks whole splits (`ranking.py`).
+batch, where their features are there already; the softmax is over these. Evaluation scores every pair of a split
+(`ranking.py`), and takes the false images for its loss from the whole of it, whatever batches it comes in.
 
 Source: the fine-tuning for retrieval of ViLT, Kim et al., 2021, https://arxiv.org/abs/2102.03334, section 4.3.
 """
@@ -74,8 +75,8 @@ class RetrievalTask(Task):
     @classmethod
     def collate(
         cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
-    ) -> Collate:
-        return Candidates()
+    ) -> Collate | None:
+        return Candidates() if training else None
 
     def score(self, model: VisionLanguageEncoder, text: Features, image: Features) -> Tensor:
         """How well N texts and images go together (N,): the log-odds of a match."""
@@ -83,6 +84,8 @@ class RetrievalTask(Task):
         return (logits[:, 1] - logits[:, 0]).float()
 
     def forward(self, step: Step) -> Outcome:
+        if self.name not in step.batch.collated:  # an evaluation, which scores all pairs at its end
+            return Outcome({})
         rows = step.batch.collated[self.name]["image"]  # (B, 1 + NEGATIVES)
         example = torch.arange(len(rows), device=rows.device).repeat_interleave(rows.shape[1])
         text, image = step.kept(step.all_texts.select(example), step.all_images.select(rows.flatten()))
@@ -94,4 +97,4 @@ class RetrievalTask(Task):
         return Outcome({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()})
 
     def evaluation(self, split: Split) -> RetrievalEvaluation:
-        return RetrievalEvaluation(self, split, self.score)
+        return RetrievalEvaluation(self, split, self.score, NEGATIVES)

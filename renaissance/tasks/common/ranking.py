@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
+from renaissance.data.examples.belonging import belongs
 from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
 from renaissance.tasks.common.step import Step
@@ -22,19 +26,33 @@ BLOCK = 1024  # pairs that are fused at once
 Score = Callable[[VisionLanguageEncoder, Features, Features], Tensor]
 
 
+@dataclass(frozen=True)
+class _Text:
+    """A text of the split: its example, the row of its image, and its features (L, D) with their mask (L,)."""
+
+    index: int
+    row: int
+    hidden: Tensor
+    mask: Tensor
+
+
 class RetrievalEvaluation(MeanEvaluation):
     """Recall at 1, 5 and 10 over a whole split: of the image to a text (`ir_r1`), of a text to an image (`tr_r1`).
+
+    Loss and accuracy are those of the training's question, with false images drawn from the whole split.
 
     Args:
         task: what is judged.
         split: on what.
         score: how well N texts and images go together (N,).
+        negatives: false images a text, for the loss.
     """
 
-    def __init__(self, task: Task, split: Split, score: Score) -> None:
+    def __init__(self, task: Task, split: Split, score: Score, negatives: int) -> None:
         super().__init__(task, split)
         self._score = score
-        self._texts: list[tuple[int, Tensor, Tensor]] = []  # row of its image, features (L, D), mask (L,)
+        self._negatives = negatives
+        self._texts: list[_Text] = []
         self._images: dict[int, tuple[Tensor, Tensor]] = {}  # by row: features (P, D), mask (P,)
         self._model: VisionLanguageEncoder | None = None
 
@@ -42,33 +60,46 @@ class RetrievalEvaluation(MeanEvaluation):
         super().update(step, outcome)
         assert step.batch.row is not None
         self._model = step.model
-        for place, row in enumerate(step.batch.row.tolist()):
-            self._texts.append((row, step.text.hidden[place].cpu(), step.text.mask[place].cpu()))
+        for place, (index, row) in enumerate(zip(step.batch.index.tolist(), step.batch.row.tolist(), strict=True)):
+            self._texts.append(_Text(index, row, step.text.hidden[place].cpu(), step.text.mask[place].cpu()))
             if row not in self._images:
                 self._images[row] = (step.image.hidden[place].cpu(), step.image.mask[place].cpu())
 
     def compute(self) -> dict[str, float]:
         images = {row: image for part in self.split.gathered([self._images]) for row, image in part.items()}
         rows = sorted(images)
-        scores = [(row, scores) for (row, *_), scores in zip(self._texts, self._scores(images, rows), strict=True)]
-        return super().compute() | recalls(self.split.gathered(scores), rows)
+        scores = self._scores(images, rows)
+        for text, found in zip(self._texts, scores, strict=True):
+            self._means.add(self.task.name, self.split.name, self._trained_for(text, found, rows))
+        pairs = [(text.row, found) for text, found in zip(self._texts, scores, strict=True)]
+        return super().compute() | recalls(self.split.gathered(pairs), rows)
+
+    def _trained_for(self, text: _Text, scores: Tensor, rows: list[int]) -> dict[str, Tensor]:
+        """The training's loss and accuracy (1,) of a text with scores (I,)."""
+        examples, columns = self.split.examples, [bisect_left(rows, text.row)]
+        for column in self.split.stream(text.index, "false images").permutation(len(rows)).tolist():
+            if len(columns) > self._negatives:
+                break
+            if not belongs(examples, text.index, examples.of_row(rows[column]).start):
+                columns.append(column)
+        asked, true = scores[None, columns], torch.zeros(1, dtype=torch.long)
+        return {"loss": F.cross_entropy(asked, true, reduction="none"), "accuracy": (asked.argmax(-1) == true).float()}
 
     @torch.no_grad()
     def _scores(self, images: dict[int, tuple[Tensor, Tensor]], rows: list[int]) -> list[Tensor]:
         """For each text of this process its scores (I,) with all images, in the order of their rows."""
         if self._model is None:
             return []
-        device = next(self._model.parameters()).device
+        weight = next(self._model.parameters())  # mixed precision ends with the batches: features as the weights are
         hidden, mask = (torch.stack([images[row][part] for row in rows]) for part in (0, 1))
         found = []
-        for _, text, text_mask in tqdm(
-            self._texts, desc="retrieval", unit=" texts", disable=None, leave=False, delay=2
-        ):
+        for text in tqdm(self._texts, desc="retrieval", unit=" texts", disable=None, leave=False, delay=2):
             parts = []
             for start in range(0, len(rows), BLOCK):
-                image = Features(hidden[start : start + BLOCK].to(device), mask[start : start + BLOCK].to(device))
+                part = slice(start, start + BLOCK)
+                image = Features(hidden[part].to(weight), mask[part].to(weight.device))
                 pairs = (len(image.hidden), -1, -1)
-                same = Features(text.to(device).expand(pairs), text_mask.to(device).expand(pairs[:2]))
+                same = Features(text.hidden.to(weight).expand(pairs), text.mask.to(weight.device).expand(pairs[:2]))
                 parts.append(self._score(self._model, same, image).cpu())
             found.append(torch.cat(parts))
         return found

@@ -25,9 +25,33 @@ from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.declaration import TaskDeclaration
 
-# What a user's own example must have of a task's columns, by their types; the others are answers and ids.
-GIVEN = {"image": "picture", "text": "text", "boxes": "boxes, [left, upper, width, height] in pixels each"}
 HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
+
+
+@dataclass(frozen=True)
+class Input:
+    """A field of the examples that a trained model is given, `{"image": …, "text": …}`.
+
+    Attributes:
+        field: its name.
+        meaning: what it is, in words for whoever gives it.
+        type: what is given there.
+    """
+
+    field: str
+    meaning: str
+    type: ColumnType
+
+
+# What a user's own example must have of a task's columns, by their names; columns of other types are answers and ids.
+MEANINGS = {
+    "image": "the picture",
+    "second_image": "the second picture",
+    "text": "the text",
+    "text_pair": "the second text",
+    "boxes": "the boxes to choose from, each as left, upper, width and height in pixels",
+}
+GIVEN = ("image", "text", "boxes")  # the types of columns that are given
 
 
 @dataclass(frozen=True)
@@ -47,21 +71,6 @@ class TaskContext:
     model: VisionLanguageEncoder
     text: TextProcessor | None
     class_names: list[str] | None
-
-
-@dataclass(frozen=True)
-class Input:
-    """A field of the examples that a trained model is given, `{"image": …, "text": …}`.
-
-    Attributes:
-        field: its name.
-        meaning: what it is, in words for whoever gives it.
-        type: of its values.
-    """
-
-    field: str
-    meaning: str
-    type: ColumnType
 
 
 @dataclass(frozen=True)
@@ -157,10 +166,8 @@ class Task(nn.Module, ABC):
 
     def inputs(self) -> tuple[Input, ...]:
         """What an example must have for `answers`: what the task reads, where it does not say otherwise."""
-        columns = self.needs.columns().items()
-        return tuple(
-            Input(name, f"the {GIVEN[column.type]}", column.type) for name, column in columns if column.type in GIVEN
-        )
+        types = {name: column.type for name, column in self.needs.columns().items() if column.type in GIVEN}
+        return tuple(Input(name, MEANINGS.get(name, f"the {name}"), kind) for name, kind in types.items())
 
     @classmethod
     def collate_inputs(
@@ -179,7 +186,7 @@ class Task(nn.Module, ABC):
         """What the model says of each example, in evaluation mode: plain values, fit for JSON, for people to read.
 
         Nothing here needs to know what is right: labels are not looked at. Where nothing was collated for the batch
-        (`Batch.collated`), as for a user's own examples, the question is what the examples hold.
+        (`Batch.collated`), as for a user's own examples of most tasks, the question is what the examples hold.
 
         Args:
             step: B examples.
