@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
+from renaissance.plugins import load_plugins, plugin_paths
 from renaissance.stop_signals import STOPPING
 
 Task = TypeVar("Task")
@@ -51,7 +52,7 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
     # Spawned, not forked: the parent may have threads (progress bars, PyTorch), whose locks a fork would inherit.
     context = multiprocessing.get_context("spawn")
     life, hold = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(life,))
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(life, plugin_paths()))
     waiting: deque[Future[Result]] = deque()
     try:
         for task in tasks:
@@ -109,8 +110,11 @@ def obey_parent_only() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _begin(life: Connection) -> None:
-    """Leave signals to the parent, and end when it lets go of the other end of `life`, as it also does by its death."""
+def _begin(life: Connection, plugins: list[str]) -> None:
+    """Leave signals to the parent, and end when it lets go of the other end of `life`, as it also does by its death.
+
+    The parent's plug-ins are imported, so that what comes from there is known here too.
+    """
     obey_parent_only()
 
     def follow() -> None:
@@ -118,3 +122,4 @@ def _begin(life: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+    load_plugins(plugins)
