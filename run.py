@@ -63,6 +63,8 @@ from renaissance.tracking.observers import apply_flags, record_sources, wants_ob
 ROOT = Path(__file__).resolve().parent
 CONFIG_FILES = (".json", ".yaml", ".yml")
 
+OF_PLUGINS = "; a plug-in's are known where plugins=… names it"
+
 # What the settings are checked for, by command; the others only print.
 CHECKED_FOR: dict[str, Command] = {"main": "train", "prepare": "prepare", "compare": "compare", "export": "export"}
 
@@ -343,7 +345,7 @@ def _faults_of_file(name: str) -> list[str]:
         return [f"{name}: is a setting; give it a value: {name}=..."]
     path = Path(name)
     if not path.is_file():
-        near = suggestion(name, ex.named_configs) or "; `python run.py print_named_configs` lists them"
+        near = suggestion(name, ex.named_configs) or f"; `python run.py print_named_configs` lists them{OF_PLUGINS}"
         return [f"{name}: there is no such named configuration{near}"]
     if path.suffix not in CONFIG_FILES:
         return [f"{name}: a file of settings must end in {' or '.join(CONFIG_FILES)}"]

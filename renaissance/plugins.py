@@ -209,9 +209,9 @@ def _failure(name: str, module: str, error: BaseException) -> str:
 
 
 def _is_of_machinery(filename: str) -> bool:
-    """Whether a line of a traceback is of Renaissance, of Python's import, or of an installed package."""
+    """Whether a line of a traceback is of Renaissance, of Python itself (`<frozen …>`), or of an installed package."""
     ours, pythons = str(Path(__file__).resolve().parent), sysconfig.get_paths()
-    return filename.startswith((ours, "<frozen", pythons["stdlib"], pythons["purelib"], pythons["platlib"]))
+    return filename.startswith((ours, "<", pythons["stdlib"], pythons["purelib"], pythons["platlib"]))
 
 
 def _source_file(module: ModuleType | None) -> Path | None:
