@@ -1,33 +1,39 @@
-"""A user's own examples as a batch: pictures and texts out of memory, not out of tables.
+"""A user's own examples: pictures and texts out of memory, not out of tables.
 
-In: examples as dictionaries, `{"image": …, "text": …}`. Out: a `Batch`, made as evaluation makes it, or one `UserError`
-that names the example and the field at fault.
+In: examples as dictionaries, `{"image": …, "text": …}`. Out: `ListExamples`, of which batches are made as of tables, or
+one `UserError` that names the example and the field at fault.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from PIL import Image
 
-from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.collate import pad_texts
-from renaissance.data.images.decode import BadImage
-from renaissance.data.images.transform import ImageTransform
+from renaissance.data.examples.listed import ListExamples
+from renaissance.data.examples.schema import ColumnType, DataNeeds, Schema
+from renaissance.data.images.files import read_image_file
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 
 Picture = str | os.PathLike[str] | bytes | Image.Image
 Example = Mapping[str, Any]
 MASK = "[MASK]"  # how users write the mask token, however the tokenizer spells it
-MOST_BYTES = 100_000_000  # of an image file
-TYPES: dict[str, tuple[type, ...]] = {"image": (str, os.PathLike, bytes, Image.Image), "text": (str,)}
-WANTED = {"image": "a path, the bytes of an image file or a PIL image", "text": "a text"}
+TYPES: dict[ColumnType, tuple[type, ...]] = {
+    "image": (str, os.PathLike, bytes, Image.Image),
+    "text": (str,),
+    "boxes": (list, tuple),
+}
+WANTED: dict[ColumnType, str] = {
+    "image": "a path, the bytes of an image file or a PIL image",
+    "text": "a text",
+    "boxes": "a list of boxes, [left, upper, width, height] in pixels each",
+}
+Names = Callable[[int, str], str]  # what messages call a field of an example, of its place among all
 
 
 def listed(given: Iterable[Any], what: str) -> list[Any]:
@@ -45,13 +51,13 @@ def listed(given: Iterable[Any], what: str) -> list[Any]:
     return list(given)
 
 
-def check_examples(examples: Sequence[Example], fields: Collection[str], names: Mapping[str, str]) -> None:
+def check_examples(examples: Sequence[Example], fields: Mapping[str, ColumnType], names: Names) -> None:
     """Check that every example has what is read of it, of the right type; the images are not opened.
 
     Args:
         examples: the examples.
-        fields: which of "image" and "text" are read.
-        names: how messages call the field of an example, with `{index}` in it.
+        fields: what is read of each, with its type.
+        names: what messages call the field of an example.
 
     Raises:
         UserError: naming the first that has not.
@@ -62,73 +68,52 @@ def check_examples(examples: Sequence[Example], fields: Collection[str], names: 
                 f"examples[{index}]: is of type {type(example).__name__}; give a dictionary, such as "
                 '{"image": "scene.png", "text": "a red circle"}'
             )
-        for field in fields:
-            value, name = example.get(field), names[field].format(index=index)
+        for field, kind in fields.items():
+            value: Any = example.get(field)
+            name = names(index, field)
             if value is None:
-                raise UserError(f"{name}: is missing; give {WANTED[field]}")
-            if not isinstance(value, TYPES[field]):
-                raise UserError(f"{name}: is of type {type(value).__name__}; give {WANTED[field]}")
+                raise UserError(f"{name}: is missing; give {WANTED[kind]}")
+            if not isinstance(value, TYPES[kind]):
+                raise UserError(f"{name}: is of type {type(value).__name__}; give {WANTED[kind]}")
+            if kind == "boxes" and not (value and all(_is_box(box) for box in example[field])):
+                raise UserError(f"{name}: is {value!r:.80}; give {WANTED[kind]}")
 
 
-def batch_of(
-    examples: Sequence[Example],
-    first: int,
-    fields: Collection[str],
-    names: Mapping[str, str],
-    transform: ImageTransform | None,
-    text: TextProcessor | None,
-) -> Batch:
-    """The batch of some checked examples.
+def _is_box(box: Any) -> bool:
+    """Whether it is four finite numbers, the last two above 0."""
+    sides = list(box) if isinstance(box, list | tuple) else []
+    if len(sides) != 4 or any(isinstance(side, bool) or not isinstance(side, int | float) for side in sides):
+        return False
+    return all(math.isfinite(side) for side in sides) and min(sides[2:]) > 0
+
+
+def examples_of(
+    given: Sequence[Example], first: int, schema: Schema, names: Names, text: TextProcessor | None
+) -> ListExamples:
+    """Some checked examples as batches are made of, with the files of their images read.
 
     Args:
-        examples: B examples.
+        given: the examples.
         first: the place of the first among all.
-        fields: which of "image" and "text" are read.
-        names: how messages call the field of an example, with `{index}` in it.
-        transform: makes pixels of pictures; None where there are none.
-        text: makes tokens of texts; None where there are none.
+        schema: the columns that they have.
+        names: what messages call the field of an example.
+        text: the tokenizer, which has its own spelling of the mask token; None where there are no texts.
 
     Raises:
-        UserError: a picture cannot be read.
+        UserError: a file cannot be read.
     """
-    batch = Batch(index=torch.arange(first, first + len(examples)))
-    if "text" in fields and text is not None:
-        texts = [example["text"].replace(MASK, text.mask_token) if text.has_mask else example["text"]
-                 for example in examples]  # fmt: skip
-        batch.tokens = pad_texts(text.encode(texts), pad_id=text.pad_id)
-    if "image" in fields and transform is not None:
-        pixels = [
-            _pixels(example["image"], transform, names["image"].format(index=index))
-            for index, example in enumerate(examples, first)
-        ]
-        batch.pixels = torch.from_numpy(np.stack(pixels))
-    return batch
 
+    def value(field: str, kind: ColumnType, index: int) -> Any:
+        found = given[index][field]
+        if kind == "image" and isinstance(found, str | os.PathLike):
+            return read_image_file(Path(found), names(first + index, field))
+        return found.replace(MASK, text.mask_token) if kind == "text" and text is not None and text.has_mask else found
 
-def _pixels(picture: Picture, transform: ImageTransform, name: str) -> np.ndarray:
-    """(3, S, S) uint8 of a picture.
+    def called(index: int, field: str) -> str:
+        name, found = names(first + index, field), given[index].get(field)
+        return f"{name}: {os.fspath(found)}" if isinstance(found, str | os.PathLike) else name
 
-    Raises:
-        UserError: it cannot be read.
-    """
-    whose = name
-    data: bytes | Image.Image
-    if isinstance(picture, Image.Image | bytes):
-        data = picture
-    else:
-        whose, data = f"{name}: {os.fspath(picture)}", _read(Path(picture), name)
-    try:
-        return transform(data)
-    except BadImage as error:
-        raise UserError(f"{whose}: the image cannot be read: {error}") from None
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
-        raise UserError(f"{name}: {path} cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if len(data) > MOST_BYTES:
-        raise UserError(f"{name}: {path} is larger than {MOST_BYTES:,} bytes; give a smaller image")
-    return data
+    kinds = {field: column.type for field, column in schema.columns.items()}
+    values = [{field: value(field, kind, index) for field, kind in kinds.items()} for index in range(len(given))]
+    needs = DataNeeds(schema, image="image" in kinds.values(), text="text" in kinds.values())
+    return ListExamples(values, needs, names=called)

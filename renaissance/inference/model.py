@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -20,17 +21,18 @@ from tqdm import tqdm
 
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import Restored, restore
+from renaissance.data.batches.collate import BatchMaker
+from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
-from renaissance.inference.inputs import Example, Picture, batch_of, check_examples, listed
+from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Input, Task
 
 BATCH_SIZE = 64
 PATIENCE_SECONDS = 2.0  # before a progress bar is shown
-OF_EXAMPLES = {"image": "examples[{index}]['image']", "text": "examples[{index}]['text']"}
 
 
 def load(
@@ -121,7 +123,7 @@ class Model:
         if self.text is None or not self.encoder.text_size:
             raise UserError(f"This model reads no texts: it was trained on {', '.join(self.tasks)}.")
         examples = [{"text": text} for text in listed(texts, "texts")]
-        return self._encode(examples, "text", "texts[{index}]", batch_size)
+        return self._encode(examples, "text", "texts", batch_size)
 
     def encode_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
         """One vector an image, pooled as in training on images alone.
@@ -139,7 +141,7 @@ class Model:
         if self.transform is None:
             raise UserError(f"This model looks at no images: it was trained on {', '.join(self.tasks)}.")
         examples = [{"image": image} for image in listed(images, "images")]
-        return self._encode(examples, "image", "images[{index}]", batch_size)
+        return self._encode(examples, "image", "images", batch_size)
 
     @torch.no_grad()
     def predict(
@@ -166,13 +168,19 @@ class Model:
         Raises:
             UserError: naming the example and the field at fault; or there is no such task.
         """
-        tasks = self._chosen(task)
-        fields = list(dict.fromkeys(given.field for name in tasks for given in self.inputs[name]))
-        answers: list[dict[str, Any]] = []
-        for step in self._steps(listed(examples, "examples"), fields, OF_EXAMPLES, batch_size, "predict"):
-            by_task = {name: module.answers(step) for name, module in tasks.items()}
-            rows = range(step.batch.examples)
-            answers += [{name: found[row] for name, found in by_task.items()} for row in rows]
+        given = listed(examples, "examples")
+        answers: list[dict[str, Any]] = [{} for _ in given]
+        by_schema: dict[str, dict[str, Task]] = {}
+        for name, module in self._chosen(task).items():
+            by_schema.setdefault(module.needs.schema.name, {})[name] = module
+        for schema, tasks in by_schema.items():
+            columns = {one.field: Column(one.field, one.type) for name in tasks for one in self.inputs[name]}
+            row = 0
+            for step in self._steps(given, Schema(schema, columns), _of_examples, batch_size, "predict", tasks):
+                found = {name: module.answers(step) for name, module in tasks.items()}
+                for place in range(step.batch.examples):
+                    answers[row + place] |= {name: of_task[place] for name, of_task in found.items()}
+                row += step.batch.examples
         return answers if task is None else [answer[task] for answer in answers]
 
     @torch.no_grad()
@@ -200,7 +208,7 @@ class Model:
             raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
         examples = [{"image": image} for image in listed(images, "images")]
         captions: list[str] = []
-        for step in self._steps(examples, ["image"], {"image": "images[{index}]"}, batch_size, "captions"):
+        for step in self._steps(examples, _alone("image"), _of_list("images"), batch_size, "captions"):
             captions += writer.captions(step, prefix)
         return captions
 
@@ -212,11 +220,11 @@ class Model:
         return {task: self.tasks[task]}
 
     @torch.no_grad()
-    def _encode(self, examples: Sequence[Example], field: str, name: str, batch_size: int) -> Tensor:
+    def _encode(self, examples: Sequence[Example], field: ColumnType, name: str, batch_size: int) -> Tensor:
         """One vector an example (N, D), of one modality alone."""
         width = self.encoder.text_size if field == "text" else self.encoder.image_size
         pooled = [torch.empty(0, width)]
-        for step in self._steps(examples, [field], {field: name}, batch_size, f"encode {field}s"):
+        for step in self._steps(examples, _alone(field), _of_list(name), batch_size, f"encode {field}s"):
             text, image = (step.text, None) if field == "text" else (None, step.image)
             vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
             assert vectors is not None
@@ -226,20 +234,40 @@ class Model:
     def _steps(
         self,
         examples: Sequence[Example],
-        fields: Collection[str],
-        names: Mapping[str, str],
+        schema: Schema,
+        names: Names,
         batch_size: int,
         what: str,
+        tasks: Mapping[str, Task] = MappingProxyType({}),
     ) -> Iterator[Step]:
-        """The examples in batches on the device, with a progress bar where it takes long."""
+        """The examples in batches on the device, collated for tasks; with a progress bar where it takes long."""
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
-        check_examples(examples, fields, names)
+        check_examples(examples, {name: column.type for name, column in schema.columns.items()}, names)
+        collates = {
+            name: collate
+            for name, task in tasks.items()
+            if (collate := task.collate_inputs(task.declaration, self.settings, self.text)) is not None
+        }
         starts = range(0, len(examples), batch_size)
         for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
-            chosen = examples[start : start + batch_size]
-            batch = batch_of(chosen, start, fields, names, self.transform, self.text)
-            yield Step(self.encoder, batch.to(self.device), self._to_pixels)
+            chosen = examples_of(examples[start : start + batch_size], start, schema, names, self.text)
+            maker = BatchMaker(chosen, self.transform, self.text, collates, self.settings.eval_seed, training=False)
+            yield Step(self.encoder, maker.make(list(range(len(chosen)))).to(self.device), self._to_pixels)
+
+
+def _alone(field: ColumnType) -> Schema:
+    """Examples that are an image or a text and nothing else."""
+    return Schema(field, {field: Column(field, field)})
+
+
+def _of_examples(index: int, field: str) -> str:
+    return f"examples[{index}]['{field}']"
+
+
+def _of_list(name: str) -> Names:
+    """What messages call the members of a list, such as "images[3]"."""
+    return lambda index, field: f"{name}[{index}]"
 
 
 def _device(name: str | torch.device) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -24,10 +24,10 @@ from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.settings import Settings
-from renaissance.tasks.common.evaluation import Evaluation, Split
 from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
+from renaissance.training.evaluations import Evaluations
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizers.build import build_optimizer
@@ -76,8 +76,7 @@ class TrainingModule(pl.LightningModule):
         self.log_metrics = log_metrics
         self.predictions = predictions
         self.means = Means()  # of the training steps since the last point of the curves
-        self.evaluating: list[Split] = []  # the split of each loader of the evaluation under way
-        self.evaluations: dict[tuple[str, str], Evaluation] = {}  # by task and split
+        self.evaluations = Evaluations()
         self.monitor = monitor
         self.watch = LossWatch(settings.max_skipped_steps)
         self.batch_number = 0  # of the next training batch of this process, counted over the whole training
@@ -106,7 +105,9 @@ class TrainingModule(pl.LightningModule):
         assert self.plan is not None
         step = Step(self.model, batch, self.pixels, self._mixing(batch), self._modality_dropout(batch))
         total = torch.zeros((), device=self.device)
-        for name, task in self._tasks_of(batch):
+        for name, task in self._tasks().items():
+            if not task.takes(batch):
+                continue
             outcome = task(step)
             loss = outcome.loss
             if not self.watch.allowed or loss.isfinite():
@@ -115,10 +116,6 @@ class TrainingModule(pl.LightningModule):
             loss = outcome.share_of_step(batch.step_items[name]) * self.plan.step_batches
             total = total + self.settings.loss_names[name] * loss
         return total
-
-    def _tasks_of(self, batch: Batch) -> Iterator[tuple[str, Task]]:
-        """The tasks that read such a batch, by name."""
-        return ((name, task) for name, task in self._tasks().items() if task.takes(batch))
 
     def _mixing(self, batch: Batch) -> Mixing | None:
         """How a training batch is mixed."""
@@ -202,32 +199,19 @@ class TrainingModule(pl.LightningModule):
             check_weights_finite(self.named_parameters(), self.steps_done)
 
     def on_validation_epoch_start(self) -> None:
-        self._begin_evaluations()
+        self.evaluations.begin(self._tasks())
 
     def on_test_epoch_start(self) -> None:
-        self._begin_evaluations()
-
-    def _begin_evaluations(self) -> None:
-        self.evaluations = {}
-        for split in self.evaluating:
-            for name, task in self._tasks().items():
-                if split.examples.needs.schema.name == task.needs.schema.name:
-                    self.evaluations[name, split.name] = task.evaluation(split)
+        self.evaluations.begin(self._tasks())
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._evaluated(batch, self.evaluating[dataloader_idx])
+        self.evaluations.update(dataloader_idx, Step(self.model, batch, self.pixels), self._tasks())
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._evaluated(batch, self.evaluating[dataloader_idx])
-
-    def _evaluated(self, batch: Batch, split: Split) -> None:
-        """Show a batch to the evaluations of its split."""
-        step = Step(self.model, batch, self.pixels)
-        for name, task in self._tasks_of(batch):
-            self.evaluations[name, split.name].update(step, task(step))
+        self.evaluations.update(dataloader_idx, Step(self.model, batch, self.pixels), self._tasks())
 
     def on_validation_epoch_end(self) -> None:
-        values = self._evaluation_values(VAL)
+        values = self.evaluations.values(VAL)
         self._emit(values)
         strange = [name for name, value in values.items() if not math.isfinite(value)]
         if any(name.endswith("/loss") for name in strange) and self.trainer.state.fn == "fit":
@@ -239,25 +223,14 @@ class TrainingModule(pl.LightningModule):
         self.validated_step = self.steps_done
 
     def on_test_epoch_end(self) -> None:
-        for split in dict.fromkeys(split.name for split in self.evaluating):
-            self._emit(self._evaluation_values(split))
-            for (task, of_split), evaluation in self.evaluations.items():
-                rows = evaluation.predictions() if of_split == split else []
-                if rows:
-                    self.predictions(task, split, rows)
+        for split in self.evaluations.split_names():
+            self._emit(self.evaluations.values(split))
+            for task, rows in self.evaluations.predictions(split):
+                self.predictions(task, split, rows)
 
     def _emit(self, values: Mapping[str, float]) -> None:
         step, epoch = self.evaluated or (self.steps_done, self.plan.epoch_of(self.steps_done) if self.plan else 0.0)
         self.log_metrics(step, epoch, values)
-
-    def _evaluation_values(self, split: str) -> dict[str, float]:
-        """The tasks' metrics on a split, by whole name."""
-        return {
-            f"{task}/{split}/{metric}": value
-            for (task, of_split), evaluation in self.evaluations.items()
-            if of_split == split
-            for metric, value in evaluation.compute().items()
-        }
 
     def _training_values(self) -> dict[str, float]:
         """The tasks' metrics on the training steps since they were last asked for, by whole name."""

@@ -233,7 +233,7 @@ class Session:
         loaders = self.loaders.evaluation(splits)
         groups = {group.name: group for group in self.assembly.groups}
         settings, world_size = self.assembly.settings, self.devices.world_size
-        self.module.evaluating = [
+        self.module.evaluations.splits = [
             Split(split, groups[name].examples[split], tested, settings.eval_seed, settings.fast_dev_run, world_size)
             for split, name in loaders
         ]

@@ -94,7 +94,12 @@ def test_the_words_are_those_of_the_tokens_that_were_hidden(asked):
                 assert -math.log(chances[word]) == pytest.approx(loss, abs=1e-5)
             filled = answer["text"].split()[column - 1]
             assert filled == words[0]["word"]
-    masked = replace(step.batch, tokens=step.batch.tokens.with_ids(drawn["ids"]))
+    masked = replace(
+        step.batch,
+        tokens=step.batch.tokens.with_ids(
+            step.batch.tokens.ids.index_put((drawn["row"], drawn["column"]), drawn["replacement"])
+        ),
+    )
     assert task.answers(Step(step.model, masked, step._to_pixels)) == answers, "hidden words are not seen"
     assert right > 3, "some of the hidden words are among the five likeliest of seventeen"
 

@@ -157,8 +157,8 @@ class BatchMaker(Dataset[Batch | Failure]):
                 pixels[number] = transform(self._examples.value(image.index, image.column), numbers, image.box)
             except BadImage as error:
                 raise UserError(
-                    f"{self._examples.where(image.index)}: the image cannot be read: {error}. Prepare the table again, "
-                    "which leaves such images out and lists them."
+                    f"{self._examples.where(image.index, image.column)}: the image cannot be read: {error}."
+                    f"{self._examples.remedy}"
                 ) from None
         return torch.from_numpy(pixels)
 

@@ -16,11 +16,13 @@ class Examples(Protocol):
         needs: what of each example is read.
         class_names: the names of the classes, in the order of their numbers; None where there are none.
         rows: number of rows. Examples of one row have its image in common.
+        remedy: what messages say is to be done about a value that cannot be read; empty where that is plain.
     """
 
     needs: DataNeeds
     class_names: list[str] | None
     rows: int
+    remedy: str
 
     def __len__(self) -> int: ...
 
@@ -47,8 +49,8 @@ class Examples(Protocol):
     def of_row(self, row: int) -> range:
         """The examples of a row: the captions of an image."""
 
-    def where(self, index: int) -> str:
-        """Where an example lies, for messages."""
+    def where(self, index: int, column: str = "") -> str:
+        """Where an example, or one of its values, lies, for messages."""
 
     def describe(self) -> str:
         """Where all of them lie, for messages."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.schema import LISTS, DataNeeds
 
 
 class ListExamples:
@@ -15,12 +15,20 @@ class ListExamples:
         values: by example the values by column, as `Examples.value` gives them.
         needs: what of them is read.
         class_names: the classes, where the schema has such; None otherwise.
+        names: what messages call a value, of the example's place in the list and the column.
     """
 
+    remedy = ""
+
     def __init__(
-        self, values: Sequence[Mapping[str, Any]], needs: DataNeeds, class_names: Sequence[str] | None = None
+        self,
+        values: Sequence[Mapping[str, Any]],
+        needs: DataNeeds,
+        class_names: Sequence[str] | None = None,
+        names: Callable[[int, str], str] = lambda index, column: f"example {index}",
     ) -> None:
         self.needs = needs
+        self._names = names
         self.class_names = None if class_names is None else list(class_names)
         self.rows = len(values)
         self._values = list(values)
@@ -33,8 +41,10 @@ class ListExamples:
         return all(values.get(column) is not None for values in self._values)
 
     def value(self, index: int, column: str) -> Any:
-        """A value of an example; None where it has none."""
-        return self._values[index].get(column)
+        """A value of an example; None, or an empty list, where it has none."""
+        value = self._values[index].get(column)
+        several = column in self.needs.schema.columns and self.needs.schema.columns[column].type in LISTS
+        return [] if value is None and several else value
 
     def same(self, one: int, other: int, column: str) -> bool:
         """Whether two examples have the same value."""
@@ -48,9 +58,9 @@ class ListExamples:
         """The row's only example."""
         return range(row, row + 1)
 
-    def where(self, index: int) -> str:
-        """Its place in the list, from 0."""
-        return f"example {index}"
+    def where(self, index: int, column: str = "") -> str:
+        """Its place in the list, from 0, and the column."""
+        return self._names(index, column)
 
     def describe(self) -> str:
         """What messages call the list."""

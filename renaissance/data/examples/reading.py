@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from renaissance.data.examples.schema import Column, DataNeeds
+from renaissance.data.examples.schema import LISTS, Column, DataNeeds
 from renaissance.data.tables.table import UNKNOWN_CLASS, ColumnKind, Table
 from renaissance.errors import UserError
 
@@ -113,7 +113,7 @@ class TableReader:
         """What stands in for the values of a column that the table lacks; an id is the example's place."""
         if column.type == "id":
             return lambda number: f"{self.path.stem}/{number}"
-        return lambda number: [] if column.type in ("classes", "numbers", "boxes") else None
+        return lambda number: [] if column.type in LISTS else None
 
     def _raw(self, column: Column, number: int) -> Any:
         """A value as the table has it."""

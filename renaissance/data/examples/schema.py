@@ -17,6 +17,7 @@ from typing import Literal
 # image: the bytes of an image file; text: a string; class: the number of a class; classes: numbers of classes, any
 # number of them; numbers: as many numbers; boxes: (K, 4) left, upper, width, height in pixels; id: a string.
 ColumnType = Literal["image", "text", "class", "classes", "numbers", "boxes", "id"]
+LISTS = ("classes", "numbers", "boxes")  # the types whose values are lists, empty where nothing is known
 
 
 @dataclass(frozen=True)

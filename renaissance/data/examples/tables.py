@@ -47,6 +47,8 @@ class TableExamples:
         rows: number of table rows (images, where there are images).
     """
 
+    remedy = " Prepare the table again, which leaves such images out and lists them."
+
     def __init__(self, paths: Sequence[Path], needs: DataNeeds):
         self.needs = needs
         self.paths = list(paths)
@@ -121,7 +123,7 @@ class TableExamples:
         for table in self._opened():
             yield from table.texts()
 
-    def where(self, index: int) -> str:
+    def where(self, index: int, column: str = "") -> str:
         """The table and row of an example, for messages."""
         place = self._place(index)
         table = self._table(place)

@@ -68,14 +68,14 @@ def open_image(data: bytes | Image.Image, shortest_side: int | None = None) -> I
         raise BadImage("not an image file" if "cannot identify" in reason else reason) from None
 
 
-def upright_size(data: bytes) -> tuple[int, int]:
-    """The width and the height of an image, turned as its EXIF data say, from its first bytes.
+def upright_size(data: bytes | Image.Image) -> tuple[int, int]:
+    """The width and the height of an image, turned as its EXIF data say; of a file, from its first bytes.
 
     Raises:
         BadImage: no picture.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS) if isinstance(data, bytes) else data
         width, height = image.size
         return (height, width) if _orientation(image) in _LYING else (width, height)
     except Exception as error:  # Pillow's readers raise anything on damaged bytes

@@ -106,6 +106,12 @@ class CaptioningTask(Task):
 
     # Training
 
+    @classmethod
+    def collate_inputs(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+    ) -> Collate | None:
+        return None
+
     def forward(self, step: Step) -> Outcome:
         assert step.batch.tokens is not None
         tokens = step.batch.tokens.map(lambda tensor: tensor[: step.batch.examples])
@@ -148,7 +154,7 @@ class CaptioningTask(Task):
     # Writing
 
     def inputs(self) -> tuple[Input, ...]:
-        return (Input("image", "the picture that is written of"),)
+        return (Input("image", "the picture that is written of", "image"),)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """A "caption" of each image; the texts of the batch are not read."""

@@ -118,6 +118,12 @@ class ImageTextMatchingTask(Task):
         false_from = settings.itm_false_from if training else "dataset"
         return DrawPairs(settings.draw_false_image, settings.draw_false_text, false_from)
 
+    @classmethod
+    def collate_inputs(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+    ) -> Collate | None:
+        return None
+
     def logits(self, step: Step) -> Tensor:
         """Scores (B, 2) of the pairs that were drawn, or where none were, of each example's own text and image."""
         pairs = step.batch.collated.get(self.name)

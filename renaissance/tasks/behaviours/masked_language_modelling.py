@@ -118,6 +118,12 @@ class MaskedLanguageModellingTask(Task):
         random_ids = np.setdiff1d(np.arange(text.vocab_size), np.fromiter(text.special_ids, dtype=np.int64))
         return MaskWords(settings.mlm_prob, settings.whole_word_masking, text.mask_id, random_ids)
 
+    @classmethod
+    def collate_inputs(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+    ) -> Collate | None:
+        return None
+
     def items(self, batch: Batch) -> int:
         return len(batch.collated[self.name]["target"])
 
@@ -141,7 +147,7 @@ class MaskedLanguageModellingTask(Task):
         return logits
 
     def inputs(self) -> tuple[Input, ...]:
-        text = Input("text", "a text with the mask token, [MASK], at each place where a word is to be named")
+        text = Input("text", "a text with the mask token, [MASK], at each place where a word is to be named", "text")
         return tuple(text if given.field == "text" else given for given in super().inputs())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:

@@ -19,13 +19,13 @@ from tqdm import tqdm
 from renaissance.data.batches.batch import Batch
 from renaissance.data.examples.interface import Examples
 from renaissance.data.images.decode import BadImage, open_image
+from renaissance.data.images.files import read_image_file
 from renaissance.data.images.transform import ImageTransform
 from renaissance.data.streams import stream
 from renaissance.errors import UserError
 from renaissance.stop_signals import STOP
 
 Item = TypeVar("Item")
-MAX_BYTES = 100_000_000  # of a user's image file
 SHOWN_PIXELS = 256  # of the longer side of an image on a sheet
 
 
@@ -130,13 +130,7 @@ def read_manual_inputs(inputs: Sequence[dict[str, str]]) -> list[ManualInput]:
     found = []
     for given in inputs:
         path = Path(given["image"])
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise UserError(f"manual_inputs: {path} cannot be read ({error.strerror}).") from error
-        if len(data) > MAX_BYTES:
-            raise UserError(f"manual_inputs: {path} is larger than {MAX_BYTES:,} bytes. Give a smaller image.")
+        data = read_image_file(path, "manual_inputs")
         shown(data, f"manual_inputs: {path}")
         found.append(ManualInput(path, data, given["prefix"]))
     return found

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
-from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.schema import ColumnType, DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
@@ -25,6 +25,8 @@ from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.declaration import TaskDeclaration
 
+# What a user's own example must have of a task's columns, by their types; the others are answers and ids.
+GIVEN = {"image": "picture", "text": "text", "boxes": "boxes, [left, upper, width, height] in pixels each"}
 HEAD_SUFFIX = "_head"  # a task's part of the model is named <task>_head
 
 
@@ -54,10 +56,12 @@ class Input:
     Attributes:
         field: its name.
         meaning: what it is, in words for whoever gives it.
+        type: of its values.
     """
 
     field: str
     meaning: str
+    type: ColumnType
 
 
 @dataclass(frozen=True)
@@ -153,8 +157,23 @@ class Task(nn.Module, ABC):
 
     def inputs(self) -> tuple[Input, ...]:
         """What an example must have for `answers`: what the task reads, where it does not say otherwise."""
-        known = {"image": Input("image", "the picture"), "text": Input("text", "the text")}
-        return tuple(given for field, given in known.items() if getattr(self.needs, field))
+        columns = self.needs.columns().items()
+        return tuple(
+            Input(name, f"the {GIVEN[column.type]}", column.type) for name, column in columns if column.type in GIVEN
+        )
+
+    @classmethod
+    def collate_inputs(
+        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+    ) -> Collate | None:
+        """As `collate`, for a user's own examples, which have no answers: nothing is drawn, the question is theirs.
+
+        Args:
+            declaration: the task that behaves like this.
+            settings: the run's settings.
+            text: the tokenizer; None where no task of the model reads text.
+        """
+        return cls.collate(declaration, settings, text, training=False)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """What the model says of each example, in evaluation mode: plain values, fit for JSON, for people to read.
