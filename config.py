@@ -26,6 +26,8 @@ from sacred.config.config_dict import ConfigDict  # noqa: E402
 from sacred.config.config_scope import ConfigScope  # noqa: E402
 
 from renaissance.errors import UserError  # noqa: E402
+from renaissance.settings import Settings  # noqa: E402
+from renaissance.settings.discovery import suggestion  # noqa: E402
 from renaissance.settings.named_configurations import REGISTERED  # noqa: E402
 from renaissance.tasks.registry import task_names  # noqa: E402
 from renaissance.tracking.observers import last_states  # noqa: E402
@@ -60,9 +62,6 @@ class _OfPlugin(ConfigDict):
         super().__init__(values)
         self.__doc__ = meaning
 
-    def __call__(self, fixed: Any = None, preset: Any = None, fallback: Any = None) -> Any:
-        return super().__call__(fixed, preset, fallback)
-
 
 ex = _Experiment("renaissance", save_git_info=False)  # tracking/observers.py adds it where somebody observes
 ex.captured_out_filter = last_states  # type: ignore[assignment]  # Sacred declares it as None
@@ -87,6 +86,10 @@ def add_configurations_of_plugins() -> None:
         values = function()
         if not isinstance(values, Mapping) or not all(isinstance(setting, str) for setting in values):
             raise UserError(f"{where} must return a dictionary of settings by name, not {values!r}.")
+        unknown = [setting for setting in values if setting not in Settings.model_fields]
+        if unknown:
+            near = suggestion(unknown[0], Settings.model_fields)
+            raise UserError(f"{where} sets {unknown[0]}: there is no such setting{near}")
         values = dict(values)
         if isinstance(values.get("loss_names"), Mapping):
             values["loss_names"] = _loss_names(values["loss_names"])

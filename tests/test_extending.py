@@ -130,7 +130,7 @@ def test_a_checkpoint_never_imports_its_plug_ins_and_names_them(page: Page) -> N
     where = [f"data_root={page.folder}/arrow", f"log_dir={page.folder}/result", "num_gpus=0"]
     try:
         for argv in (
-            ["run.py", "with", "task_finetune_cifar10", f"resume_from={checkpoint}", *where],
+            ["run.py", "with", f"resume_from={checkpoint}", *where],
             ["run.py", "export", "with", f"load_path={checkpoint}", f"export_dir={page.folder}/exported", *where],
             ["-c", in_python],
         ):

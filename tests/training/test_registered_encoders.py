@@ -125,6 +125,11 @@ def test_dimensions_by_hand_need_no_other_setting(make_settings, monkeypatch):
         make_settings(**given)
 
 
+def test_a_name_that_is_nearly_a_registered_one_is_asked_about(run):
+    with pytest.raises(UserError, match=r"image_encoder = 'tiny_cn': .* Did you mean 'tiny_cnn'\?"):
+        run("task_finetune_cifar10", "tiny", "scenes", **SMALL, image_encoder="tiny_cn", max_steps=1)
+
+
 def test_random_weights_that_would_stay_so_are_refused(run):
     reason = "by freeze_image_encoder=True; image_encoder='tiny_cnn' is an encoder of a plug-in, which has no weights"
     with pytest.raises(UserError, match=reason):
