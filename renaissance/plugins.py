@@ -63,7 +63,7 @@ def load_plugins(names: Iterable[str]) -> None:
         file = _file_of(name)
         known = _loaded.get(module)
         if known is not None:
-            if file is not None and known.file != file:
+            if file is not None and known.file != file.resolve():
                 raise UserError(
                     f"plugins: {name!r} and {known.name!r} are two plug-ins of one name, {module}: rename one of them."
                 )
@@ -80,7 +80,7 @@ def loaded_plugins() -> list[Plugin]:
 
 def plugin_paths() -> list[str]:
     """What another process of this machine has to import: files by their absolute paths, modules by their names."""
-    return [str(one.file) if _is_file(one.name) else one.name for one in _loaded.values()]
+    return [str(_file_of(one.name) or one.name) for one in _loaded.values()]
 
 
 def missing_plugins(settings: Mapping[str, Any]) -> list[str]:
@@ -146,7 +146,7 @@ def _stem(name: str) -> str:
 
 
 def _file_of(name: str) -> Path | None:
-    """The file that a plug-in is; None for a module.
+    """The file that a plug-in is, as it was named, which may be a link; None for a module.
 
     Raises:
         UserError: there is no such file.
@@ -159,7 +159,7 @@ def _file_of(name: str) -> Path | None:
             f"plugins: {name!r} is no Python file that is there. Give its path from the current folder ({Path.cwd()}), "
             "or the name of a module that Python can import."
         )
-    return path.resolve()
+    return path.absolute()
 
 
 def _check_importable(name: str, module: str, file: Path) -> None:
@@ -175,7 +175,7 @@ def _check_importable(name: str, module: str, file: Path) -> None:
     loaded = sys.modules.get(module)
     found = loaded.__spec__ if loaded is not None else importlib.util.find_spec(module)
     origin = getattr(loaded, "__file__", None) if found is None else found.origin
-    if origin is None or Path(origin).resolve() != file:
+    if origin is None or Path(origin).resolve() != file.resolve():
         raise UserError(
             f"plugins: {name!r} has the name of another module, {module} ({origin or 'built into Python'}): rename the "
             "file."

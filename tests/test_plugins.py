@@ -105,6 +105,14 @@ def test_a_file_is_imported_once_by_whatever_path(write: Write, monkeypatch: pyt
     assert "mine" in optimizer_names()
 
 
+def test_a_link_to_a_file_is_a_plug_in_of_its_own_name(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "linked.py").symlink_to(write("versions/of_today.py", OPTIMIZER.format(name="linked")))
+    load_plugins([str(tmp_path / "linked.py")])
+    load_plugins([str(tmp_path / "linked.py")])
+    assert "linked" in optimizer_names()
+    assert missing_plugins({"plugins": ["linked.py"]}) == []
+
+
 def test_a_module_is_imported_by_its_name(write: Write) -> None:
     folder = write("my_package/tuning.py", OPTIMIZER.format(name="of_module")).parent
     sys.path.append(str(folder.parent))
