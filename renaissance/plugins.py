@@ -78,11 +78,6 @@ def loaded_plugins() -> list[Plugin]:
     return list(_loaded.values())
 
 
-def plugin_paths() -> list[str]:
-    """What another process of this machine has to import: files by their absolute paths, modules by their names."""
-    return [str(_file_of(one.name) or one.name) for one in _loaded.values()]
-
-
 def missing_plugins(settings: Mapping[str, Any]) -> list[str]:
     """The plug-ins that a run was made with and that are not imported here.
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from renaissance.plugins import load_plugins, plugin_paths
 from renaissance.stop_signals import STOPPING
 
 Task = TypeVar("Task")
@@ -52,7 +51,7 @@ def map_in_order(function: Callable[[Task], Result], tasks: Iterable[Task], proc
     # Spawned, not forked: the parent may have threads (progress bars, PyTorch), whose locks a fork would inherit.
     context = multiprocessing.get_context("spawn")
     life, hold = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(life, plugin_paths()))
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(life,))
     waiting: deque[Future[Result]] = deque()
     try:
         for task in tasks:
@@ -110,11 +109,8 @@ def obey_parent_only() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _begin(life: Connection, plugins: list[str]) -> None:
-    """Leave signals to the parent, and end when it lets go of the other end of `life`, as it also does by its death.
-
-    The parent's plug-ins are imported, so that what comes from there is known here too.
-    """
+def _begin(life: Connection) -> None:
+    """Leave signals to the parent, and end when it lets go of the other end of `life`, as it also does by its death."""
     obey_parent_only()
 
     def follow() -> None:
@@ -122,4 +118,3 @@ def _begin(life: Connection, plugins: list[str]) -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-    load_plugins(plugins)

@@ -211,7 +211,7 @@ def test_registering_loads_no_pytorch(write: Write) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_processes_that_are_spawned_know_the_plug_ins(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_are_spawned_find_a_plug_ins_functions(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("renaissance.processes.ALONE_SECONDS", 0.0)
     load_plugins([str(write("sets_of_mine.py", DATA_SET))])
     known = sys.modules["sets_of_mine"].known

@@ -48,7 +48,7 @@ LINES = {
     "python run.py --sq": ["--sql"],
     "python run.py with quick": ["quickstart"],
     "python run.py with task_mlm max_st": ["max_steps="],
-    "python run.py with loss_names.i": ["loss_names.imdb=", "loss_names.itm="],
+    "python run.py with loss_names.i": ["loss_names.imdb=", "loss_names.irtr=", "loss_names.itm="],
     "python run.py with model_type=": ["two-tower", "one-tower", "late-fusion"],
     "python run.py with tiny model_type=one": ["one-tower"],
     "python run.py with test_only=": ["True", "False"],
