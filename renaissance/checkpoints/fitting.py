@@ -24,6 +24,8 @@ from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.errors import UserError
 from renaissance.models.pretrained.sources import config_from_dict, create_model, quiet_transformers
 from renaissance.plugins import how_to_name, missing_plugins
+from renaissance.settings.marked import setting_of
+from renaissance.settings.marks import Role
 from renaissance.settings.registered_encoders import image_encoder_builder, registered_name, text_encoder_builder
 
 # An encoder's own word embeddings and positions need not be among the weights (a one-tower has others), and a part may
@@ -33,11 +35,9 @@ MODULES_A_WEIGHT = 20
 SPARE_MODULES = 1000
 LARGEST_PATCH = 32  # of published models, for the count of patches where the settings leave it to the encoder
 MOST_RESIZED = 256  # times as many positions as were trained; 16 times as many on each side of an image
-# By part, the settings of our own layers: their width, how many there are, the ratio of the inner width.
-OWN_LAYERS = {
-    "fuser": ("cross_layer_hidden_size", "num_cross_layers", "cross_layer_mlp_ratio"),
-    "decoder": ("decoder_hidden_size", "decoder_num_layers", "decoder_mlp_ratio"),
-}
+# The parts with layers of our own, and the roles of the settings that tell their size.
+OWN_LAYERS: tuple[str, ...] = ("fuser", "decoder")
+SIZES: tuple[Role, ...] = ("hidden_size", "num_layers", "mlp_ratio")
 KINDS = {"decoder": AutoModelForCausalLM}  # transformers' Auto class of each part; of the others it is AutoModel
 
 
@@ -59,9 +59,10 @@ def check_fits(checkpoint: Checkpoint) -> None:
     for part, config in description.encoder_configs.items():
         if part in parts:
             _check_configuration(checkpoint, part, config, parts[part])
-    for part, settings in OWN_LAYERS.items():
+    for part in OWN_LAYERS:
         if part in parts and part not in description.encoder_configs:
-            _check_layers(checkpoint, part, [description.settings.get(name) for name in settings], parts[part])
+            sizes = [description.settings.get(setting_of(part, role)) for role in SIZES]
+            _check_layers(checkpoint, part, sizes, parts[part])
 
 
 def check_builds(checkpoint: Checkpoint, build: Callable[[], object]) -> None:

@@ -38,6 +38,7 @@ from renaissance.models.pretrained.sources import EncoderRequest, config_from_di
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings, check_inherited, check_settings
 from renaissance.settings.architectures import BUILT_IN
+from renaissance.settings.marked import fixed_by_weights, roles_of, setting_of
 from renaissance.settings.registered_encoders import registered_name
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 
@@ -198,7 +199,7 @@ def _refusal(donors: list[Donor], contradictions: list[str]) -> str:
 
 def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Set[str]) -> None:
     """Where the user replaces a part or the vocabulary, all its settings are the user's, not the checkpoint's."""
-    own = {name for part in overridden & PRETRAINED.keys() for name in replaced_settings(part)}
+    own = {name for part in overridden & set(PRETRAINED) for name in replaced_settings(part)}
     own |= VOCABULARY if overridden & VOCABULARY else set()
     current.update({name: getattr(settings, name) for name in own})
 
@@ -238,7 +239,7 @@ def _adapted(part: str, name: str, config: dict[str, Any], settings: Settings, o
     request = EncoderRequest(
         name=chosen.name if chosen else getattr(settings, name),
         setting=name,
-        random_setting=PRETRAINED[name][1],
+        random_setting=setting_of(name, "random"),
         random=True,
         dimensions=dimensions,
         flags=chosen.own_flags if chosen else {},
@@ -248,25 +249,26 @@ def _adapted(part: str, name: str, config: dict[str, Any], settings: Settings, o
 
 def _is_used(name: str, saved: Mapping[str, Any], current: Mapping[str, Any], sides: Sides) -> bool:
     """Whether a contradiction in `name` matters: sides that the run does not build, and unused dimensions, do not."""
-    if name.startswith(("image_encoder", "patch_size")) and not sides.image:
-        return False
-    if name.startswith("text_encoder") and not sides.text:
-        return False
-    if name in VOCABULARY and not (sides.text or sides.decoder):
-        return False
-    if name in own_settings("decoder") | {"decoder", "caption_prefix_encoder"} and not sides.decoder:
+    kinds = {saved.get("model_type"), current["model_type"]}
+    built = {
+        "image_encoder": sides.image,
+        "image_embeddings": sides.image,
+        "text_encoder": sides.text,
+        "text_embeddings": sides.text or sides.decoder,
+        "decoder": sides.decoder,
+        "encoder": "one-tower" in kinds,
+        "pooler": "one-tower" in kinds,
+        "fuser": kinds == {"two-tower"} and sides.fused,
+    }
+    owners = [part for part in built if name in fixed_by_weights(part)]
+    if owners and not any(built[part] for part in owners):
         return False
     if name in dimension_settings("decoder") and saved.get("decoder") is not None:
         return False
-    kinds = {saved.get("model_type"), current["model_type"]}
-    if name in ("encoder", "pooler_type", "encoder_manual_configuration") and "one-tower" not in kinds:
-        return False
     for encoder in ENCODERS:
-        switch = f"{encoder}_manual_configuration"
+        switch = roles_of(encoder)["manual"]
         if name in dimension_settings(encoder) - {switch}:
             switches = [saved.get(switch), current[switch]]
             manual = any(any(value) if isinstance(value, list) else value for value in switches)
             return manual or BUILT_IN in text_encoder_names(saved.get(encoder) or [])
-    if "cross_layer" in name:
-        return kinds == {"two-tower"} and sides.fused
     return True

@@ -1,6 +1,7 @@
 """The parts of a training module by its tensors' names, and the settings that each part's weights settle.
 
-A part is what the run's table prints: a tower, the fuser, a projection, or a task's head.
+A part is what the run's table prints: a tower, the fuser, a projection, or a task's head. Which settings are whose is
+marked beside their types (`renaissance/settings/marks.py`).
 """
 
 from __future__ import annotations
@@ -11,31 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from renaissance.models.towers.transformer import MODEL_TYPE
-from renaissance.settings import Settings
+from renaissance.settings.marked import (
+    fixed_by_weights,
+    following_weights,
+    parts_with,
+    roles_of,
+    setting_of,
+    settings_marked,
+)
+from renaissance.settings.marks import Mark
 from renaissance.tasks.common.task import HEAD_SUFFIX
 
-# The parts that may be published models, with the prefix of their dimensions' settings and the setting that asks for
-# random weights.
-PRETRAINED = {
-    "encoder": ("", "random_init_encoder"),
-    "image_encoder": ("image_encoder_", "random_init_vision_encoder"),
-    "text_encoder": ("text_encoder_", "random_init_text_encoder"),
-    "decoder": ("decoder_", "random_init_decoder"),
-}
+PRETRAINED = parts_with("name")  # the parts that may be published models; the settings of their names are called so too
 ENCODERS = ("encoder", "image_encoder", "text_encoder")
 READ_WORDS = ("encoder", "text_encoder", "decoder")  # parts that a vocabulary belongs to
 SEE_PATCHES = ("encoder", "image_encoder")
-DIMENSIONS = ("hidden_size", "num_heads", "num_layers", "mlp_ratio", "embedding_size")
-CROSS_LAYERS = ("cross_layer_hidden_size", "num_cross_layers", "num_cross_layer_heads", "cross_layer_mlp_ratio")
-WINDOW = "text_encoder_window_size"
-FLAGS = {"text_encoder": ("text_encoder_config",)}  # settings of an encoder's own configuration
-# What a test asks and how its captions are written: of a tested checkpoint's run, unless the user says otherwise.
-QUESTIONS = frozenset(
-    ("datasets", "eval_seed", "mlm_prob", "whole_word_masking", "draw_false_image", "draw_false_text",
-     "val_transform_keys", "generation_strategy", "num_beams", "top_k", "top_p", "temperature", "repetition_penalty",
-     "max_generated_tokens")
-)  # fmt: skip
-VOCABULARY = frozenset(("tokenizer", "vocab_file", "tokenizer_type", "min_frequency", "vocab_size"))
+PROJECTIONS = ("text_projection", "image_projection")  # to the fuser's width
+QUESTIONS = frozenset(settings_marked(Mark.QUESTION))  # of a tested checkpoint's run, unless the user says otherwise
+VOCABULARY = fixed_by_weights("text_embeddings")
 
 
 @dataclass(frozen=True)
@@ -76,25 +70,22 @@ def encoder_of(part: str) -> str | None:
     return name if name in ENCODERS else None
 
 
+def own_settings(name: str) -> frozenset[str]:
+    """The settings that say how a part is built: its dimensions and the flags of its configuration, not its name."""
+    return (fixed_by_weights(name) & set(roles_of(name).values())) - {name}
+
+
 def dimension_settings(name: str) -> frozenset[str]:
     """The settings of a part's dimensions, and the one that turns them on."""
-    prefix, _ = PRETRAINED[name]
-    settings = {*(prefix + dimension for dimension in DIMENSIONS), f"{name}_manual_configuration"}
-    return frozenset(settings & Settings.model_fields.keys())
-
-
-def own_settings(name: str) -> frozenset[str]:
-    """The settings that say how a part is built: its dimensions and the flags of its configuration."""
-    return dimension_settings(name) | frozenset(FLAGS.get(name, ()))
+    return own_settings(name) - {roles_of(name).get("flags")}
 
 
 def replaced_settings(name: str) -> frozenset[str]:
     """The settings that are the user's where the user replaces a part of a checkpoint by another published model."""
-    prefix, random = PRETRAINED[name]
-    own = own_settings(name) | {random, prefix + "drop_rate"}
-    own |= {WINDOW} if name == "text_encoder" else frozenset()
+    roles = roles_of(name)
+    own = own_settings(name) | {roles[role] for role in ("random", "drop_rate", "window") if role in roles}
     own |= VOCABULARY if name in READ_WORDS else frozenset()
-    return own | ({"patch_size"} if name in SEE_PATCHES else frozenset())
+    return own | (fixed_by_weights("image_embeddings") if name in SEE_PATCHES else frozenset())
 
 
 def constraints_of(part: str, encoder_configs: Mapping[str, Any]) -> Constraints:
@@ -104,29 +95,21 @@ def constraints_of(part: str, encoder_configs: Mapping[str, Any]) -> Constraints
         part: its name.
         encoder_configs: the checkpoint's, by which a one-tower encoder shows whether it knows words or patches.
     """
+    if part in PROJECTIONS:
+        return Constraints(frozenset({setting_of("fuser", "hidden_size")}))
     name = pretrained_part(part)
-    if name is not None:
-        config = encoder_configs.get(part, {})
-        prefix, random = PRETRAINED[name]
-        constraints = Constraints(own_settings(name) | {name}, frozenset({random, prefix + "drop_rate"}))
-        if name == "decoder":
-            return constraints | CONSTRAINTS["decoder"]
-        if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
-            constraints |= Constraints(follows=frozenset({WINDOW}))
-        if "vocab_size" in config:
-            constraints |= CONSTRAINTS["text_embeddings"]
-        if "num_channels" in config:
-            constraints |= CONSTRAINTS["image_embeddings"]
+    constraints = _marked(name or part)
+    if name not in ENCODERS:
         return constraints
-    return CONSTRAINTS.get(part, Constraints())
+    config = encoder_configs.get(part, {})
+    if config.get("model_type") == MODEL_TYPE:  # its weights do not depend on what its tokens see
+        constraints |= Constraints(follows=frozenset({setting_of("text_encoder", "window")}))
+    if "vocab_size" in config:
+        constraints |= _marked("text_embeddings")
+    if "num_channels" in config:
+        constraints |= _marked("image_embeddings")
+    return constraints
 
 
-CONSTRAINTS = {
-    "fuser": Constraints(frozenset(CROSS_LAYERS), frozenset(("cross_layer_drop_rate",))),
-    "text_projection": Constraints(frozenset(("cross_layer_hidden_size",))),
-    "image_projection": Constraints(frozenset(("cross_layer_hidden_size",))),
-    "pooler": Constraints(frozenset(("pooler_type",))),
-    "text_embeddings": Constraints(VOCABULARY, frozenset(("max_text_len", "long_text", "text_pooling"))),
-    "decoder": Constraints(VOCABULARY | {"caption_prefix_encoder"}, frozenset(("max_text_len", "long_text"))),
-    "image_embeddings": Constraints(frozenset(("patch_size",)), frozenset(("image_size", "image_pooling"))),
-}
+def _marked(part: str) -> Constraints:
+    return Constraints(fixed_by_weights(part), following_weights(part))

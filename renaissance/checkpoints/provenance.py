@@ -16,6 +16,7 @@ from renaissance.errors import UserError
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
+from renaissance.settings.marked import roles_of, setting_of
 from renaissance.settings.registered_encoders import is_image_encoder
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.common.task import Task
@@ -43,8 +44,10 @@ def pretrained_parts(settings: Settings, configs: Collection[str]) -> dict[str, 
     """
     found = {
         name: getattr(settings, name)
-        for name, (_, random) in PRETRAINED.items()
-        if name != "text_encoder" and getattr(settings, name) is not None and not getattr(settings, random)
+        for name in PRETRAINED
+        if name != "text_encoder"
+        and getattr(settings, name) is not None
+        and not getattr(settings, setting_of(name, "random"))
     }
     if is_image_encoder(settings.image_encoder):
         found.pop("image_encoder", None)
@@ -132,15 +135,16 @@ def _reason(part: str, settings: Settings) -> str:
         return "by freeze_cross_modal=True"
     own = next((chosen for chosen in text_encoders(settings) if chosen.part == part), None)
     published = own.name if own else getattr(settings, name)
-    whole = own.frozen if own else getattr(settings, f"freeze_{name}")
-    setting = f"freeze_{name}" + ("" if whole else "_layers")
+    roles = roles_of(name)
+    whole = own.frozen if own else getattr(settings, roles["frozen"])
+    setting = roles["frozen" if whole else "frozen_layers"]
     by = f"by {setting}={getattr(settings, setting)}"
     if own.is_architecture if own else False:
         return f"{by}; {name}={published!r} names an architecture, which has no weights of its own"
     if own.is_registered if own else name == "image_encoder" and is_image_encoder(published):
         return f"{by}; {name}={published!r} is an encoder of a plug-in, which has no weights of its own"
-    random, manual = PRETRAINED[name][1], f"{name}_manual_configuration"
-    switches = [f"{switch}=False" for switch in (random, manual) if getattr(settings, switch, False)]
+    switches = [roles[role] for role in ("random", "manual") if role in roles and getattr(settings, roles[role])]
     if not switches:
         return by
-    return f"{by}; of {name}={published!r} only the architecture is used, its weights come with {' '.join(switches)}"
+    switches_off = " ".join(f"{switch}=False" for switch in switches)
+    return f"{by}; of {name}={published!r} only the architecture is used, its weights come with {switches_off}"

@@ -30,6 +30,8 @@ from renaissance.models.towers.registered import RegisteredImageEncoder, Registe
 from renaissance.models.towers.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.settings import Settings
+from renaissance.settings.decoder import decoder_settings
+from renaissance.settings.marked import setting_of
 from renaissance.settings.registered_encoders import (
     ImageEncoderRequest,
     TextEncoderRequest,
@@ -88,7 +90,7 @@ def build_model(
     model.image_pooling = settings.image_pooling
     _freeze_lowest_layers(model, settings)
     if decoder is not None:
-        add_decoder(model, settings, decoder, builder.configs.get("decoder"), builder.notes)
+        add_decoder(model, decoder_settings(settings), decoder, builder.configs.get("decoder"), builder.notes)
     model.notes = builder.notes + _image_pooling_notes(model, settings)
     model.image_statistics = builder.image_statistics
     return model
@@ -106,10 +108,11 @@ def _image_pooling_notes(model: VisionLanguageEncoder, settings: Settings) -> li
 
 def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> None:
     """Freeze as many layers of each encoder as the settings say."""
-    setting = "freeze_text_encoder_layers"
+    setting = setting_of("text_encoder", "frozen_layers")
     counts = {encoder.part: (setting, encoder.frozen_layers) for encoder in text_encoders(settings)}
     for name in ("encoder", "image_encoder"):
-        counts[name] = (f"freeze_{name}_layers", getattr(settings, f"freeze_{name}_layers"))
+        setting = setting_of(name, "frozen_layers")
+        counts[name] = (setting, getattr(settings, setting))
     for part in model.parts():
         setting, count = counts.get(part.name, ("", 0))
         if count:
@@ -202,18 +205,16 @@ class _Builder:
     def _request(self, setting: str) -> EncoderRequest:
         """What the settings, or the checkpoint, ask of one encoder."""
         settings = self.settings
-        random_setting, dimensions = {
-            "encoder": ("random_init_encoder", settings.encoder_dimensions()),
-            "image_encoder": ("random_init_vision_encoder", settings.image_encoder_dimensions()),
-        }[setting]
+        random_setting = setting_of(setting, "random")
+        is_image = setting == "image_encoder"
         return EncoderRequest(
             name=getattr(settings, setting),
             setting=setting,
             random_setting=random_setting,
             random=getattr(settings, random_setting),
-            dimensions=dimensions,
+            dimensions=settings.image_encoder_dimensions() if is_image else settings.encoder_dimensions(),
             config=self.configs.get(setting),
-            frozen=getattr(settings, f"freeze_{setting}") and not settings.freeze_random,
+            frozen=getattr(settings, setting_of(setting, "frozen")) and not settings.freeze_random,
         )
 
     def _text_request(self, chosen: TextEncoderSettings) -> EncoderRequest:
@@ -221,7 +222,7 @@ class _Builder:
         return EncoderRequest(
             name=chosen.name,
             setting="text_encoder",
-            random_setting="random_init_text_encoder",
+            random_setting=setting_of("text_encoder", "random"),
             random=chosen.random,
             dimensions=chosen.dimensions,
             config=self.configs.get(chosen.part),

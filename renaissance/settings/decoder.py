@@ -1,11 +1,54 @@
-"""What the settings say of the pretrained models of texts: a decoder, and the encoders that read beside it."""
+"""What the settings say of the text decoder, and of the pretrained encoders that read beside it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from renaissance.settings.discovery import task_reads
-from renaissance.settings.schema import Settings
+from renaissance.settings.schema import EncoderDimensions, Settings
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.registry import declaration_of
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """What a text decoder is built from.
+
+    Attributes:
+        name: a published language model, or a folder; None for our own decoder.
+        random: a published one's weights begin at random.
+        dimensions: our own one's.
+        frozen: its weights stay as they are; of a published one what attends to the encoders is trained.
+        freeze_random: weights that begin at random may be frozen.
+        reads_prefix: it attends to a text too, the beginning of what it goes on with.
+        max_text_len: tokens of the longest text that it knows.
+    """
+
+    name: str | None
+    random: bool
+    dimensions: EncoderDimensions
+    frozen: bool
+    freeze_random: bool
+    reads_prefix: bool
+    max_text_len: int
+
+    @property
+    def begins_trained(self) -> bool:
+        """Whether its weights are those that were published."""
+        return self.name is not None and not self.random
+
+
+def decoder_settings(settings: Settings) -> DecoderSettings:
+    """What the settings say of the text decoder."""
+    return DecoderSettings(
+        name=settings.decoder,
+        random=settings.random_init_decoder,
+        dimensions=settings.decoder_dimensions(),
+        frozen=settings.freeze_decoder,
+        freeze_random=settings.freeze_random,
+        reads_prefix=settings.caption_prefix_encoder,
+        max_text_len=settings.max_text_len,
+    )
 
 
 def pretrained_decoder(settings: Settings) -> str | None:

@@ -2,18 +2,29 @@
 
 Comes in: the configuration that Sacred resolved, through `check_settings`. Goes out: attributes under the same
 names as in `config.py`, which alone holds the defaults and says what each setting means. Around each type stands what
-becomes of the setting when a run is resumed (`on_resume.py`).
+becomes of the setting when a run is resumed (`on_resume.py`), and what else has to know of it (`marks.py`).
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
 from renaissance.settings import value_types
+from renaissance.settings.marks import (
+    DIMENSIONS,
+    DecidesOnTables,
+    FixedByWeights,
+    FollowsWeights,
+    OfPart,
+    OfVocabulary,
+    OnlyReadBy,
+    Question,
+    roles_in,
+)
 from renaissance.settings.on_resume import Changes, Devices, Fixed, NoEffect, OfCommand
 
 
@@ -35,7 +46,7 @@ class EncoderDimensions:
     num_layers: int
     mlp_ratio: float
     drop_rate: float
-    embedding_size: int | None
+    embedding_size: int | None = None
 
 
 class Settings(BaseModel):
@@ -47,10 +58,10 @@ class Settings(BaseModel):
     exp_name: OfCommand[value_types.Name]
     plugins: Changes[value_types.Plugins]
     seed: Fixed[value_types.Seed]
-    eval_seed: Fixed[value_types.Seed]
+    eval_seed: Question[Fixed[value_types.Seed]]
     log_dir: OfCommand[value_types.Folder]
     data_root: NoEffect[value_types.Folder]
-    datasets: Fixed[value_types.Names]
+    datasets: Question[Fixed[value_types.Names]]
     loss_names: Fixed[value_types.LossWeights]
     step_shares: Fixed[value_types.Shares]
     load_path: Fixed[value_types.CheckpointOrEmpty]
@@ -72,116 +83,100 @@ class Settings(BaseModel):
     per_gpu_batchsize: Fixed[value_types.Count]
     eval_batch_size: Changes[value_types.Count]
     # the one-tower model
-    model_type: Fixed[
-        Annotated[
-            Literal["two-tower", "one-tower", "late-fusion"],
-            value_types.choice_words("two-tower", "one-tower", "late-fusion"),
-        ]
-    ]
-    encoder: Fixed[value_types.Pretrained]
-    pooler_type: Fixed[Annotated[Literal["double", "single"], value_types.choice_words("double", "single")]]
-    random_init_encoder: Fixed[value_types.Switch]
-    encoder_manual_configuration: Fixed[value_types.Switch]
-    hidden_size: Fixed[value_types.Width]
-    num_heads: Fixed[value_types.Count]
-    num_layers: Fixed[value_types.Count]
-    mlp_ratio: Fixed[value_types.Ratio]
-    drop_rate: Fixed[value_types.Rate]
-    embedding_size: Fixed[value_types.Width]
-    freeze_encoder: Fixed[value_types.Switch]
-    freeze_encoder_layers: Fixed[value_types.CountOrZero]
+    model_type: Fixed[value_types.ModelType]
+    encoder: Annotated[Fixed[value_types.Pretrained], OfPart("encoder", "name")]
+    pooler_type: Annotated[Fixed[value_types.PoolerType], FixedByWeights("pooler")]
+    random_init_encoder: Annotated[Fixed[value_types.Switch], OfPart("encoder", "random")]
+    encoder_manual_configuration: Annotated[Fixed[value_types.Switch], OfPart("encoder", "manual")]
+    hidden_size: Annotated[Fixed[value_types.Width], OfPart("encoder", "hidden_size")]
+    num_heads: Annotated[Fixed[value_types.Count], OfPart("encoder", "num_heads")]
+    num_layers: Annotated[Fixed[value_types.Count], OfPart("encoder", "num_layers")]
+    mlp_ratio: Annotated[Fixed[value_types.Ratio], OfPart("encoder", "mlp_ratio")]
+    drop_rate: Annotated[Fixed[value_types.Rate], OfPart("encoder", "drop_rate")]
+    embedding_size: Annotated[Fixed[value_types.Width], OfPart("encoder", "embedding_size")]
+    freeze_encoder: Annotated[Fixed[value_types.Switch], OfPart("encoder", "frozen")]
+    freeze_encoder_layers: Annotated[Fixed[value_types.CountOrZero], OfPart("encoder", "frozen_layers")]
     # the two-tower model's image encoder
-    image_encoder: Fixed[value_types.Pretrained]
-    random_init_vision_encoder: Fixed[value_types.Switch]
-    image_encoder_manual_configuration: Fixed[value_types.Switch]
-    image_encoder_hidden_size: Fixed[value_types.Width]
-    image_encoder_num_heads: Fixed[value_types.Count]
-    image_encoder_num_layers: Fixed[value_types.Count]
-    image_encoder_mlp_ratio: Fixed[value_types.Ratio]
-    image_encoder_drop_rate: Fixed[value_types.Rate]
-    image_encoder_embedding_size: Fixed[value_types.Width]
-    image_size: Fixed[value_types.Count]
+    image_encoder: Annotated[Fixed[value_types.Pretrained], OfPart("image_encoder", "name")]
+    random_init_vision_encoder: Annotated[Fixed[value_types.Switch], OfPart("image_encoder", "random")]
+    image_encoder_manual_configuration: Annotated[Fixed[value_types.Switch], OfPart("image_encoder", "manual")]
+    image_encoder_hidden_size: Annotated[Fixed[value_types.Width], OfPart("image_encoder", "hidden_size")]
+    image_encoder_num_heads: Annotated[Fixed[value_types.Count], OfPart("image_encoder", "num_heads")]
+    image_encoder_num_layers: Annotated[Fixed[value_types.Count], OfPart("image_encoder", "num_layers")]
+    image_encoder_mlp_ratio: Annotated[Fixed[value_types.Ratio], OfPart("image_encoder", "mlp_ratio")]
+    image_encoder_drop_rate: Annotated[Fixed[value_types.Rate], OfPart("image_encoder", "drop_rate")]
+    image_encoder_embedding_size: Annotated[Fixed[value_types.Width], OfPart("image_encoder", "embedding_size")]
+    image_size: Annotated[Fixed[value_types.Count], FollowsWeights("image_embeddings")]
     original_image_size: Fixed[value_types.OptionalCount]
-    patch_size: Fixed[value_types.OptionalCount]
+    patch_size: Annotated[Fixed[value_types.OptionalCount], FixedByWeights("image_embeddings")]
     image_only: Fixed[value_types.Switch]
-    image_pooling: Fixed[Annotated[Literal["cls", "mean", "max"], value_types.choice_words("cls", "mean", "max")]]
-    freeze_image_encoder: Fixed[value_types.Switch]
-    freeze_image_encoder_layers: Fixed[value_types.CountOrZero]
+    image_pooling: Annotated[Fixed[value_types.Pooling], FollowsWeights("image_embeddings")]
+    freeze_image_encoder: Annotated[Fixed[value_types.Switch], OfPart("image_encoder", "frozen")]
+    freeze_image_encoder_layers: Annotated[Fixed[value_types.CountOrZero], OfPart("image_encoder", "frozen_layers")]
     # the two-tower model's text encoder
-    text_encoder: Fixed[value_types.TextEncoders]
-    text_encoder_config: Fixed[value_types.FlagsOfEach]
-    text_encoder_window_size: Fixed[value_types.WindowOfEach]
-    random_init_text_encoder: Fixed[value_types.SwitchOfEach]
-    text_encoder_manual_configuration: Fixed[value_types.SwitchOfEach]
-    text_encoder_hidden_size: Fixed[value_types.WidthOfEach]
-    text_encoder_num_heads: Fixed[value_types.CountOfEach]
-    text_encoder_num_layers: Fixed[value_types.CountOfEach]
-    text_encoder_mlp_ratio: Fixed[value_types.RatioOfEach]
-    text_encoder_drop_rate: Fixed[value_types.RateOfEach]
-    text_encoder_embedding_size: Fixed[value_types.WidthOfEach]
-    max_text_len: Fixed[value_types.TextLength]
-    long_text: Fixed[
-        Annotated[
-            Literal["from_start", "from_end", "uniform"], value_types.choice_words("from_start", "from_end", "uniform")
-        ]
-    ]
-    text_pooling: Fixed[Annotated[Literal["cls", "mean", "max"], value_types.choice_words("cls", "mean", "max")]]
-    vocab_size: Fixed[value_types.OptionalCount]
-    tokenizer: Fixed[value_types.OptionalPretrained]
-    vocab_file: Fixed[value_types.OptionalFile]
-    tokenizer_type: Fixed[
-        Annotated[
-            Literal["word", "wordpiece", "bpe", "character"],
-            value_types.choice_words("word", "wordpiece", "bpe", "character"),
-        ]
-    ]
-    min_frequency: Fixed[value_types.Count]
-    freeze_text_encoder: Fixed[value_types.SwitchOfEach]
-    freeze_text_encoder_layers: Fixed[value_types.CountOrZeroOfEach]
+    text_encoder: Annotated[Fixed[value_types.TextEncoders], OfPart("text_encoder", "name")]
+    text_encoder_config: Annotated[Fixed[value_types.FlagsOfEach], OfPart("text_encoder", "flags")]
+    text_encoder_window_size: Annotated[Fixed[value_types.WindowOfEach], OfPart("text_encoder", "window")]
+    random_init_text_encoder: Annotated[Fixed[value_types.SwitchOfEach], OfPart("text_encoder", "random")]
+    text_encoder_manual_configuration: Annotated[Fixed[value_types.SwitchOfEach], OfPart("text_encoder", "manual")]
+    text_encoder_hidden_size: Annotated[Fixed[value_types.WidthOfEach], OfPart("text_encoder", "hidden_size")]
+    text_encoder_num_heads: Annotated[Fixed[value_types.CountOfEach], OfPart("text_encoder", "num_heads")]
+    text_encoder_num_layers: Annotated[Fixed[value_types.CountOfEach], OfPart("text_encoder", "num_layers")]
+    text_encoder_mlp_ratio: Annotated[Fixed[value_types.RatioOfEach], OfPart("text_encoder", "mlp_ratio")]
+    text_encoder_drop_rate: Annotated[Fixed[value_types.RateOfEach], OfPart("text_encoder", "drop_rate")]
+    text_encoder_embedding_size: Annotated[Fixed[value_types.WidthOfEach], OfPart("text_encoder", "embedding_size")]
+    max_text_len: Annotated[Fixed[value_types.TextLength], FollowsWeights("text_embeddings"), FollowsWeights("decoder")]
+    long_text: Annotated[Fixed[value_types.LongText], FollowsWeights("text_embeddings"), FollowsWeights("decoder")]
+    text_pooling: Annotated[Fixed[value_types.Pooling], FollowsWeights("text_embeddings")]
+    vocab_size: OfVocabulary[Fixed[value_types.OptionalCount]]
+    tokenizer: OfVocabulary[Fixed[value_types.OptionalPretrained]]
+    vocab_file: OfVocabulary[Fixed[value_types.OptionalFile]]
+    tokenizer_type: OfVocabulary[Fixed[value_types.TokenizerType]]
+    min_frequency: OfVocabulary[Fixed[value_types.Count]]
+    freeze_text_encoder: Annotated[Fixed[value_types.SwitchOfEach], OfPart("text_encoder", "frozen")]
+    freeze_text_encoder_layers: Annotated[Fixed[value_types.CountOrZeroOfEach], OfPart("text_encoder", "frozen_layers")]
     # the two-tower model's fuser
-    cross_layer_hidden_size: Fixed[value_types.Width]
-    num_cross_layers: Fixed[value_types.Count]
-    num_cross_layer_heads: Fixed[value_types.Count]
-    cross_layer_mlp_ratio: Fixed[value_types.Ratio]
-    cross_layer_drop_rate: Fixed[value_types.Rate]
-    freeze_cross_modal: Fixed[value_types.Switch]
+    cross_layer_hidden_size: Annotated[Fixed[value_types.Width], OfPart("fuser", "hidden_size")]
+    num_cross_layers: Annotated[Fixed[value_types.Count], OfPart("fuser", "num_layers")]
+    num_cross_layer_heads: Annotated[Fixed[value_types.Count], OfPart("fuser", "num_heads")]
+    cross_layer_mlp_ratio: Annotated[Fixed[value_types.Ratio], OfPart("fuser", "mlp_ratio")]
+    cross_layer_drop_rate: Annotated[Fixed[value_types.Rate], OfPart("fuser", "drop_rate")]
+    freeze_cross_modal: Annotated[Fixed[value_types.Switch], OfPart("fuser", "frozen")]
     # the text decoder
-    decoder: Fixed[value_types.OptionalPretrained]
-    random_init_decoder: Fixed[value_types.Switch]
-    decoder_hidden_size: Fixed[value_types.Width]
-    decoder_num_heads: Fixed[value_types.Count]
-    decoder_num_layers: Fixed[value_types.Count]
-    decoder_mlp_ratio: Fixed[value_types.Ratio]
-    decoder_drop_rate: Fixed[value_types.Rate]
-    freeze_decoder: Fixed[value_types.Switch]
+    decoder: Annotated[Fixed[value_types.OptionalPretrained], OfPart("decoder", "name")]
+    random_init_decoder: Annotated[Fixed[value_types.Switch], OfPart("decoder", "random")]
+    decoder_hidden_size: Annotated[Fixed[value_types.Width], OfPart("decoder", "hidden_size")]
+    decoder_num_heads: Annotated[Fixed[value_types.Count], OfPart("decoder", "num_heads")]
+    decoder_num_layers: Annotated[Fixed[value_types.Count], OfPart("decoder", "num_layers")]
+    decoder_mlp_ratio: Annotated[Fixed[value_types.Ratio], OfPart("decoder", "mlp_ratio")]
+    decoder_drop_rate: Annotated[Fixed[value_types.Rate], OfPart("decoder", "drop_rate")]
+    freeze_decoder: Annotated[Fixed[value_types.Switch], OfPart("decoder", "frozen")]
     # images
     train_transform_keys: Fixed[value_types.TransformKeys]
-    val_transform_keys: Fixed[value_types.TransformKeys]
+    val_transform_keys: Question[Fixed[value_types.TransformKeys]]
     randaugment_operations: Fixed[value_types.Count]
     randaugment_magnitude: Fixed[value_types.Magnitude]
     # tasks
-    whole_word_masking: Fixed[value_types.Switch]
-    mlm_prob: Fixed[value_types.Probability]
-    draw_false_image: Fixed[value_types.CountOrZero]
-    draw_false_text: Fixed[value_types.CountOrZero]
-    itm_false_from: Fixed[Annotated[Literal["batch", "dataset"], value_types.choice_words("batch", "dataset")]]
+    whole_word_masking: Question[Fixed[value_types.Switch]]
+    mlm_prob: Question[Fixed[value_types.Probability]]
+    draw_false_image: Question[Fixed[value_types.CountOrZero]]
+    draw_false_text: Question[Fixed[value_types.CountOrZero]]
+    itm_false_from: Fixed[value_types.FalseFrom]
     # regularisation
     mixing_alpha: Fixed[value_types.NotNegative]
     text_modality_dropout: Fixed[value_types.Rate]
     image_modality_dropout: Fixed[value_types.Rate]
     # captions
-    caption_prefix_encoder: Fixed[value_types.Switch]
+    caption_prefix_encoder: Annotated[Fixed[value_types.Switch], FixedByWeights("decoder")]
     label_smoothing: Changes[value_types.Rate]
     caption_metric_images: Changes[value_types.CountOrZero]
-    generation_strategy: Changes[
-        Annotated[Literal["greedy", "beam", "sample"], value_types.choice_words("greedy", "beam", "sample")]
-    ]
-    num_beams: Changes[value_types.Count]
-    top_k: Changes[value_types.OptionalCount]
-    top_p: Changes[value_types.Probability]
-    temperature: Changes[value_types.Positive]
-    repetition_penalty: Changes[value_types.Positive]
-    max_generated_tokens: Changes[value_types.OptionalCount]
+    generation_strategy: Question[Changes[value_types.GenerationStrategy]]
+    num_beams: Question[Changes[value_types.Count]]
+    top_k: Question[Changes[value_types.OptionalCount]]
+    top_p: Question[Changes[value_types.Probability]]
+    temperature: Question[Changes[value_types.Positive]]
+    repetition_penalty: Question[Changes[value_types.Positive]]
+    max_generated_tokens: Question[Changes[value_types.OptionalCount]]
     sample_interval: NoEffect[value_types.OptionalCount]
     num_samples: NoEffect[value_types.CountOrZero]
     manual_inputs: NoEffect[value_types.ManualInputs]
@@ -204,23 +199,23 @@ class Settings(BaseModel):
     # how long
     max_epoch: Changes[value_types.OptionalCount]
     max_steps: Changes[value_types.OptionalCount]
-    resume_schedule: Changes[Annotated[Literal["new", "kept"], value_types.choice_words("new", "kept")]]
+    resume_schedule: Changes[value_types.ResumeSchedule]
     val_check_interval: Changes[value_types.Interval]
     monitor: Fixed[value_types.Metric]
     early_stopping_patience: Changes[value_types.OptionalCount]
     early_stopping_min_delta: Changes[value_types.NotNegative]
     # the command `prepare`
-    dataset: NoEffect[value_types.OptionalText]
-    raw_root: NoEffect[value_types.OptionalFolder]
-    dataset_name: NoEffect[value_types.OptionalText]
-    val_fraction: NoEffect[value_types.Share]
-    max_rejected_fraction: NoEffect[value_types.Tolerance]
-    num_scenes: NoEffect[value_types.Count]
+    dataset: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
+    raw_root: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("prepare")]
+    dataset_name: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
+    val_fraction: DecidesOnTables[NoEffect[value_types.Share]]
+    max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare")]
+    num_scenes: DecidesOnTables[NoEffect[value_types.Count]]
     # the command `compare`
-    runs: NoEffect[value_types.OptionalFolders]
-    compare_dir: NoEffect[value_types.OptionalFolder]
+    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare")]
+    compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
     # the command `export`
-    export_dir: NoEffect[value_types.OptionalFolder]
+    export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
 
     def active_tasks(self) -> list[str]:
         """The tasks with a weight above 0, in alphabetical order."""
@@ -228,39 +223,27 @@ class Settings(BaseModel):
 
     def encoder_dimensions(self) -> EncoderDimensions | None:
         """The one-tower encoder's manual dimensions; None where the encoder's own hold."""
-        return self._dimensions("") if self.encoder_manual_configuration else None
+        return self._dimensions("encoder") if self.encoder_manual_configuration else None
 
     def image_encoder_dimensions(self) -> EncoderDimensions | None:
         """The image encoder's manual dimensions; None where the encoder's own hold."""
-        return self._dimensions("image_encoder_") if self.image_encoder_manual_configuration else None
+        return self._dimensions("image_encoder") if self.image_encoder_manual_configuration else None
 
     def cross_layer_dimensions(self) -> EncoderDimensions:
         """The fuser's dimensions."""
-        return EncoderDimensions(
-            hidden_size=self.cross_layer_hidden_size,
-            num_heads=self.num_cross_layer_heads,
-            num_layers=self.num_cross_layers,
-            mlp_ratio=self.cross_layer_mlp_ratio,
-            drop_rate=self.cross_layer_drop_rate,
-            embedding_size=None,
-        )
+        return self._dimensions("fuser")
 
     def decoder_dimensions(self) -> EncoderDimensions:
         """The dimensions of our own text decoder."""
-        return EncoderDimensions(
-            hidden_size=self.decoder_hidden_size,
-            num_heads=self.decoder_num_heads,
-            num_layers=self.decoder_num_layers,
-            mlp_ratio=self.decoder_mlp_ratio,
-            drop_rate=self.decoder_drop_rate,
-            embedding_size=None,
-        )
+        return self._dimensions("decoder")
 
     def worker_processes(self) -> int:
         """`num_workers`, but not more than the cores that this process may use."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(self.num_workers, cores)
 
-    def _dimensions(self, prefix: str) -> EncoderDimensions:
-        names = EncoderDimensions.__dataclass_fields__
-        return EncoderDimensions(**{name: getattr(self, prefix + name) for name in names})
+    def _dimensions(self, part: str) -> EncoderDimensions:
+        """The dimensions that the settings of a part say."""
+        roles = roles_in(type(self).model_fields, part)
+        values = {name: getattr(self, setting) for name, setting in roles.items() if name in DIMENSIONS}
+        return EncoderDimensions(**values)

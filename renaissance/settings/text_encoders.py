@@ -10,20 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from renaissance.settings.architectures import BUILT_IN, is_architecture
+from renaissance.settings.marked import roles_of, settings_marked
+from renaissance.settings.marks import DIMENSIONS, Mark, Role
 from renaissance.settings.registered_encoders import is_text_encoder
 from renaissance.settings.schema import EncoderDimensions, Settings
 
-PREFIX = "text_encoder_"
-# The settings that may have a value for each text encoder.
-EACH = (
-    "text_encoder_config",
-    "text_encoder_window_size",
-    "random_init_text_encoder",
-    "text_encoder_manual_configuration",
-    *(PREFIX + name for name in EncoderDimensions.__dataclass_fields__),
-    "freeze_text_encoder",
-    "freeze_text_encoder_layers",
-)
+EACH = settings_marked(Mark.ONE_FOR_EACH)  # the settings that may have a value for each text encoder
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ def text_encoder_names(setting: str | list[str]) -> list[str]:
 
 def text_encoder_part(number: int, encoders: int) -> str:
     """What the part of text encoder `number`, from 0, is called: `text_encoder`, or `text_encoder_1` and so on."""
-    return "text_encoder" if encoders == 1 else f"{PREFIX}{number + 1}"
+    return "text_encoder" if encoders == 1 else f"text_encoder_{number + 1}"
 
 
 def text_encoders(settings: Settings) -> list[TextEncoderSettings]:
@@ -84,23 +76,25 @@ def text_encoders(settings: Settings) -> list[TextEncoderSettings]:
 
 
 def _text_encoder(settings: Settings, number: int, name: str, encoders: int) -> TextEncoderSettings:
-    def value(setting: str) -> Any:
-        given = getattr(settings, setting)
+    roles = roles_of("text_encoder")
+
+    def value(role: Role) -> Any:
+        given = getattr(settings, roles[role])
         return given[min(number, len(given) - 1)] if isinstance(given, list) else given
 
     registered = is_text_encoder(name)
     architecture = not registered and is_architecture(name)
-    dimensions = {name: value(PREFIX + name) for name in EncoderDimensions.__dataclass_fields__}
+    dimensions = {role: value(role) for role in DIMENSIONS}
     return TextEncoderSettings(
         part=text_encoder_part(number, encoders),
         name=name,
         is_architecture=architecture,
-        random=architecture or registered or value("random_init_text_encoder"),
-        manual=value("text_encoder_manual_configuration"),
+        random=architecture or registered or value("random"),
+        manual=value("manual"),
         given=EncoderDimensions(**dimensions),
-        own_flags=dict(value("text_encoder_config") or {}),
-        window_size=value("text_encoder_window_size"),
-        frozen=value("freeze_text_encoder"),
-        frozen_layers=value("freeze_text_encoder_layers"),
+        own_flags=dict(value("flags") or {}),
+        window_size=value("window"),
+        frozen=value("frozen"),
+        frozen_layers=value("frozen_layers"),
         is_registered=registered,
     )

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from renaissance.settings.discovery import check_loss_names, check_optimizer, in_words
+from renaissance.settings.marks import Mark
 from renaissance.training.optimizers.registry import optimizer_names
 
 
@@ -173,6 +174,19 @@ TransformKeys = Annotated[
     Allowed("a list of one of imagenet, clip, imagenet_randaug, clip_randaug"),
 ]
 
+ModelType = Annotated[
+    Literal["two-tower", "one-tower", "late-fusion"], choice_words("two-tower", "one-tower", "late-fusion")
+]
+PoolerType = Annotated[Literal["double", "single"], choice_words("double", "single")]
+Pooling = Annotated[Literal["cls", "mean", "max"], choice_words("cls", "mean", "max")]
+LongText = Annotated[Literal["from_start", "from_end", "uniform"], choice_words("from_start", "from_end", "uniform")]
+TokenizerType = Annotated[
+    Literal["word", "wordpiece", "bpe", "character"], choice_words("word", "wordpiece", "bpe", "character")
+]
+FalseFrom = Annotated[Literal["batch", "dataset"], choice_words("batch", "dataset")]
+GenerationStrategy = Annotated[Literal["greedy", "beam", "sample"], choice_words("greedy", "beam", "sample")]
+ResumeSchedule = Annotated[Literal["new", "kept"], choice_words("new", "kept")]
+
 Name = Annotated[_Text, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]
 Folder = Annotated[_Text, Allowed("a folder", paths="folder")]
 OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None", paths="folder")]
@@ -180,46 +194,58 @@ OptionalFile = Annotated[_Text | None, Allowed("a file, or None", paths="file")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
 Names = Annotated[list[_Text], Field(min_length=1), AfterValidator(_once), Allowed("a list of names")]
 OptionalFolders = Annotated[Annotated[list[_Text], Field(min_length=1)] | None, Allowed("a list of folders, or None")]
-Pretrained = Annotated[_Text, Allowed("a Hugging Face name or a folder", paths="folder")]
+Pretrained = Annotated[_Text, Mark.NAME_OR_FOLDER, Allowed("a Hugging Face name or a folder", paths="folder")]
 _List = Field(min_length=1)
 _Flags = Annotated[dict[_Text, Any], BeforeValidator(_nothing_is_empty_dict)]
 _Window = Annotated[Annotated[int, Field(ge=2, le=MOST)] | None, BeforeValidator(_whole)]
 TextEncoders = Annotated[
     _Text | Annotated[list[_Text], _List],
+    Mark.NAME_OR_FOLDER,
     Allowed("a Hugging Face name, a folder, an architecture such as longformer, or a list of these", paths="folder"),
 ]
 FlagsOfEach = Annotated[
     _Flags | Annotated[list[_Flags], _List],
+    Mark.ONE_FOR_EACH,
     Allowed('flags by name, such as {"attention_window": 64}, or None, or a list of these, one for each text encoder'),
 ]
 WindowOfEach = Annotated[
     _Window | Annotated[list[_Window], _List],
+    Mark.ONE_FOR_EACH,
     Allowed("a whole number, at least 2, or None, or a list of these, one for each text encoder"),
 ]
 SwitchOfEach = Annotated[
-    bool | Annotated[list[bool], _List], Allowed("True or False, or a list of these, one for each text encoder")
+    bool | Annotated[list[bool], _List],
+    Mark.ONE_FOR_EACH,
+    Allowed("True or False, or a list of these, one for each text encoder"),
 ]
 CountOfEach = Annotated[
     Count | Annotated[list[Count], _List],
+    Mark.ONE_FOR_EACH,
     Allowed("a whole number, at least 1, or a list of these, one for each text encoder"),
 ]
 WidthOfEach = Annotated[
     Width | Annotated[list[Width], _List],
+    Mark.ONE_FOR_EACH,
     Allowed("a whole number, at least 2, or a list of these, one for each text encoder"),
 ]
 CountOrZeroOfEach = Annotated[
     CountOrZero | Annotated[list[CountOrZero], _List],
+    Mark.ONE_FOR_EACH,
     Allowed("a whole number, at least 0, or a list of these, one for each text encoder"),
 ]
 RatioOfEach = Annotated[
     Ratio | Annotated[list[Ratio], _List],
+    Mark.ONE_FOR_EACH,
     Allowed("a number above 0, at most 1000, or a list of these, one for each text encoder"),
 ]
 RateOfEach = Annotated[
     Rate | Annotated[list[Rate], _List],
+    Mark.ONE_FOR_EACH,
     Allowed("a number from 0 to below 1, or a list of these, one for each text encoder"),
 ]
-OptionalPretrained = Annotated[_Text | None, Allowed("a Hugging Face name or a folder, or None", paths="folder")]
+OptionalPretrained = Annotated[
+    _Text | None, Mark.NAME_OR_FOLDER, Allowed("a Hugging Face name or a folder, or None", paths="folder")
+]
 CheckpointOrEmpty = Annotated[
     str,
     AfterValidator(_short_enough),

@@ -16,6 +16,7 @@ from typing import Any
 from renaissance.atomic_files import write_csv
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.settings.marked import read_by_one_command
 from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
@@ -26,7 +27,6 @@ from renaissance.tracking.run_folder import RunFolder, new_numbered_folder
 DEFAULT_FOLDER = "comparisons"  # under log_dir
 # The table's columns; between the two, one for each split that the runs were tested on.
 RUN_COLUMNS, SPEED_COLUMNS = ("run", "task", "metric", "best", "at step", "final"), ("examples/s",)
-NOT_COMPARED = ("runs", "compare_dir", "export_dir", "dataset", "raw_root")  # of other commands than training
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def result_rows(run: ReadRun, tested: Sequence[str]) -> list[tuple[object, ...]]
 
 
 def differing_settings(runs: Sequence[ReadRun]) -> list[str]:
-    """The settings that are not the same in all runs, in the order of the first that has them."""
-    names = dict.fromkeys(name for run in runs for name in run.settings if name not in NOT_COMPARED)
+    """The settings that a training reads and that are not the same in all runs, in the order of the first with them."""
+    names = dict.fromkeys(name for run in runs for name in run.settings if name not in read_by_one_command())
     return [name for name in names if len({_text(run.settings.get(name)) for run in runs}) > 1]
 
 

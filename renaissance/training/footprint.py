@@ -25,6 +25,8 @@ from renaissance.errors import UserError
 from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.models.towers.joint import find_layers
 from renaissance.settings import Settings
+from renaissance.settings.marked import parts_with, roles_of
+from renaissance.settings.marks import Role
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.common.task import Task
 from renaissance.text_table import text_table
@@ -37,26 +39,19 @@ MOST_LAYERS = 100  # that are built to be counted; deeper parts grow with their 
 NUMBER = 4  # bytes; mixed precision keeps weights, gradients and the optimiser's state in 32 bits
 GB = 1e9
 SMALL_SHARE = 0.001  # of what is needed, below which the message leaves a part out
-# The depth of each part that has one, and the flags of other architectures' configurations that mean the same.
-DEPTHS = {
-    "encoder": "num_layers",
-    "image_encoder": "image_encoder_num_layers",
-    "text_encoder": "text_encoder_num_layers",
-    "fuser": "num_cross_layers",
-    "decoder": "decoder_num_layers",
-}
-# The settings that a part's size follows from; those of heads and projections are the last ones.
-FOLLOWS_FROM = {
-    "encoder": ("hidden_size", "num_layers", "mlp_ratio", "vocab_size", "image_size", "per_gpu_batchsize"),
-    "image_encoder": (*(f"image_encoder_{name}" for name in ("hidden_size", "num_layers", "mlp_ratio")), "patch_size",
-                      "image_size", "per_gpu_batchsize"),
-    "text_encoder": (*(f"text_encoder_{name}" for name in ("hidden_size", "num_layers", "mlp_ratio", "embedding_size")),
-                     "vocab_size", "max_text_len"),
-    "fuser": ("cross_layer_hidden_size", "num_cross_layers", "cross_layer_mlp_ratio"),
-    "decoder": ("decoder_hidden_size", "decoder_num_layers", "decoder_mlp_ratio", "vocab_size", "max_text_len"),
+# The roles of a part's settings that its size follows from, and other settings that it does; those of heads and
+# projections are the last ones.
+SIZES: tuple[Role, ...] = ("hidden_size", "num_layers", "mlp_ratio")
+OTHER_SIZES: dict[str, tuple[str, ...]] = {
+    "encoder": ("vocab_size", "image_size", "per_gpu_batchsize"),
+    "image_encoder": ("patch_size", "image_size", "per_gpu_batchsize"),
+    "text_encoder": ("text_encoder_embedding_size", "vocab_size", "max_text_len"),
+    "fuser": (),
+    "decoder": ("vocab_size", "max_text_len"),
     "images": ("image_size", "per_gpu_batchsize"),
-}  # fmt: skip
+}
 HEADS = ("cross_layer_hidden_size", "vocab_size")
+# What other architectures' configurations call the number of layers.
 DEPTH_FLAGS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
 
 
@@ -219,13 +214,19 @@ def _bytes(size: Size, settings: Settings, images: int) -> int:
 def _depths(settings: Settings) -> dict[str, Depth]:
     """How many layers the settings give each part, and how many of them they freeze."""
     depths = {}
-    for part, name in DEPTHS.items():
-        if part != "text_encoder":
-            depths[part] = _depth(getattr(settings, name), getattr(settings, f"freeze_{part}_layers", 0))
+    for part in _single_parts():
+        roles = roles_of(part)
+        frozen = getattr(settings, roles["frozen_layers"]) if "frozen_layers" in roles else 0
+        depths[part] = _depth(getattr(settings, roles["num_layers"]), frozen)
     for encoder in text_encoders(settings):
         flags = [encoder.own_flags[flag] for flag in DEPTH_FLAGS if isinstance(encoder.own_flags.get(flag), int)]
         depths[encoder.part] = _depth(max([encoder.given.num_layers, *flags]), encoder.frozen_layers)
     return depths
+
+
+def _single_parts() -> list[str]:
+    """The parts with layers of which there is one at most; there may be several text encoders."""
+    return [part for part in parts_with("num_layers") if part != "text_encoder"]
 
 
 def _depth(layers: int, frozen: int) -> Depth:
@@ -235,17 +236,18 @@ def _depth(layers: int, frozen: int) -> Depth:
 def _with_depths(settings: Settings, depths: dict[str, Depth]) -> Settings:
     """The settings with other depths of some parts."""
     update: dict[str, Any] = {}
-    for part, depth in depths.items():
-        if part in DEPTHS and part != "text_encoder":
-            update[DEPTHS[part]] = depth.layers
-            if hasattr(settings, f"freeze_{part}_layers"):
-                update[f"freeze_{part}_layers"] = depth.frozen
+    for part in depths.keys() & set(_single_parts()):
+        roles = roles_of(part)
+        update[roles["num_layers"]] = depths[part].layers
+        if "frozen_layers" in roles:
+            update[roles["frozen_layers"]] = depths[part].frozen
     encoders = text_encoders(settings)
     if any(encoder.part in depths for encoder in encoders):
         own = [depths.get(each.part, Depth(each.given.num_layers, each.frozen_layers)) for each in encoders]
-        update[DEPTHS["text_encoder"]] = [depth.layers for depth in own]
-        update["freeze_text_encoder_layers"] = [depth.frozen for depth in own]
-        update["text_encoder_config"] = [
+        roles = roles_of("text_encoder")
+        update[roles["num_layers"]] = [depth.layers for depth in own]
+        update[roles["frozen_layers"]] = [depth.frozen for depth in own]
+        update[roles["flags"]] = [
             _shallow(each.own_flags, depths[each.part].layers) if each.part in depths else each.own_flags
             for each in encoders
         ]
@@ -258,7 +260,9 @@ def _shallow(flags: dict[str, Any], layers: int) -> dict[str, Any]:
 
 def _settings_of(part: str, settings: Settings) -> str:
     """The settings that a part's size follows from, with their values."""
-    names = FOLLOWS_FROM.get(encoder_of(part) or part, HEADS)
+    name = encoder_of(part) or part
+    own = [roles_of(name)[role] for role in SIZES if role in roles_of(name)]
+    names = [*own, *OTHER_SIZES[name]] if name in OTHER_SIZES else HEADS
     return ", ".join(f"{name}={getattr(settings, name)}" for name in names)
 
 

@@ -84,6 +84,8 @@ def open_groups(settings: Settings, groups: Sequence[TaskGroup], chosen: Collect
     for group in groups:
         opened = _tested(settings, group.needs) if settings.test_only else _trained_on(settings, group.needs)
         group.examples.update(opened)
+        if TRAIN in opened:
+            _check_answers(opened[TRAIN], group.tasks)
     for remark in remarks_on_tables([path for _, one in each_split(groups) for path in one.paths], settings, chosen):
         say(remark)
 
@@ -121,6 +123,18 @@ def _trained_on(settings: Settings, needs: DataNeeds) -> dict[str, TableExamples
     """The training split, which has to be there, and the others where they are."""
     there = splits_there(settings, needs.schema.name)
     return {split: open_split(settings, needs, split) for split in dict.fromkeys([TRAIN, *there])}
+
+
+def _check_answers(examples: TableExamples, tasks: Sequence[str]) -> None:
+    """Refuse to train where there is nothing to learn from. Raises UserError: no example has an answer."""
+    answers = [role for role, column in examples.needs.columns().items() if column.type in ("class", "classes")]
+    missing = [role for role in answers if not examples.has(role)]
+    if missing:
+        names = ", ".join(examples.needs.schema.columns[role].name for role in missing)
+        raise UserError(
+            f"{examples.describe()} has no answers ({names}), so {', '.join(tasks)} cannot be trained on it. Answers "
+            "are left out of splits that are tested alone; is it such a split under this name?"
+        )
 
 
 def text_processor(

@@ -1,14 +1,14 @@
 """How long a run trains and in what steps: batch sizes, accumulation, validation, warm-up, worked out once.
 
-Comes in: the settings and the numbers of training examples. Goes out: whole numbers that the loader, the schedule
-and Lightning's trainer agree on. Training is one stream of batches over all epochs, so the position in the data
-is the number of optimiser steps times `accumulate`, and a run resumes from that one number.
+Comes in: what the settings ask for and the numbers of training examples. Goes out: whole numbers that the loader, the
+schedule and Lightning's trainer agree on. Training is one stream of batches over all epochs, so the position in the
+data is the number of optimiser steps times `accumulate`, and a run resumes from that one number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from renaissance.data.batches.order import batches_per_epoch
 from renaissance.errors import UserError
@@ -61,6 +61,34 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class AskedLength:
+    """How long a training is asked to be and in what steps, by the settings of these names.
+
+    Attributes:
+        batch_size: examples an optimiser step.
+        per_gpu_batchsize: examples a device takes at once.
+        max_epoch: times the data are seen; None for no such limit.
+        max_steps: optimiser steps; None for no such limit.
+        val_check_interval: optimiser steps from one validation to the next, or a fraction of an epoch.
+        warmup_steps: optimiser steps until the full learning rate, or a fraction of the training.
+        fast_dev_run: one step only.
+    """
+
+    batch_size: int
+    per_gpu_batchsize: int
+    max_epoch: int | None
+    max_steps: int | None
+    val_check_interval: int | float
+    warmup_steps: int | float
+    fast_dev_run: bool
+
+    @classmethod
+    def of_settings(cls, settings: Settings) -> AskedLength:
+        """What a run's settings ask for."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """A training set.
 
@@ -74,12 +102,12 @@ class TrainingData:
 
 
 def make_plan(
-    settings: Settings, data: Sequence[TrainingData], world_size: int, schedule_steps: int | None = None
+    asked: AskedLength, data: Sequence[TrainingData], world_size: int, schedule_steps: int | None = None
 ) -> tuple[Plan, list[str]]:
     """The plan of a training, and remarks on where it departs from what was asked for.
 
     Args:
-        settings: the run's settings.
+        asked: how long it is to be.
         data: its training sets, whose steps take turns.
         world_size: devices.
         schedule_steps: where the learning rate's schedule ends; None for the end of the training.
@@ -91,11 +119,11 @@ def make_plan(
     if examples < world_size:
         raise UserError(f"{examples} training examples are too few for {world_size} device(s).")
     remarks = []
-    device_batch = min(settings.per_gpu_batchsize, examples // world_size)
-    wanted = max(1, settings.batch_size // (settings.per_gpu_batchsize * world_size))
+    device_batch = min(asked.per_gpu_batchsize, examples // world_size)
+    wanted = max(1, asked.batch_size // (asked.per_gpu_batchsize * world_size))
     accumulate = min(wanted, batches_per_epoch(examples, device_batch, world_size))
     epoch_batches = _epoch_batches(data, device_batch, world_size, accumulate)
-    total_steps = _total_steps(settings, epoch_batches, accumulate)
+    total_steps = _total_steps(asked, epoch_batches, accumulate)
     schedule_steps = schedule_steps or total_steps
     plan = Plan(
         device_batch=device_batch,
@@ -103,19 +131,19 @@ def make_plan(
         world_size=world_size,
         epoch_batches=epoch_batches,
         total_steps=total_steps,
-        validate_every=_validate_every(settings, epoch_batches, accumulate),
-        warmup_steps=_warmup_steps(settings, schedule_steps),
+        validate_every=_validate_every(asked, epoch_batches, accumulate),
+        warmup_steps=_warmup_steps(asked, schedule_steps),
         schedule_steps=schedule_steps,
     )
-    if plan.effective_batch != settings.batch_size:
+    if plan.effective_batch != asked.batch_size:
         remarks.append(
-            f"batch_size={settings.batch_size} is not reached: a step sees {plan.effective_batch} examples "
+            f"batch_size={asked.batch_size} is not reached: a step sees {plan.effective_batch} examples "
             f"({plan.device_batch} a device × {plan.accumulate} accumulated × {plan.world_size} device(s)"
-            + (f"; the training set has {examples})" if examples < settings.batch_size else ")")
+            + (f"; the training set has {examples})" if examples < asked.batch_size else ")")
         )
     if plan.warmup_steps >= total_steps > 1:
         remarks.append(
-            f"warmup_steps={settings.warmup_steps} is not over when training ends at step {total_steps}: "
+            f"warmup_steps={asked.warmup_steps} is not over when training ends at step {total_steps}: "
             "the full learning rate is never reached. A fraction, such as warmup_steps=0.1, follows the length."
         )
     return plan, remarks
@@ -131,24 +159,24 @@ def _epoch_batches(data: Sequence[TrainingData], device_batch: int, world_size: 
     return round(max(steps)) * accumulate
 
 
-def _total_steps(settings: Settings, epoch_batches: int, accumulate: int) -> int:
-    if settings.fast_dev_run:
+def _total_steps(asked: AskedLength, epoch_batches: int, accumulate: int) -> int:
+    if asked.fast_dev_run:
         return 1
     limits = []
-    if settings.max_steps is not None:
-        limits.append(settings.max_steps)
-    if settings.max_epoch is not None:
-        limits.append(max(1, settings.max_epoch * epoch_batches // accumulate))
+    if asked.max_steps is not None:
+        limits.append(asked.max_steps)
+    if asked.max_epoch is not None:
+        limits.append(max(1, asked.max_epoch * epoch_batches // accumulate))
     return min(limits)
 
 
-def _validate_every(settings: Settings, epoch_batches: int, accumulate: int) -> int:
-    interval = settings.val_check_interval
+def _validate_every(asked: AskedLength, epoch_batches: int, accumulate: int) -> int:
+    interval = asked.val_check_interval
     if isinstance(interval, int):
         return interval
     return max(1, round(interval * epoch_batches / accumulate))
 
 
-def _warmup_steps(settings: Settings, total_steps: int) -> int:
-    warmup = settings.warmup_steps
+def _warmup_steps(asked: AskedLength, total_steps: int) -> int:
+    warmup = asked.warmup_steps
     return warmup if isinstance(warmup, int) else round(warmup * total_steps)

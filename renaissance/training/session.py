@@ -35,7 +35,7 @@ from renaissance.training.inputs import each_split, split_names, tested_splits
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import TrainingModule
 from renaissance.training.monitoring import Monitor
-from renaissance.training.plan import Plan, TrainingData, make_plan
+from renaissance.training.plan import AskedLength, Plan, TrainingData, make_plan
 from renaissance.training.resuming import (
     check_plan_resumable,
     check_tables_resumable,
@@ -86,7 +86,8 @@ class Session:
         self.loaders = Loaders(assembly, devices)
         self.trackers = Trackers(trackers_of(settings) if self.is_main else ())
         pictures = self.loaders.pictures()
-        self.sheets = SampleSheets(settings, folder, pictures, self.trackers.picture) if self.is_main else None
+        interval, show = settings.sample_interval, self.trackers.picture
+        self.sheets = SampleSheets(interval, folder, pictures, show) if self.is_main else None
         bars = ProgressBars(self.plan, self.throughput) if self.is_main else None
         own = (self.throughput, bars, self.sheets, self.stopping, self.keeping, StopOnSignal(folder, self.plan))
         self.module = TrainingModule(
@@ -121,7 +122,7 @@ class Session:
         settings, groups = self.assembly.settings, self.assembly.groups
         kept = kept_schedule(settings, resumed)
         data = [TrainingData(len(group.examples[TRAIN]), group.share) for group in groups]
-        plan, remarks = make_plan(settings, data, self.devices.world_size, kept)
+        plan, remarks = make_plan(AskedLength.of_settings(settings), data, self.devices.world_size, kept)
         self.remarks += remarks
         self.monitor.check_split(self.validates, settings.datasets)
         if resumed is not None:

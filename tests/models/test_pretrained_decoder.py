@@ -14,6 +14,7 @@ from renaissance.models.decoders.generation import Choice, generate
 from renaissance.models.decoders.interface import DecoderState
 from renaissance.models.interface import Features
 from renaissance.models.pretrained.sources import config_to_dict
+from renaissance.settings.decoder import decoder_settings
 from tests.models.decoders import END, language_model, language_model_folder
 from tests.models.references import IMAGE, TEXT, randomise, reference
 
@@ -32,7 +33,7 @@ def build(make_settings, tmp_path):
         settings = make_settings(**{"decoder": folder, "loss_names": {"caption": 1}, "max_text_len": 12, **overrides})
         text = text or TextProcessor.from_settings(settings, lambda: TEXTS * 2)
         notes = []
-        decoder = build_decoder(settings, text, SIZES, config, notes)
+        decoder = build_decoder(decoder_settings(settings), text, SIZES, config, notes)
         randomise(decoder)
         return decoder.eval(), folder, notes
 
@@ -126,7 +127,7 @@ def test_pretrained_weights_stay_and_cross_attention_is_new(make_settings, tmp_p
     folder = language_model_folder(tmp_path / kind, kind, TEXTS)
     settings = make_settings(decoder=folder, loss_names={"caption": 1}, max_text_len=12)
     text, notes = TextProcessor.from_settings(settings, None), []
-    decoder = build_decoder(settings, text, SIZES, None, notes)
+    decoder = build_decoder(decoder_settings(settings), text, SIZES, None, notes)
     assert notes == ["decoder: the cross-attention, which the weights lack, begins at random"]
     before, after = AutoModelForCausalLM.from_pretrained(folder).state_dict(), decoder.model.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())

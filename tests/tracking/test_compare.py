@@ -64,6 +64,15 @@ def test_the_table_has_best_final_and_test_and_what_differs(tmp_path, capsys):
     assert compare_runs(comparing(tmp_path, [one, two])).name == "2", "never into a folder that is there"
 
 
+def test_settings_that_no_training_reads_are_left_out(tmp_path):
+    of_others = {"raw_root": "a", "dataset_name": "b", "max_rejected_fraction": 0.5, "export_dir": "c"}
+    one = make_run(tmp_path / "r" / "1", num_scenes=60, **of_others)
+    two = make_run(tmp_path / "r" / "2", num_scenes=90)
+    folder = compare_runs(comparing(tmp_path, [one, two]))
+    columns = next(csv.reader((folder / "comparison.csv").open(newline="")))
+    assert columns[-2:] == ["examples/s", "num_scenes"], "a training that draws its scenes reads how many"
+
+
 def test_splits_beyond_train_and_val_each_have_their_column(tmp_path, capsys):
     one = make_run(tmp_path / "r" / "1", {**CURVES, "itm/testA/accuracy": [(20, 0.6)], "itm/dev/accuracy": [(20, 0.5)]})
     two = make_run(tmp_path / "r" / "2", {"itm/test/accuracy": [(10, 0.4)], **CURVES})

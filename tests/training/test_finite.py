@@ -19,19 +19,21 @@ NAMED = ("task_mlm_itm", "scenes", "tiny")
 
 def spoil(monkeypatch, batches, value=float("nan")):
     """Make the loss of mlm `value` in training batches, counted from 1 over the whole training."""
-    run_tasks, forward = TrainingModule._run_tasks, MaskedLanguageModellingTask.forward
-    now = {}
+    training_step, forward = TrainingModule.training_step, MaskedLanguageModellingTask.forward
+    now = {"spoilt": False}
 
-    def noting(module, batch, split):
-        now["spoilt"] = split == "train" and module.batch_number + 1 in batches
-        return run_tasks(module, batch, split)
+    def noting(module, batch, batch_idx):
+        now["spoilt"] = module.batch_number + 1 in batches
+        loss = training_step(module, batch, batch_idx)
+        now["spoilt"] = False
+        return loss
 
     def spoiling(task, step):
         outcome = forward(task, step)
         spoilt = {**outcome.values, "loss": outcome.values["loss"] * value}
         return type(outcome)(spoilt) if now["spoilt"] else outcome
 
-    monkeypatch.setattr(TrainingModule, "_run_tasks", noting)
+    monkeypatch.setattr(TrainingModule, "training_step", noting)
     monkeypatch.setattr(MaskedLanguageModellingTask, "forward", spoiling)
 
 

@@ -168,11 +168,6 @@ def test_frozen_lowest_layers_stay_as_they_were(run, pretrained):
     assert parameters["total"] - parameters["trained"] == kept
 
 
-def test_tasks_that_read_different_data_are_refused(run):
-    with pytest.raises(UserError, match="read different data"):
-        run("task_mlm", "scenes", "tiny", loss_names={"mlm": 1, "cifar10": 1, "itm": 0, "imdb": 0})
-
-
 def test_more_gpus_than_there_are_is_an_error_that_says_how_many_there_are(run):
     with pytest.raises(UserError, match=f"num_gpus=99, but {torch.cuda.device_count()} GPU"):
         run("task_mlm", "scenes", "tiny", num_gpus=99)

@@ -3,42 +3,54 @@
 In: a weight for each source. Out: a source for each step, in proportion to the weights at any length: of any n steps
 from the first, a source has had its share within one step. What step n takes depends on n and the weights alone, so a
 resumed run goes on in the same order.
+
+Source: the chairman assignment problem, Tijdeman, 1980, https://doi.org/10.1016/0012-365X(80)90269-1; its windows and
+deadlines are those of Pfair scheduling, Baruah et al., 1996, https://doi.org/10.1007/BF01940883.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from fractions import Fraction
+from itertools import count, islice
+from math import lcm
 
 from renaissance.data.batches.order import BatchAddress, TrainOrder
 
 
 class Turns:
-    """The order in which sources take turns: each step is the turn of the source that lacks most of its share.
+    """The order in which sources take turns: a turn goes to the source that has waited longest for its share.
+
+    A source's turn number j (from 1) may come once its share of the steps is more than j - 1, and has to come before
+    that is j. Of the sources whose next turn may come, the one takes it whose turn has to come first. (To whom most is
+    lacking would be simpler, and lets a small share among many wait for more than a step.)
 
     Args:
         weights: one for each source, above 0.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
-        total = sum(weights)
-        self.shares = [weight / total for weight in weights]
+        fractions = [Fraction(weight) for weight in weights]
+        scale = lcm(*(fraction.denominator for fraction in fractions))
+        self._weights = [int(fraction * scale) for fraction in fractions]  # whole numbers: nothing is rounded
+        self._total = sum(self._weights)
 
     def __iter__(self) -> Iterator[int]:
         """The source of each step, without end."""
-        taken = [0] * len(self.shares)
-        step = 0
-        while True:
-            step += 1
-            source = max(range(len(taken)), key=lambda number: (step * self.shares[number] - taken[number], -number))
+        taken = [0] * len(self._weights)
+        for step in count(1):
+            waiting = (
+                number for number, weight in enumerate(self._weights) if taken[number] * self._total < step * weight
+            )
+            source = min(waiting, key=lambda number: -(-(taken[number] + 1) * self._total // self._weights[number]))
             taken[source] += 1
             yield source
 
     def taken(self, steps: int) -> list[int]:
         """How many of the first steps each source has."""
-        if len(self.shares) == 1:
+        if len(self._weights) == 1:
             return [steps]
-        taken = [0] * len(self.shares)
+        taken = [0] * len(self._weights)
         for source in islice(self, steps):
             taken[source] += 1
         return taken

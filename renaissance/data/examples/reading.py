@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from renaissance.data.examples.checks import check_columns
 from renaissance.data.examples.schema import LISTS, Column, DataNeeds
 from renaissance.data.tables.table import UNKNOWN_CLASS, ColumnKind, Table
-from renaissance.errors import UserError
 
 _KINDS: dict[str, ColumnKind] = {"image": "bytes", "text": "text"}  # read as such; the rest as plain values
 
@@ -47,8 +47,8 @@ class TableReader:
         self.class_names = self._table.label_names or (None if fallback is None else list(fallback))
         self._read = {role: self._reader(role, column) for role, column in self._columns.items()}
         if check:
-            for role, column in self._columns.items():
-                self._check(role, column)
+            check_columns(self._table, self._columns, self.class_names)
+            self._table.drop_pages()
 
     def __len__(self) -> int:
         return self.rows if self._text is None else len(self._table.texts(self._text))
@@ -107,6 +107,8 @@ class TableReader:
             return lambda number: table.text_at(name, table.texts(name).of_row(self.row_of(number)).start)
         if column.type == "class" and not column.per_text:
             return lambda number: self._class(table.class_at(name, self.row_of(number)))
+        if column.type == "id":
+            return lambda number: self._id(column, number)
         return lambda number: self._plain(column, self._raw(column, number))
 
     def _missing(self, column: Column) -> Callable[[int], Any]:
@@ -121,19 +123,10 @@ class TableReader:
         value = self._table.value_at(column.name, row)
         if not column.per_text or self._text is None or not self._table.texts(self._text).several:
             return value
-        place = number - self._table.texts(self._text).of_row(row).start
-        if not isinstance(value, list) or len(value) <= place:
-            count = len(value) if isinstance(value, list) else 1
-            raise UserError(
-                f"{self.path}: row {row} has {count} values in {column.name!r} and more texts in {self._text!r}; there "
-                "should be one for each text. Prepare the table again."
-            )
-        return value[place]
+        return value[number - self._table.texts(self._text).of_row(row).start] if value else None
 
     def _plain(self, column: Column, value: Any) -> Any:
         """A value as tasks get it."""
-        if column.type == "id":
-            return str(value)
         if column.type == "class":
             while isinstance(value, list):
                 value = value[-1] if value else None
@@ -145,38 +138,13 @@ class TableReader:
             return [float(entry) for entry in given]
         return [[float(side) for side in box] for box in given]
 
+    def _id(self, column: Column, number: int) -> str:
+        """What an example is reported under: its own id, or where it has none its place."""
+        value = self._raw(column, number)
+        return f"{self.path.stem}/{number}" if value is None else str(value)
+
     def _class(self, value: Any) -> int | None:
         """The number of a class, which the table has as a number or by name; None where the answer is not known."""
         if value is None or value == UNKNOWN_CLASS:
             return None
-        if isinstance(value, str):
-            names = self.class_names or []
-            if value not in names:
-                raise UserError(f"{self.path} has the class {value!r}, which is none of {names}.")
-            return names.index(value)
-        return int(value)
-
-    def _check(self, role: str, column: Column) -> None:
-        """See that every value is one that tasks can take. Raises UserError otherwise."""
-        if column.name not in self._table.columns:
-            return
-        if column.type in ("class", "classes"):
-            self._check_classes(column)
-        elif column.type == "text" and column.per_text and self._text is not None:
-            if len(self._table.texts(column.name)) != len(self):
-                raise UserError(f"{self.path}: {column.name!r} and {self._text!r} have different numbers of texts.")
-        elif column.type == "boxes":
-            for number in range(len(self)):
-                if any(len(box) != 4 for box in self._read[role](number)):
-                    raise UserError(f"{self.path}: row {self.row_of(number)} has a box that is not four numbers.")
-
-    def _check_classes(self, column: Column) -> None:
-        """Every class is one of the table's."""
-        numbers = self._table.numbers(column.name)
-        known = numbers[numbers != UNKNOWN_CLASS] if column.optional else numbers
-        names = self.class_names
-        if len(known) and (known.min() < 0 or (names is not None and known.max() >= len(names))):
-            raise UserError(
-                f"{self.path}: the column {column.name!r} holds labels from {known.min()} to {known.max()}, "
-                f"but they should lie between 0 and {'0 …' if names is None else len(names) - 1}."
-            )
+        return (self.class_names or []).index(value) if isinstance(value, str) else int(value)

@@ -70,9 +70,12 @@ class CaptionTables(DataSet):
         return TableNames(optional=(f"{self.name}_{split}",))
 
     def splits(self, schema: str, data_root: Path) -> tuple[str, ...]:
-        """Train, val and test, and what else is there by a name such as `<name>_test1` or `<name>_dev`."""
-        names = sorted(path.stem.removeprefix(f"{self.name}_") for path in data_root.glob(f"{self.name}_*.arrow"))
-        return (*_ORDER, *(name for name in names if _FURTHER_SPLIT.fullmatch(name) and name not in _ORDER))
+        """Train, val and test, then by name what else is there, such as `<name>_dev` or `<name>_test1`."""
+        names = {path.stem.removeprefix(f"{self.name}_") for path in data_root.glob(f"{self.name}_*.arrow")}
+        further = sorted(name for name in names - {*_ORDER} if _FURTHER_SPLIT.fullmatch(name))
+        # Beside <name>_dev_train, <name>_dev_hard is a split of the data set <name>_dev.
+        others = {name.removesuffix("_train") for name in names if name.endswith("_train")}
+        return (*_ORDER, *(name for name in further if "_" not in name or name.partition("_")[0] not in others))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "an image-caption folder", LAYOUT)

@@ -123,6 +123,12 @@ class TextColumn:
         start = self.texts.starts[chunk] - int(offsets[0])
         return range(start + int(offsets[place]), start + int(offsets[place + 1]))
 
+    def counts(self) -> NDArray[np.int64]:
+        """How many texts each row has (rows,)."""
+        if not self.several:
+            return np.ones(self.rows.total, np.int64)
+        return np.concatenate([np.zeros(0, np.int64), *(np.diff(offsets) for offsets in self._lists)])
+
     def __iter__(self) -> Iterator[str]:
         return (self[text] for text in range(len(self)))
 
@@ -140,6 +146,11 @@ class ValuesColumn:
 
     def __getitem__(self, row: int) -> Any:
         return self._column[row].as_py()
+
+    @property
+    def chunks(self) -> list[pa.Array]:
+        """The column as it lies in the file, an array a record batch."""
+        return list(self._column.chunks)
 
     def any(self) -> bool:
         """Whether there is a value: not all are null, or empty lists."""

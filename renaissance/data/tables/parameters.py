@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from renaissance.data.tables.table import Table
 from renaissance.settings import Settings
+from renaissance.settings.marked import settings_marked
+from renaissance.settings.marks import Mark
 
 _KEY = b"renaissance_parameters"
-_SETTINGS = ("val_fraction", "num_scenes")  # that decide on rows only when tables are written
 
 
 def with_parameters(schema: pa.Schema, parameters: Mapping[str, object]) -> pa.Schema:
@@ -47,7 +48,7 @@ def remarks_on_tables(paths: Collection[Path], settings: Settings, chosen: Colle
         settings: the run's.
         chosen: the names of the settings that the user set, as opposed to defaults.
     """
-    for name in _SETTINGS:
+    for name in settings_marked(Mark.DECIDES_ON_TABLES):
         wanted = {name: getattr(settings, name)} if name in chosen else {}
         for path in paths:
             found = {key: value for key, value in (parameters_of(path) or {}).items() if key in wanted}

@@ -142,6 +142,12 @@ class Table:
         _PAGES.count(self, 0)
         return self._values[column][row]
 
+    def chunks(self, column: str) -> list[pa.Array]:
+        """A column of classes or plain values in one piece or more."""
+        if column in self._classes:
+            return [pa.array(self._classes[column])]
+        return self._values[column].chunks
+
     def numbers(self, column: str) -> NDArray[np.int64]:
         """All integers of a column of classes, out of their lists, without nulls; none where it holds names."""
         return self._classes[column] if column in self._classes else self._values[column].integers()

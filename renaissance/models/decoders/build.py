@@ -11,12 +11,13 @@ from renaissance.models.decoders.pretrained import build_pretrained_decoder
 from renaissance.models.decoders.transformer import TextDecoder
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.pretrained.sources import EncoderRequest
-from renaissance.settings import Settings
+from renaissance.settings.decoder import DecoderSettings
+from renaissance.settings.marked import setting_of
 
 
 def add_decoder(
     model: VisionLanguageEncoder,
-    settings: Settings,
+    settings: DecoderSettings,
     text: TextProcessor,
     config: dict[str, Any] | None,
     notes: list[str],
@@ -27,7 +28,7 @@ def add_decoder(
 
     Args:
         model: the encoder.
-        settings: a checked configuration.
+        settings: the run's, of the decoder.
         text: the run's tokenizer.
         config: the decoder's configuration in a checkpoint; None where it comes from none.
         notes: what the user should know is added here.
@@ -35,16 +36,16 @@ def add_decoder(
     Raises:
         UserError: it cannot be had, or cannot be a decoder, or knows other tokens than this run's.
     """
-    sizes = {"image": model.image_size, **({"text": model.text_size} if settings.caption_prefix_encoder else {})}
-    begun = settings.decoder is not None and not settings.random_init_decoder and not settings.freeze_decoder
+    sizes = {"image": model.image_size, **({"text": model.text_size} if settings.reads_prefix else {})}
+    learns_slowly = settings.begins_trained and not settings.frozen
     decoder = build_decoder(settings, text, sizes, config, notes)
-    if settings.freeze_decoder:
+    if settings.frozen:
         decoder.freeze()
-    model.add_decoder(decoder, "tower" if begun else "head", frozen=settings.freeze_decoder)
+    model.add_decoder(decoder, "tower" if learns_slowly else "head", frozen=settings.frozen)
 
 
 def build_decoder(
-    settings: Settings,
+    settings: DecoderSettings,
     text: TextProcessor,
     context_sizes: Mapping[str, int],
     config: dict[str, Any] | None,
@@ -53,7 +54,7 @@ def build_decoder(
     """The decoder that the settings describe.
 
     Args:
-        settings: a checked configuration.
+        settings: the run's, of the decoder.
         text: the run's tokenizer.
         context_sizes: the width of each kind of features that it attends to, by name.
         config: the Hugging Face configuration that a checkpoint brought along. Nothing is fetched then, and the weights
@@ -63,15 +64,15 @@ def build_decoder(
     Raises:
         UserError: it cannot be had, or cannot be a decoder, or knows other tokens than this run's.
     """
-    if settings.decoder is None:
-        return TextDecoder(settings.decoder_dimensions(), text.vocab_size, settings.max_text_len, context_sizes)
+    if settings.name is None:
+        return TextDecoder(settings.dimensions, text.vocab_size, settings.max_text_len, context_sizes)
     request = EncoderRequest(
-        name=settings.decoder,
+        name=settings.name,
         setting="decoder",
-        random_setting="random_init_decoder",
-        random=settings.random_init_decoder,
+        random_setting=setting_of("decoder", "random"),
+        random=settings.random,
         config=config,
-        frozen=settings.freeze_decoder and not settings.freeze_random,
+        frozen=settings.frozen and not settings.freeze_random,
     )
     if config is None and not request.random:
         text.check_same(request.name, request.setting)

@@ -36,6 +36,7 @@ from renaissance.models.pretrained.published import PUBLISHED
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import EncoderDimensions
 from renaissance.settings.architectures import BUILT_IN, meant_architecture
+from renaissance.settings.marked import setting_of
 from renaissance.settings.registered_encoders import registered_image_encoders, registered_text_encoders
 
 BOTH_WAYS = {"xlnet"}  # a language model whose tokens see each other unless told otherwise
@@ -72,7 +73,7 @@ class EncoderRequest:
     @property
     def manual_setting(self) -> str:
         """The setting that asks for manual dimensions, for messages."""
-        return f"{self.setting}_manual_configuration"
+        return setting_of(self.setting, "manual")
 
 
 def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None) -> PreTrainedConfig:

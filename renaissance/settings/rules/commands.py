@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from renaissance.settings.discovery import suggestion
+from renaissance.settings.marked import settings_marked
+from renaissance.settings.marks import Mark
 from renaissance.settings.schema import Settings
 from renaissance.settings.text_encoders import text_encoder_names
 
@@ -42,7 +44,7 @@ def _folders(settings: Settings) -> Iterator[str]:
     """Where an encoder, a tokenizer or a vocabulary is given as a path, it is there."""
     if settings.vocab_file is not None and not loads_a_checkpoint(settings) and not Path(settings.vocab_file).is_file():
         yield f"vocab_file={settings.vocab_file!r}: there is no such file"
-    for name in ("encoder", "image_encoder", "text_encoder", "decoder", "tokenizer"):
+    for name in settings_marked(Mark.NAME_OR_FOLDER):
         for given in text_encoder_names(getattr(settings, name) or []):
             if re.match(r"\.{0,2}/|~", given) and not Path(given).is_dir():
                 yield f"{name}={given!r}: there is no such folder"

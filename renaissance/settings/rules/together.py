@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from renaissance.settings.discovery import monitored_fault, task_reads
+from renaissance.settings.marked import parts_with, setting_of
 from renaissance.settings.registered_encoders import is_image_encoder
 from renaissance.settings.rules.commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
 from renaissance.settings.rules.texts import TEXT, no_inner_width
@@ -20,6 +21,7 @@ from renaissance.settings.schema import Settings
 from renaissance.tasks.registry import declaration_of
 
 GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
+SEVERAL = "text_encoder"  # the part of which there may be several, checked one by one (`texts.py`)
 
 Command = Literal["train", "resume", "prepare", "compare", "export", "print"]
 
@@ -45,16 +47,20 @@ def faults_together(settings: Settings, command: Command | None) -> list[str]:
     return faults
 
 
-def _manual_needs_random(manual: str, random: str) -> Check:
+def _manual_needs_random(part: str) -> Check:
+    manual, random = setting_of(part, "manual"), setting_of(part, "random")
+
     def check(settings: Settings) -> Iterator[str]:
-        registered = is_image_encoder(settings.image_encoder) and manual.startswith("image_encoder")
+        registered = is_image_encoder(settings.image_encoder) and part == "image_encoder"
         if getattr(settings, manual) and not getattr(settings, random) and not registered:
             yield f"{manual}=True needs {random}=True: pretrained weights bring their own dimensions"
 
     return check
 
 
-def _heads_divide(width: str, heads: str) -> Check:
+def _heads_divide(part: str) -> Check:
+    width, heads = setting_of(part, "hidden_size"), setting_of(part, "num_heads")
+
     def check(settings: Settings) -> Iterator[str]:
         if getattr(settings, width) % getattr(settings, heads):
             yield (
@@ -65,7 +71,9 @@ def _heads_divide(width: str, heads: str) -> Check:
     return check
 
 
-def _inner_width(width: str, ratio: str) -> Check:
+def _inner_width(part: str) -> Check:
+    width, ratio = setting_of(part, "hidden_size"), setting_of(part, "mlp_ratio")
+
     def check(settings: Settings) -> Iterator[str]:
         yield from no_inner_width(width, getattr(settings, width), ratio, getattr(settings, ratio))
 
@@ -175,16 +183,9 @@ def _end_of_decay(settings: Settings) -> Iterator[str]:
 
 
 ALWAYS: list[Check] = [
-    _manual_needs_random("encoder_manual_configuration", "random_init_encoder"),
-    _manual_needs_random("image_encoder_manual_configuration", "random_init_vision_encoder"),
-    _heads_divide("hidden_size", "num_heads"),
-    _heads_divide("image_encoder_hidden_size", "image_encoder_num_heads"),
-    _heads_divide("cross_layer_hidden_size", "num_cross_layer_heads"),
-    _heads_divide("decoder_hidden_size", "decoder_num_heads"),
-    _inner_width("hidden_size", "mlp_ratio"),
-    _inner_width("image_encoder_hidden_size", "image_encoder_mlp_ratio"),
-    _inner_width("cross_layer_hidden_size", "cross_layer_mlp_ratio"),
-    _inner_width("decoder_hidden_size", "decoder_mlp_ratio"),
+    *(_manual_needs_random(part) for part in parts_with("manual") if part != SEVERAL),
+    *(_heads_divide(part) for part in parts_with("hidden_size") if part != SEVERAL),
+    *(_inner_width(part) for part in parts_with("hidden_size") if part != SEVERAL),
     _image_size,
     _decoder,
     _false_pairs,

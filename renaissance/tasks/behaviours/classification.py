@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
+from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
@@ -56,12 +57,17 @@ class ClassificationTask(Task):
 
     def forward(self, step: Step) -> Outcome:
         wanted, logits = step.batch.collated[self.name]["target"], self.logits(step)
-        known, target = wanted != UNKNOWN, wanted.clamp(min=0)
-        losses = step.of_targets(target, lambda label: F.cross_entropy(logits.float(), label, reduction="none"))
-        found = logits.argmax(-1)
-        correct = step.of_targets(target, lambda label: (found == label).float())
-        details = {"found": found[known], "wanted": target[known]}
-        return Outcome(with_answers({"loss": losses, "accuracy": correct}, known), details)
+        losses = step.of_targets(
+            wanted, lambda label: F.cross_entropy(logits.float(), label, ignore_index=UNKNOWN, reduction="none")
+        )
+        known, found = wanted != UNKNOWN, logits.argmax(-1)
+        correct = step.of_targets(wanted, lambda label: (found == label).float())
+        counted = step.of_targets(known.float(), lambda share: share) > 0  # of two that are mixed, one may be known
+        details = {"found": found[known], "wanted": wanted[known]}
+        return Outcome(with_answers({"loss": losses, "accuracy": correct}, counted), details)
+
+    def items(self, batch: Batch) -> int:
+        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""

@@ -22,6 +22,7 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import with_answers
@@ -47,8 +48,17 @@ class AnswerScores:
         Returns:
             of the M answers of all examples "row": (M,) long, the example; "answer": (M,) long, its number; "score":
             (M,) float; and "known": (B,) bool, whether an example has answers at all.
+
+        Raises:
+            UserError: an example has more answers than scores, or fewer.
         """
         given = [(fetch.value(index, "answers"), fetch.value(index, "scores")) for index in batch.index.tolist()]
+        for index, (answers, scores) in zip(batch.index.tolist(), given, strict=True):
+            if len(answers) != len(scores):
+                raise UserError(
+                    f"{fetch.examples.where(index)}: a question has {len(answers)} answers and {len(scores)} scores; "
+                    "there should be one for each. Prepare the table again."
+                )
         return {
             "row": torch.tensor([row for row, (answers, _) in enumerate(given) for _ in answers], dtype=torch.long),
             "answer": torch.tensor([answer for answers, _ in given for answer in answers], dtype=torch.long),
@@ -75,6 +85,9 @@ class QuestionAnsweringTask(ClassificationTask):
         chosen = logits.argmax(-1, keepdim=True)
         scores = step.of_targets(target, lambda wanted: wanted.gather(-1, chosen)[:, 0])
         return Outcome(with_answers({"loss": losses, "score": scores}, given["known"]))
+
+    def items(self, batch: Batch) -> int:
+        return int(batch.collated[self.name]["known"].sum())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable answer to each question, and the best ones with their probabilities."""

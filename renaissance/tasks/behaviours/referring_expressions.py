@@ -22,6 +22,7 @@ from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.images.decode import upright_size
 from renaissance.data.text.processor import TextProcessor
+from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import with_answers
@@ -49,6 +50,9 @@ class Boxes:
         Returns:
             with K the most boxes of an example, "box": (B, K) long, the rows of the cut-out images, NO_BOX where an
             example has fewer; "geometry": (B, K, GEOMETRY) float; "target": (B,) long, the box that is meant.
+
+        Raises:
+            UserError: an example has no boxes, or not the one that is meant.
         """
         indices = batch.index.tolist()
         boxes = [fetch.value(index, "boxes") for index in indices]
@@ -62,6 +66,12 @@ class Boxes:
                 edges = left / width, upper / height, (left + across) / width, (upper + down) / height
                 geometry[row, place] = torch.tensor([*edges, across * down / (width * height)])
         meant = [fetch.value(index, "label") for index in indices]
+        for index, own, number in zip(indices, boxes, meant, strict=True):
+            if not own or (number is not None and number >= len(own)):
+                raise UserError(
+                    f"{fetch.examples.where(index)}: a phrase means box {number}, counted from 0, and there are "
+                    f"{len(own)}. Prepare the table again."
+                )
         target = torch.tensor([UNKNOWN if number is None else number for number in meant])
         return {"box": rows, "geometry": geometry, "target": target}
 
@@ -94,6 +104,9 @@ class ReferringExpressionTask(Task):
         known = target != UNKNOWN
         losses = F.cross_entropy(scores, target, ignore_index=UNKNOWN, reduction="none")
         return Outcome(with_answers({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()}, known))
+
+    def items(self, batch: Batch) -> int:
+        return int((batch.collated[self.name]["target"] != UNKNOWN).sum())
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The number of the box that each phrase means, from 0, and the probability of every box."""

@@ -67,7 +67,7 @@ class Evaluation(ABC):
 
         Args:
             step: the batch, with the features that were computed of it.
-            outcome: what the task made of it; without a loss where the split has no answers.
+            outcome: what the task made of it; without items where the split has no answers.
         """
 
     @abstractmethod
@@ -75,7 +75,10 @@ class Evaluation(ABC):
         """The metrics of all that was taken in, by name, over all devices; none without answers."""
 
     def predictions(self) -> list[dict[str, Any]]:
-        """What the model answers, a row an example with its "id": plain values; none where a task predicts nothing."""
+        """What the model answers, a row an example with its "id", in the tables' order: plain values.
+
+        None where a task predicts nothing. On several devices each has those of all.
+        """
         return []
 
 
@@ -91,14 +94,14 @@ class MeanEvaluation(Evaluation):
         self.task = task
         self.split = split
         self._means = Means()
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[tuple[int, dict[str, Any]]] = []  # of each example, by its number
 
     def update(self, step: Step, outcome: Outcome) -> None:
         self._means.add(self.task.name, self.split.name, outcome.values)
         if not self.split.tested or not self.task.declaration.predicts:
             return
         for index, answer in zip(step.batch.index.tolist(), self.task.answers(step), strict=True):
-            self._rows.append({"id": self.split.examples.value(index, "id"), **answer})
+            self._rows.append((index, {"id": self.split.examples.value(index, "id"), **answer}))
 
     def compute(self) -> dict[str, float]:
         prefix = f"{self.task.name}/{self.split.name}/"
@@ -106,11 +109,13 @@ class MeanEvaluation(Evaluation):
         return self.task.derived(means)
 
     def predictions(self) -> list[dict[str, Any]]:
-        return self.split.gathered(self._rows)
+        rows = sorted(self.split.gathered(self._rows), key=lambda numbered: numbered[0])
+        return [row for _, row in rows]
 
 
 def with_answers(values: Mapping[str, torch.Tensor], known: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Of values an example (B,), those of the examples whose answer is known (B,) bool; nothing where none is."""
-    if bool(known.all()):
-        return dict(values)
-    return {name: value[known] for name, value in values.items()} if bool(known.any()) else {}
+    """Of values an example (B,), those of the N examples whose answer is known (B,) bool; N may be 0.
+
+    There are as many metrics then as ever: devices that share a split add up the same ones.
+    """
+    return dict(values) if bool(known.all()) else {name: value[known] for name, value in values.items()}

@@ -70,8 +70,8 @@ class Outcome:
 
     Attributes:
         values: per metric one value an item (N,), so that a mean over a whole split, or over an optimiser step,
-            weighs every item alike, however the items were batched. "loss", which is minimised, is among them where
-            the examples have answers.
+            weighs every item alike, however the items were batched. "loss", which is minimised, is among them; an
+            example without an answer is no item.
         details: what an evaluation of the task looks at beside its values, by name.
     """
 

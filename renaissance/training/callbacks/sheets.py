@@ -12,7 +12,6 @@ from typing import Any
 import pytorch_lightning as pl
 
 from renaissance.data.examples.interface import TRAIN, VAL
-from renaissance.settings import Settings
 from renaissance.tasks.common.pictures import SplitPictures
 from renaissance.tasks.common.task import Task
 from renaissance.tracking.run_folder import RunFolder
@@ -22,12 +21,12 @@ from renaissance.training.module import TrainingModule
 
 
 class SampleSheets(pl.Callback):
-    """Writes `samples/step_<n>.png` and `.csv`, every `sample_interval` steps or at every validation; then `test`.
+    """Writes `samples/step_<n>.png` and `.csv`, every `interval` steps or at every validation; then `test`.
 
     Training shows validation images; where a data set has none, its training images, at the end if at no interval.
 
     Args:
-        settings: the run's settings.
+        interval: optimiser steps between two sheets; None for one at every validation.
         folder: the run's folder.
         pictures: by schema and split; none where the tasks look at no images.
         show: hands a sheet's picture on, as `samples/<split>`.
@@ -35,12 +34,12 @@ class SampleSheets(pl.Callback):
 
     def __init__(
         self,
-        settings: Settings,
+        interval: int | None,
         folder: RunFolder,
         pictures: Mapping[tuple[str, str], SplitPictures],
         show: ShowPicture,
     ) -> None:
-        self._interval = settings.sample_interval
+        self._interval = interval
         self._folder = folder
         self._pictures = pictures
         self._show = show
