@@ -13,6 +13,7 @@ Every setting with its default, its unit and its meaning, and the named configur
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,8 +22,13 @@ from typing import Any
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 
 from sacred import SETTINGS, Experiment  # noqa: E402  (after the filter above)
+from sacred.config.config_dict import ConfigDict  # noqa: E402
 from sacred.config.config_scope import ConfigScope  # noqa: E402
 
+from renaissance.errors import UserError  # noqa: E402
+from renaissance.settings import Settings  # noqa: E402
+from renaissance.settings.discovery import suggestion  # noqa: E402
+from renaissance.settings.named_configurations import REGISTERED  # noqa: E402
 from renaissance.tasks.registry import task_names  # noqa: E402
 from renaissance.tracking.observers import last_states  # noqa: E402
 
@@ -49,6 +55,14 @@ class _Experiment(Experiment):
         return scope
 
 
+class _OfPlugin(ConfigDict):
+    """A named configuration of a plug-in."""
+
+    def __init__(self, values: Mapping[str, Any], meaning: str | None) -> None:
+        super().__init__(values)
+        self.__doc__ = meaning
+
+
 ex = _Experiment("renaissance", save_git_info=False)  # tracking/observers.py adds it where somebody observes
 ex.captured_out_filter = last_states  # type: ignore[assignment]  # Sacred declares it as None
 
@@ -58,10 +72,35 @@ def _loss_names(weights: Mapping[str, float]) -> dict[str, float]:
     return {**dict.fromkeys(task_names(), 0), **weights}
 
 
+def add_configurations_of_plugins() -> None:
+    """Take up the named configurations that plug-ins have registered.
+
+    Raises:
+        UserError: one gives no settings by name, or has the name of one of ours.
+    """
+    for name, function in REGISTERED.things.items():
+        place = REGISTERED.place(name)
+        where = f"plugins: {place.file}, line {place.line}: the named configuration {name!r}"
+        if not isinstance(ex.named_configs.get(name, None), _OfPlugin | None):
+            raise UserError(f"{where} is one of Renaissance's. Take another name.")
+        values = function()
+        if not isinstance(values, Mapping) or not all(isinstance(setting, str) for setting in values):
+            raise UserError(f"{where} must return a dictionary of settings by name, not {values!r}.")
+        unknown = [setting for setting in values if setting not in Settings.model_fields]
+        if unknown:
+            near = suggestion(unknown[0], Settings.model_fields)
+            raise UserError(f"{where} sets {unknown[0]}: there is no such setting{near}")
+        values = dict(values)
+        if isinstance(values.get("loss_names"), Mapping):
+            values["loss_names"] = _loss_names(values["loss_names"])
+        ex.named_configs[name] = _OfPlugin(values, inspect.getdoc(function))
+
+
 @ex.config
 def defaults() -> None:
     # == The experiment ==
     exp_name = "renaissance"  # folder under log_dir that holds the runs of this experiment, numbered
+    plugins = []  # your own files or modules that add tasks, data sets, encoders, optimisers, trackers
     seed = 0  # start of all random choices in training
     eval_seed = 0  # start of those in validation and test: the same questions for every seed
     log_dir = "result"  # where runs go

@@ -7,6 +7,7 @@
     python run.py export with load_path=<checkpoint> export_dir=<folder>
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
+    python run.py with plugins=my_task.py task_mine        train what a file of your own adds
     python run.py help                                     every command and flag
     python run.py help <command, setting or named configuration>
     python run.py completion bash                          what makes bash (or zsh, fish) complete all of this
@@ -36,10 +37,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from config import ex  # before Sacred: it silences a warning that importing that gives
+from config import add_configurations_of_plugins, ex  # before Sacred: it silences a warning that importing that gives
 
 # isort: split
 import colorama
@@ -50,6 +52,7 @@ from sacred.initialize import create_run
 from sacred.run import Run
 
 from renaissance.errors import Interrupted, RunError, UserError
+from renaissance.plugins import load_plugins, missing_plugins
 from renaissance.settings import Command, Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
@@ -59,6 +62,8 @@ from renaissance.tracking.observers import apply_flags, record_sources, wants_ob
 
 ROOT = Path(__file__).resolve().parent
 CONFIG_FILES = (".json", ".yaml", ".yml")
+
+OF_PLUGINS = "; a plug-in's are known where plugins=… names it"
 
 # What the settings are checked for, by command; the others only print.
 CHECKED_FOR: dict[str, Command] = {"main": "train", "prepare": "prepare", "compare": "compare", "export": "export"}
@@ -78,7 +83,10 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
     """Report every fault of the configuration before anything else happens."""
     if command_name == "save_config":
         config.pop("config_filename", None)
-    check_settings(config, CHECKED_FOR.get(command_name, "print"))
+    settings = check_settings(config, CHECKED_FOR.get(command_name, "print"))
+    missing = missing_plugins({"plugins": settings.plugins})
+    if missing:
+        raise UserError(f"plugins: {', '.join(missing)} is named by a plug-in: name it on the command line yourself.")
     return {}
 
 
@@ -149,6 +157,7 @@ def _done(argv: Sequence[str]) -> int:
     flags: dict[str, Any] = {}
     try:
         flags = _parsed(argv)
+        _load_plugins(flags["UPDATE"])
         if flags["help"] or flags["--help"]:
             _print_help(flags["COMMAND"], argv)
         elif flags["completion"]:
@@ -210,6 +219,31 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
             run()
 
 
+def _load_plugins(given: Sequence[str]) -> None:
+    """Import the plug-ins that a command line names, before anything of it is checked: they add to what is right.
+
+    They are those of `plugins=…` there; else of the last named configuration or file of settings that has some; else
+    of the defaults in `config.py`. What else is wrong with the command line is told when all of it is checked.
+
+    Raises:
+        UserError: one of them cannot be imported.
+    """
+    found: list[Any] = []
+    for part in given:
+        if part in ex.named_configs:
+            found.append(ex.named_configs[part]().get("plugins"))
+        elif "=" not in part and not _faults_of_file(part):
+            found.append(load_config_file(part).get("plugins"))
+    written = [part for part in given if "=" in part and part.partition("=")[0].strip() == "plugins"]
+    with suppress(TypeError, RecursionError, MemoryError):
+        found += [get_config_updates([part])[0]["plugins"] for part in written]
+    named = [value for value in found if value is not None] or [ex.configurations[0]()["plugins"]]
+    names = [named[-1]] if isinstance(named[-1], str) else named[-1]
+    if isinstance(names, list) and all(isinstance(name, str) and name for name in names):
+        load_plugins(names)
+        add_configurations_of_plugins()
+
+
 def _parsed(argv: Sequence[str]) -> dict[str, Any]:
     """The parts of a command line.
 
@@ -236,14 +270,19 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _usage(program: str) -> list[str]:
-    """Sacred's usage texts, short, long and for docopt, with `completion`, which is none of its commands."""
-    own = r"\g<0>\n  \1 completion [SHELL]"
+    """Sacred's usage texts, short, long and for docopt, with `completion`, which is none of its commands.
+
+    Behind `with`, `help` and `completion` take the plug-ins whose names they are to know.
+    """
+    own = r"  \1 help [COMMAND] [(with UPDATE...)]\n  \1 completion [SHELL] [(with UPDATE...)]"
     return [re.sub(r"^  (.+) help \[COMMAND\]$", own, text, flags=re.MULTILINE) for text in ex.get_usage(program)]
 
 
 def _words() -> Words:
     """What a shell completes."""
     from renaissance.data.sets import data_sets
+    from renaissance.settings.registered_encoders import registered_image_encoders, registered_text_encoders
+    from renaissance.training.optimizers.registry import optimizer_names
 
     return words_of(
         commands={name: _first_line(inspect.getdoc(function)) for name, function in ex.commands.items()}
@@ -254,7 +293,12 @@ def _words() -> Words:
             for option in ex.all_cli_options
         ],
         configurations={name: _first_line(scope.__doc__) for name, scope in ex.named_configs.items()},
-        names={"dataset": sorted(data_sets())},
+        names={
+            "dataset": sorted(data_sets()),
+            "optim_type": optimizer_names(),
+            "image_encoder": registered_image_encoders(),
+            "text_encoder": registered_text_encoders(),
+        },
     )
 
 
@@ -301,7 +345,7 @@ def _faults_of_file(name: str) -> list[str]:
         return [f"{name}: is a setting; give it a value: {name}=..."]
     path = Path(name)
     if not path.is_file():
-        near = suggestion(name, ex.named_configs) or "; `python run.py print_named_configs` lists them"
+        near = suggestion(name, ex.named_configs) or f"; `python run.py print_named_configs` lists them{OF_PLUGINS}"
         return [f"{name}: there is no such named configuration{near}"]
     if path.suffix not in CONFIG_FILES:
         return [f"{name}: a file of settings must end in {' or '.join(CONFIG_FILES)}"]

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from config import ex
+from renaissance import extend
 from renaissance.data.sets import data_sets
 from renaissance.tasks.registry import task_names
 from tests.command_line import ROOT
@@ -24,6 +25,11 @@ PARTS = {"task", "data set", "image encoder", "text encoder", "optimiser", "trac
 
 def test_the_table_has_every_part() -> None:
     assert {row[0] for row in ROWS} >= PARTS
+
+
+def test_everything_that_can_be_registered_has_its_row() -> None:
+    finders = {row[2].strip("`") for row in ROWS if row[0].endswith(" as a plug-in")}
+    assert finders == {f"renaissance.extend.{name}" for name in extend.__all__}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

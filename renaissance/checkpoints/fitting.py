@@ -23,6 +23,7 @@ from renaissance.checkpoints.opening import LARGEST_NUMBER
 from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.errors import UserError
 from renaissance.models.pretrained.sources import config_from_dict, create_model, quiet_transformers
+from renaissance.plugins import how_to_name, missing_plugins
 from renaissance.settings.marked import setting_of
 from renaissance.settings.marks import Role
 from renaissance.settings.registered_encoders import image_encoder_builder, registered_name, text_encoder_builder
@@ -109,7 +110,8 @@ def _check_configuration(
         try:
             builder(name)
         except UserError as error:
-            raise UserError(f"{checkpoint.path}: {error}") from None
+            lacking = how_to_name(missing_plugins(checkpoint.description.settings))
+            raise UserError(f"{checkpoint.path}: {error}{lacking}") from None
         return
     try:
         with _bounded(weights), torch.device("meta"), quiet_transformers():

@@ -23,6 +23,7 @@ from renaissance.errors import UserError
 from renaissance.models.build import build_model
 from renaissance.models.interface import Sides, VisionLanguageEncoder
 from renaissance.models.weights import LoadReport, load_weights
+from renaissance.plugins import how_to_name, missing_plugins
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.defaults import default_settings
 from renaissance.tasks.behaviours import joined_sides, load_behaviour
@@ -172,10 +173,12 @@ def _own_settings(checkpoint: Checkpoint) -> Settings:
     weights = saved.get("loss_names")
     on = [str(name) for name, weight in weights.items() if weight] if isinstance(weights, dict) else []
     unknown = sorted(set(on) - set(task_names()))
+    lacking = how_to_name(missing_plugins(saved))
     if unknown:
+        way_out = lacking or " Install the version that has it, or name the plug-in that registers it."
         raise UserError(
             f"{checkpoint.path}: was trained on {', '.join(unknown)}, which is no task here (there are "
-            f"{', '.join(task_names())}): install the version that has it."
+            f"{', '.join(task_names())}).{way_out}"
         )
     if not on:
         raise UserError(f"{checkpoint.path}: says of no task that it was trained on it, so there is nothing to build.")
@@ -189,7 +192,7 @@ def _own_settings(checkpoint: Checkpoint) -> Settings:
     try:
         return check_settings({**defaults, **saved, **elsewhere})
     except UserError as error:
-        raise UserError(f"{checkpoint.path}: its settings are none of this version. {error}") from error
+        raise UserError(f"{checkpoint.path}: its settings are none of this version. {error}{lacking}") from error
 
 
 def _check_says_enough(

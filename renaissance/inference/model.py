@@ -27,6 +27,7 @@ from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
 from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
+from renaissance.plugins import load_plugins
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Input, Task
 
@@ -34,7 +35,9 @@ BATCH_SIZE = 64
 PATIENCE_SECONDS = 2.0  # before a progress bar is shown
 
 
-def load(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Model:
+def load(
+    path: str | os.PathLike[str], device: str | torch.device = "cpu", plugins: Sequence[str | os.PathLike[str]] = ()
+) -> Model:
     """A trained model out of a checkpoint file, wherever that lies.
 
     Example:
@@ -45,10 +48,16 @@ def load(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Mo
     Args:
         path: a checkpoint that a run wrote, such as best.ckpt.
         device: where the model computes, such as "cpu" or "cuda".
+        plugins: the plug-ins that define its tasks or encoders: files, relative to the current folder, or modules.
+            Their code is run. A checkpoint remembers which it needs, and never has them imported by itself.
 
     Raises:
-        UserError: the file is missing, damaged, or is none that this version can use; or there is no such device.
+        UserError: the file is missing, damaged, or is none that this version can use; there is no such device; a
+            plug-in is missing or cannot be imported.
     """
+    if isinstance(plugins, str | os.PathLike):
+        plugins = [plugins]
+    load_plugins(os.fspath(plugin) for plugin in plugins)
     checkpoint = read_checkpoint(os.fspath(path))
     for remark in checkpoint.remarks:
         print(remark, file=sys.stderr)

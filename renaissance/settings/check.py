@@ -65,7 +65,8 @@ def _refuse(what: str, faults: list[str]) -> None:
 
 def allowed_words(field: FieldInfo) -> str:
     """What a setting may be, in words that follow "must be"."""
-    return next(mark.words for mark in field.metadata if isinstance(mark, Allowed))
+    words = next(mark.words for mark in field.metadata if isinstance(mark, Allowed))
+    return words() if callable(words) else words
 
 
 def _valid_part(values: dict[str, Any]) -> Settings:

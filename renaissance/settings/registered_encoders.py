@@ -1,6 +1,7 @@
 """Encoders that are no Hugging Face models: a plug-in registers them by name, and settings name them.
 
-    from renaissance.settings.registered_encoders import ImageEncoderRequest, register_image_encoder
+    from renaissance.extend import register_image_encoder
+    from renaissance.settings.registered_encoders import ImageEncoderRequest
 
     def build(request: ImageEncoderRequest) -> nn.Module: ...
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from renaissance.errors import UserError
+from renaissance.registrations import Registrations
 from renaissance.settings.schema import EncoderDimensions
 
 if TYPE_CHECKING:
@@ -71,8 +73,8 @@ class TextEncoderRequest:
 BuildImageEncoder = Callable[[ImageEncoderRequest], "nn.Module"]
 BuildTextEncoder = Callable[[TextEncoderRequest], "nn.Module"]
 
-_image_encoders: dict[str, BuildImageEncoder] = {}
-_text_encoders: dict[str, BuildTextEncoder] = {}
+_image_encoders: Registrations[BuildImageEncoder] = Registrations("image encoder")
+_text_encoders: Registrations[BuildTextEncoder] = Registrations("text encoder")
 
 
 def register_image_encoder(name: str, build: BuildImageEncoder) -> None:
@@ -88,7 +90,7 @@ def register_image_encoder(name: str, build: BuildImageEncoder) -> None:
     Raises:
         UserError: the name cannot be one, or another encoder has it.
     """
-    _register(_image_encoders, name, build)
+    _image_encoders.add(name, build)
 
 
 def register_text_encoder(name: str, build: BuildTextEncoder) -> None:
@@ -103,17 +105,27 @@ def register_text_encoder(name: str, build: BuildTextEncoder) -> None:
     Raises:
         UserError: the name cannot be one, or another encoder has it.
     """
-    _register(_text_encoders, name, build)
+    _text_encoders.add(name, build)
+
+
+def registered_image_encoders() -> list[str]:
+    """The image encoders that plug-ins have registered, in alphabetical order."""
+    return sorted(_image_encoders.things)
+
+
+def registered_text_encoders() -> list[str]:
+    """The text encoders that plug-ins have registered, in alphabetical order."""
+    return sorted(_text_encoders.things)
 
 
 def is_image_encoder(name: str | None) -> bool:
     """Whether a plug-in has registered an image encoder of this name."""
-    return name in _image_encoders
+    return name in _image_encoders.things
 
 
 def is_text_encoder(name: str) -> bool:
     """Whether a plug-in has registered a text encoder of this name."""
-    return name in _text_encoders
+    return name in _text_encoders.things
 
 
 def image_encoder_builder(name: str) -> BuildImageEncoder:
@@ -122,9 +134,9 @@ def image_encoder_builder(name: str) -> BuildImageEncoder:
     Raises:
         UserError: no plug-in has registered it.
     """
-    if name not in _image_encoders:
+    if name not in _image_encoders.things:
         raise UserError(_missing("image_encoder", name))
-    return _image_encoders[name]
+    return _image_encoders.things[name]
 
 
 def text_encoder_builder(name: str) -> BuildTextEncoder:
@@ -133,26 +145,14 @@ def text_encoder_builder(name: str) -> BuildTextEncoder:
     Raises:
         UserError: no plug-in has registered it.
     """
-    if name not in _text_encoders:
+    if name not in _text_encoders.things:
         raise UserError(_missing("text_encoder", name))
-    return _text_encoders[name]
+    return _text_encoders.things[name]
 
 
 def registered_name(config: Mapping[str, Any] | None) -> str | None:
     """The name that a checkpoint's configuration has for an encoder of a plug-in; None for a Hugging Face one."""
     return str(config[ENTRY]) if config and ENTRY in config else None
-
-
-def _register(known: dict[str, Any], name: str, build: Callable[..., Any]) -> None:
-    if not name.isidentifier():
-        raise UserError(f"An encoder cannot be registered as {name!r}: take letters, digits and _, such as my_cnn.")
-    other = known.get(name, build)
-    if (other.__module__, other.__qualname__) != (build.__module__, build.__qualname__):
-        raise UserError(
-            f"{build.__module__} registers the encoder {name!r}, and {other.__module__} has done so already. "
-            "Give one of them another name."
-        )
-    known[name] = build
 
 
 def _missing(setting: str, name: str) -> str:

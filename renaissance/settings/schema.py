@@ -56,6 +56,7 @@ class Settings(BaseModel):
 
     # the experiment
     exp_name: OfCommand[value_types.Name]
+    plugins: Changes[value_types.Plugins]
     seed: Fixed[value_types.Seed]
     eval_seed: Question[Fixed[value_types.Seed]]
     log_dir: OfCommand[value_types.Folder]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -24,12 +24,12 @@ class Allowed:
     """What a setting may be.
 
     Attributes:
-        words: that follow "must be".
+        words: that follow "must be"; a function where plug-ins add to them.
         paths: what a shell completes it as, where it is a path.
         names: values with a name, as far as the type does not tell them, such as "auto" among file names.
     """
 
-    words: str
+    words: str | Callable[[], str]
     paths: Literal["file", "folder"] | None = None
     names: tuple[str, ...] = ()
 
@@ -72,6 +72,11 @@ def _nothing_is_empty(value: Any) -> Any:
 def _nothing_is_empty_dict(value: Any) -> Any:
     """None, which means no part or no flag, as the empty dictionary."""
     return {} if value is None else value
+
+
+def _as_list(value: Any) -> Any:
+    """A single name as a list of it, None as the empty list; anything else as it came."""
+    return [value] if isinstance(value, str) else [] if value is None else value
 
 
 def _manual_inputs(inputs: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -252,6 +257,11 @@ Modules = Annotated[
     BeforeValidator(_nothing_is_empty_dict),
     Allowed('checkpoint files by part, such as {"text_encoder": "a.ckpt"}'),
 ]
+Plugins = Annotated[
+    list[_Text],
+    BeforeValidator(_as_list),
+    Allowed('a Python file, a module, or a list of these, such as ["my_task.py"]', paths="file"),
+]
 ManualInputs = Annotated[
     list[dict[str, str]],
     AfterValidator(_manual_inputs),
@@ -267,4 +277,4 @@ Shares = Annotated[
 LossWeights = Annotated[
     dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")
 ]
-Optimizer = Annotated[str, BeforeValidator(check_optimizer), choice_words(*optimizer_names())]
+Optimizer = Annotated[str, BeforeValidator(check_optimizer), Allowed(lambda: in_words(optimizer_names()))]

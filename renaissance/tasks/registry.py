@@ -10,16 +10,17 @@ import importlib
 from functools import cache
 from pathlib import Path
 
+from renaissance.registrations import Registrations
 from renaissance.tasks.declaration import TaskDeclaration
 
 NO_TASKS = ("__init__", "declaration", "registry")  # files of this folder
 
-_registered: dict[str, TaskDeclaration] = {}  # from outside the package, by name
+_registered: Registrations[TaskDeclaration] = Registrations("task")
 
 
 def task_names() -> list[str]:
     """The names of all tasks, in alphabetical order."""
-    return sorted(_files() | _registered.keys())
+    return sorted(_files() | _registered.things.keys())
 
 
 def declaration_of(name: str) -> TaskDeclaration:
@@ -32,21 +33,19 @@ def declaration_of(name: str) -> TaskDeclaration:
         KeyError: there is no such task.
         ValueError: its file declares a task of another name.
     """
-    return _read(name) if name in _files() else _registered[name]
+    return _read(name) if name in _files() else _registered.things[name]
 
 
-def register(declaration: TaskDeclaration) -> None:
-    """Add a task from outside the package.
+def register_task(declaration: TaskDeclaration) -> None:
+    """Add a task to those that `loss_names` may name.
 
     Args:
         declaration: the task.
 
     Raises:
-        ValueError: there is a task of that name already.
+        UserError: another task has that name.
     """
-    if declaration.name in task_names():
-        raise ValueError(f"there is a task {declaration.name!r} already; give this one another name")
-    _registered[declaration.name] = declaration
+    _registered.add(declaration.name, declaration, ours=_files())
 
 
 @cache

@@ -4,6 +4,7 @@ config.json          the resolved settings as the run began; `python run.py with
 command.json         the command that began it, when, where, and with which versions; the same of each resume
 vocabulary.json      token → number; can be another run's vocab_file
 tokenizer.json       the whole tokenizer, as the tokenizers library saves it; can be one too
+plugins/             the source of the plug-ins as they were imported
 loaded.csv           what became of every tensor of the checkpoints that the run started from
 metrics.csv          step,epoch,name,value
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
@@ -53,6 +54,10 @@ class RunFolder:
     @property
     def loaded(self) -> Path:
         return self.path / "loaded.csv"
+
+    @property
+    def plugins(self) -> Path:
+        return self.path / "plugins"
 
     @property
     def metrics(self) -> Path:

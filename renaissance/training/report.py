@@ -15,8 +15,10 @@ import transformers
 
 from renaissance import __version__
 from renaissance.atomic_files import write_csv, write_json
+from renaissance.plugins import plugin_sources
 from renaissance.tracking.history import add_resume, read_history, write_start
 from renaissance.tracking.metrics import Point, read_points
+from renaissance.tracking.plugin_copies import keep_sources
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.summary import (
     PartFigures,
@@ -91,9 +93,13 @@ class RunReport:
         }
         assembly, resumption = self._session.assembly, self._resumption
         if resumption is not None and read_history(self._folder) is not None:
-            add_resume(self._folder, call, resumption.checkpoint.global_step, resumption.changed)
+            step = resumption.checkpoint.global_step
+            add_resume(self._folder, call, step, resumption.changed)
+            changed = keep_sources(self._folder, plugin_sources(), step)
+            self._session.remarks += [f"the plug-in's file {name} has changed since the run began" for name in changed]
             return
         write_start(self._folder, assembly.settings.model_dump(), call)
+        keep_sources(self._folder, plugin_sources())
         if assembly.text is not None:
             assembly.text.save(self._folder.vocabulary, self._folder.tokenizer)
         if assembly.loaded:

@@ -14,6 +14,7 @@ from typing import Any
 
 from renaissance.checkpoints.checkpoint import Checkpoint, Spent, read_checkpoint
 from renaissance.errors import UserError
+from renaissance.plugins import how_to_name, missing_plugins
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.on_resume import OnResume, on_resume
@@ -94,6 +95,9 @@ def _resumption(folder: RunFolder | None, checkpoint: Checkpoint, settings: Sett
         if kind is not OnResume.FIXED:
             values[name] = asked
     _refuse(checkpoint, refused)
+    missing = missing_plugins(values)
+    if missing:
+        raise UserError(f"{checkpoint.path}: this run cannot be resumed without its plug-ins.{how_to_name(missing)}")
     changed = {name: (base[name], values[name]) for name in base if values[name] != base[name] and _of_run(name)}
     return Resumption(folder, checkpoint, check_settings(values), changed)
 

@@ -11,6 +11,7 @@ import pytest
 
 from config import ex
 from renaissance.errors import UserError
+from renaissance.registrations import Registrations
 from renaissance.settings import check_settings
 from renaissance.settings.decoder import encoders_read_texts, pretrained_decoder
 from renaissance.settings.discovery import monitored_fault, task_reads
@@ -19,7 +20,7 @@ from renaissance.tasks.behaviours import load_behaviour
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.task import Task
 from renaissance.tasks.declaration import ACCURACY, LOSS, Metric, TaskDeclaration
-from renaissance.tasks.registry import declaration_of, register, task_names
+from renaissance.tasks.registry import declaration_of, register_task, task_names
 from renaissance.tracking.metrics import Point
 from renaissance.tracking.summary import best_values
 from renaissance.training.monitoring import Monitor
@@ -30,10 +31,10 @@ IMDB = declaration_of("imdb")
 @pytest.fixture
 def registered(monkeypatch):
     """Registers a task for one test."""
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "_registered", Registrations("task"))
 
     def add(declaration):
-        register(declaration)
+        register_task(declaration)
         return declaration
 
     return add
@@ -80,9 +81,9 @@ def test_a_task_from_outside_is_known_as_ours_are(registered):
     settings = check_settings({**ex.configurations[0](), "loss_names": {"mine": 1}})
     assert settings.active_tasks() == ["mine"]
     assert task_reads("mine") == {"text"}
-    for taken in (mine, IMDB):
-        with pytest.raises(ValueError, match=f"there is a task '{taken.name}' already"):
-            register(taken)
+    for taken in (replace(mine), replace(IMDB)):
+        with pytest.raises(UserError, match=f"task {taken.name}: there is one of this name already"):
+            register_task(taken)
     monitor = Monitor.of_settings(settings)
     assert monitor.name == "mine/val/error"
     assert monitor.score({"mine/val/error": 0.25}) == -0.25, "its declaration says that less is better"

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from renaissance.errors import DiskFull, Interrupted, UserError
+from renaissance.registrations import Registrations
 from renaissance.tracking.metrics import read_points
 from renaissance.tracking.trackers import registry
 from renaissance.tracking.trackers.curves import Curves
 from renaissance.tracking.trackers.dispatch import Trackers
 from renaissance.tracking.trackers.interface import Tracker
 from renaissance.tracking.trackers.metrics_file import MetricsFile
-from renaissance.tracking.trackers.registry import register, tracker_classes, trackers_of
+from renaissance.tracking.trackers.registry import register_tracker, tracker_classes, trackers_of
 from tests.tracking.started import metrics_file, run_start
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -69,10 +70,8 @@ class FullDisk(Tracker):
 
 @pytest.fixture
 def own_table(monkeypatch):
-    """The table of trackers, as it was again after the test."""
-    table = dict(registry._table())
-    monkeypatch.setattr(registry, "_table", lambda: table)
-    return table
+    """Trackers that the test registers are gone after it."""
+    monkeypatch.setattr(registry, "_registered", Registrations("tracker"))
 
 
 # Which there are
@@ -91,19 +90,19 @@ def test_every_file_of_the_folder_that_defines_a_tracker_is_found():
 
 
 def test_a_tracker_from_elsewhere_is_registered_once(make_settings, own_table):
-    assert register(Notes) is Notes
-    register(Notes)
+    assert register_tracker(Notes) is Notes
+    register_tracker(Notes)
     assert [tracker.name for tracker in trackers_of(make_settings())].count("notes") == 1
     with pytest.raises(UserError, match="tracker notes: there is one of this name already"):
-        register(type("Notes", (Tracker,), {"name": "notes"}))
+        register_tracker(type("Notes", (Tracker,), {"name": "notes"}))
     with pytest.raises(UserError, match="has no name"):
-        register(type("Nameless", (Tracker,), {}))
+        register_tracker(type("Nameless", (Tracker,), {}))
 
 
 def test_an_own_tracker_is_told_all_of_a_run(run, own_table):
     told = []
 
-    @register
+    @register_tracker
     class Own(Notes):
         name = "own"
 
@@ -144,8 +143,8 @@ def test_a_tracker_that_fails_is_told_of_once_and_the_others_go_on(tmp_path, cap
 def test_a_failing_tracker_changes_nothing_of_a_run(run, own_table, capsys):
     settings = {"max_steps": 2, "warmup_steps": 0, "log_interval": 1}
     alone, _ = run("task_itm", "scenes", "tiny", **settings)
-    register(Failing)
-    register(FullDisk)
+    register_tracker(Failing)
+    register_tracker(FullDisk)
     beside, _ = run("task_itm", "scenes", "tiny", **settings)
     assert beside.metrics.read_bytes() == alone.metrics.read_bytes()
     assert beside.finished

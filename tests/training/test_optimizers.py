@@ -16,11 +16,17 @@ from renaissance.models.build import build_model
 from renaissance.models.decoders.pretrained import PretrainedDecoder
 from renaissance.models.decoders.transformer import TextDecoder
 from renaissance.models.interface import Part
+from renaissance.registrations import Registrations
 from renaissance.training.optimizers import registry
 from renaissance.training.optimizers.build import build_optimizer
 from renaissance.training.optimizers.groups import hidden_matrices, parameter_groups
 from renaissance.training.optimizers.interface import OptimizerDeclaration
-from renaissance.training.optimizers.registry import declared_optimizer, optimizer_names, register, unread_settings
+from renaissance.training.optimizers.registry import (
+    declared_optimizer,
+    optimizer_names,
+    register_optimizer,
+    unread_settings,
+)
 from tests.training.interrupting import run_whole_and_broken, stop_at
 from tests.training.test_optimizer import TINY
 
@@ -207,8 +213,7 @@ def test_a_run_says_which_of_the_users_settings_have_no_effect(run, capsys):
 
 
 def test_an_optimiser_from_elsewhere_is_known_to_settings_and_runs(run, make_settings, monkeypatch):
-    table = dict(registry._table())
-    monkeypatch.setattr(registry, "_table", lambda: table)
+    monkeypatch.setattr(registry, "_registered", Registrations("optimiser"))
 
     def build(groups, settings):
         return torch.optim.NAdam(groups, lr=settings.learning_rate, betas=tuple(settings.adam_betas))
@@ -216,11 +221,12 @@ def test_an_optimiser_from_elsewhere_is_known_to_settings_and_runs(run, make_set
     nadam = OptimizerDeclaration("nadam", build, frozenset({"adam_betas"}), lambda settings: 2)
     with pytest.raises(UserError, match="'nadam'"):
         make_settings(optim_type="nadam")
-    assert register(register(nadam)) is nadam
+    register_optimizer(nadam)
+    register_optimizer(nadam)
     with pytest.raises(UserError, match="must be adam, adamw, lion, muon, nadam or sgd, not 'nadan'; did you mean nad"):
         make_settings(optim_type="nadan")
     with pytest.raises(UserError, match="optimiser sgd: there is one of this name already"):
-        register(OptimizerDeclaration("sgd", build, frozenset(), lambda settings: 2))
+        register_optimizer(OptimizerDeclaration("sgd", build, frozenset(), lambda settings: 2))
     folder, _ = run("task_itm", "scenes", "tiny", max_steps=1, warmup_steps=0, optim_type="nadam")
     (state,) = torch.load(folder.last_checkpoint, weights_only=True)["optimizer_states"]
     assert "mu_product" in state["state"][0], "NAdam's own"

@@ -11,6 +11,7 @@ from torch import nn
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import UserError
 from renaissance.models.towers.registered import RegisteredImageEncoder
+from renaissance.registrations import Registrations
 from renaissance.settings import registered_encoders as registry
 from renaissance.settings.registered_encoders import ImageEncoderRequest, register_image_encoder, register_text_encoder
 from renaissance.training.memory import Memory
@@ -60,8 +61,8 @@ def build_cnn(request):
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     """Each test registers into registries of its own."""
-    monkeypatch.setattr(registry, "_image_encoders", {})
-    monkeypatch.setattr(registry, "_text_encoders", {})
+    monkeypatch.setattr(registry, "_image_encoders", Registrations("image encoder"))
+    monkeypatch.setattr(registry, "_text_encoders", Registrations("text encoder"))
     register_image_encoder("tiny_cnn", build_cnn)
     register_text_encoder("tiny_gru", Gru)
 
@@ -87,7 +88,7 @@ def test_a_cnn_learns_and_is_tested_as_it_was(run):
 def test_a_checkpoint_without_its_plug_in_names_the_encoder(run, monkeypatch):
     settings = {**SMALL, "image_encoder": "tiny_cnn"}
     folder, _ = run("task_finetune_cifar10", "tiny", "scenes", **settings, max_steps=1)
-    monkeypatch.setattr(registry, "_image_encoders", {})
+    monkeypatch.setattr(registry, "_image_encoders", Registrations("image encoder"))
     with pytest.raises(UserError, match=r"best\.ckpt: image_encoder = 'tiny_cnn' is an encoder that a plug-in defines"):
         run("task_finetune_cifar10", "scenes", load_path=str(folder.best_checkpoint), test_only=True)
     with pytest.raises(UserError, match=r"image_encoder = 'tiny_cnn'(.|\n)*name the plug-in that registers it"):
@@ -118,10 +119,15 @@ def test_dimensions_by_hand_need_no_other_setting(make_settings, monkeypatch):
     given = {"image_encoder": "tiny_cnn", "image_encoder_manual_configuration": True, "text_encoder": "tiny_gru",
              "text_encoder_manual_configuration": True}  # fmt: skip
     assert make_settings(**given).image_encoder == "tiny_cnn"
-    monkeypatch.setattr(registry, "_image_encoders", {})
-    monkeypatch.setattr(registry, "_text_encoders", {})
+    monkeypatch.setattr(registry, "_image_encoders", Registrations("image encoder"))
+    monkeypatch.setattr(registry, "_text_encoders", Registrations("text encoder"))
     with pytest.raises(UserError, match=r"needs random_init_vision_encoder=True(.|\n)*random_init_text_encoder=True"):
         make_settings(**given)
+
+
+def test_a_name_that_is_nearly_a_registered_one_is_asked_about(run):
+    with pytest.raises(UserError, match=r"image_encoder = 'tiny_cn': .* Did you mean 'tiny_cnn'\?"):
+        run("task_finetune_cifar10", "tiny", "scenes", **SMALL, image_encoder="tiny_cn", max_steps=1)
 
 
 def test_random_weights_that_would_stay_so_are_refused(run):
@@ -177,7 +183,7 @@ def test_what_is_no_encoder_is_told_what_it_lacks(fault, message):
 
 def test_a_name_is_one_encoders_alone():
     register_image_encoder("tiny_cnn", build_cnn)  # a file that is read again
-    with pytest.raises(UserError, match=r"registers the encoder 'tiny_cnn', and .* has done so already"):
+    with pytest.raises(UserError, match=r"image encoder tiny_cnn: there is one of this name already, of .*, line \d+"):
         register_image_encoder("tiny_cnn", Cnn)
-    with pytest.raises(UserError, match="cannot be registered as 'google/cnn'"):
+    with pytest.raises(UserError, match="'google/cnn': its name must be letters"):
         register_image_encoder("google/cnn", build_cnn)

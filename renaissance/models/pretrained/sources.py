@@ -37,6 +37,7 @@ from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import EncoderDimensions
 from renaissance.settings.architectures import BUILT_IN, meant_architecture
 from renaissance.settings.marked import setting_of
+from renaissance.settings.registered_encoders import registered_image_encoders, registered_text_encoders
 
 BOTH_WAYS = {"xlnet"}  # a language model whose tokens see each other unless told otherwise
 BICUBIC = 3  # Pillow's number, which preprocessor_config.json uses
@@ -266,7 +267,9 @@ def _fetch(request: EncoderRequest, load: Any) -> Any:
 
 
 def _not_found(request: EncoderRequest, reason: str) -> str:
-    near = get_close_matches(request.name, PUBLISHED, n=1, cutoff=0.8)
+    registered = {"image_encoder": registered_image_encoders, "text_encoder": registered_text_encoders}
+    known = [*PUBLISHED, *(registered[request.setting]() if request.setting in registered else ())]
+    near = get_close_matches(request.name, known, n=1, cutoff=0.8)
     meant = f" Did you mean {near[0]!r}?" if near and near[0] != request.name else ""
     if not meant and request.setting == "text_encoder":
         meant = meant_architecture(request.name)

@@ -6,10 +6,10 @@ trackers.
 
 A tracker of one's own is a class with a name and the methods that it needs:
 
+    from renaissance.extend import register_tracker
     from renaissance.tracking.trackers.interface import RunStart, Tracker
-    from renaissance.tracking.trackers.registry import register
 
-    @register
+    @register_tracker
     class Notes(Tracker):
         name = "notes"
 

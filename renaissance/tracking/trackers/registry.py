@@ -1,7 +1,8 @@
 """Which trackers there are, and which of them a run has.
 
-Every file of this folder that has a `TRACKER` is a tracker, and so is every class that a plug-in hands to `register`.
-A run has those whose `wanted(settings)` says so. Adding a tracker is adding a file, and its setting where it has one.
+Every file of this folder that has a `TRACKER` is a tracker, and so is every class that a plug-in registers
+(`extend.py`). A run has those whose `wanted(settings)` says so. Adding a tracker is adding a file, and its setting
+where it has one.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from renaissance.errors import UserError
+from renaissance.registrations import Registrations
 from renaissance.settings import Settings
 from renaissance.tracking.trackers.interface import Tracker
 
 TrackerClass = TypeVar("TrackerClass", bound=type[Tracker])
 
 
-def register(tracker: TrackerClass) -> TrackerClass:
+_registered: Registrations[type[Tracker]] = Registrations("tracker")
+
+
+def register_tracker(tracker: TrackerClass) -> TrackerClass:
     """Add a tracker to those that runs may have. It can stand above the class, as a decorator.
 
     Args:
@@ -29,14 +34,14 @@ def register(tracker: TrackerClass) -> TrackerClass:
         the same class.
 
     Raises:
-        UserError: it has no name, or another tracker has that name.
+        UserError: it is no such class, has no name, or another tracker has that name.
     """
+    if not (isinstance(tracker, type) and issubclass(tracker, Tracker)):
+        raise UserError(f"{tracker!r} is no tracker: register a subclass of {Tracker.__module__}.Tracker.")
     name = getattr(tracker, "name", None)
-    if not isinstance(name, str) or not name:
+    if not name:
         raise UserError(f'tracker {tracker.__qualname__}: has no name. Give its class one, such as name = "notes".')
-    known = _table().setdefault(name, tracker)
-    if known is not tracker:
-        raise UserError(f"tracker {name}: there is one of this name already, in {known.__module__}. Take another name.")
+    _registered.add(name, tracker, ours=_of_this_folder())
     return tracker
 
 
@@ -50,9 +55,14 @@ def trackers_of(settings: Settings) -> list[Tracker]:
     return [tracker() for tracker in tracker_classes() if tracker.wanted(settings)]
 
 
-@cache
 def _table() -> dict[str, type[Tracker]]:
-    """The trackers by name; those of this folder from the start."""
+    """The trackers by name."""
+    return _of_this_folder() | _registered.things
+
+
+@cache
+def _of_this_folder() -> dict[str, type[Tracker]]:
+    """The trackers that have a file here, by name."""
     found: dict[str, type[Tracker]] = {}
     for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
         module = importlib.import_module(f"{__package__}.{module_info.name}")

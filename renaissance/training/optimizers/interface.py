@@ -2,8 +2,8 @@
 
 An optimiser of one's own is a declaration with a function that builds it:
 
+    from renaissance.extend import register_optimizer
     from renaissance.training.optimizers.interface import OptimizerDeclaration
-    from renaissance.training.optimizers.registry import register
 
     def build(groups, settings):
         from torch.optim import NAdam
@@ -11,7 +11,7 @@ An optimiser of one's own is a declaration with a function that builds it:
         return NAdam(groups, lr=settings.learning_rate, betas=tuple(settings.adam_betas))
 
     reads = frozenset({"adam_betas", "weight_decay"})
-    register(OptimizerDeclaration("nadam", build, reads, numbers_kept=lambda settings: 2))
+    register_optimizer(OptimizerDeclaration("nadam", build, reads, numbers_kept=lambda settings: 2))
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which optimisers there are. No PyTorch here: the settings ask for their names and for what they read.
 
-Every file of `declarations/` declares some under `OPTIMIZERS`, and plug-ins hand theirs to `register`. Adding an
+Every file of `declarations/` declares some under `OPTIMIZERS`, and plug-ins register theirs (`extend.py`). Adding an
 optimiser is adding a file there, and its settings where it has some of its own.
 """
 
@@ -11,26 +11,23 @@ import pkgutil
 from collections.abc import Collection
 from functools import cache
 
-from renaissance.errors import UserError
+from renaissance.registrations import Registrations
 from renaissance.training.optimizers import declarations
 from renaissance.training.optimizers.interface import OptimizerDeclaration
 
+_registered: Registrations[OptimizerDeclaration] = Registrations("optimiser")
 
-def register(optimizer: OptimizerDeclaration) -> OptimizerDeclaration:
+
+def register_optimizer(optimizer: OptimizerDeclaration) -> None:
     """Add an optimiser to those that `optim_type` may name.
 
     Args:
         optimizer: a declaration with a name of its own.
 
-    Returns:
-        the same declaration.
-
     Raises:
         UserError: another optimiser has that name.
     """
-    if _table().setdefault(optimizer.name, optimizer) != optimizer:
-        raise UserError(f"optimiser {optimizer.name}: there is one of this name already. Take another name.")
-    return optimizer
+    _registered.add(optimizer.name, optimizer, ours=_declared())
 
 
 def optimizer_names() -> list[str]:
@@ -54,9 +51,14 @@ def unread_settings(name: str, given: Collection[str]) -> list[str]:
     return sorted((others - _table()[name].reads) & set(given))
 
 
-@cache
 def _table() -> dict[str, OptimizerDeclaration]:
-    """The optimisers by name; those of `declarations/` from the start."""
+    """The optimisers by name."""
+    return _declared() | _registered.things
+
+
+@cache
+def _declared() -> dict[str, OptimizerDeclaration]:
+    """The optimisers of `declarations/` by name."""
     found: dict[str, OptimizerDeclaration] = {}
     for module_info in pkgutil.iter_modules(declarations.__path__):
         module = importlib.import_module(f"{declarations.__name__}.{module_info.name}")
