@@ -7,8 +7,8 @@ from torch import Tensor
 
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome
 
 
 class BinaryClassificationTask(ClassificationTask):

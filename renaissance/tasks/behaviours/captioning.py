@@ -35,10 +35,11 @@ from renaissance.models.decoders.interface import DecoderState, decoder_of
 from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
 from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Input, Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Input, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 from renaissance.tasks.metrics.captions import caption_metrics
 

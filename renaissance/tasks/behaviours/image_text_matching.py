@@ -28,8 +28,9 @@ from renaissance.data.examples.belonging import belongs
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.layers.heads import PairHead
 from renaissance.settings import Settings
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 MOST_DRAWS = 50  # of examples of the data set, till one is a false partner

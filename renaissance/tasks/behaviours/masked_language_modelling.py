@@ -26,8 +26,9 @@ from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import MlmHead
 from renaissance.settings import Settings
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Input, Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Input, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token

@@ -26,8 +26,8 @@ from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import with_answers
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome
 from renaissance.tasks.declaration import TaskDeclaration
 
 RANKED = 5  # answers that a prediction names

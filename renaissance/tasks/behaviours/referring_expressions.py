@@ -25,9 +25,10 @@ from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import with_answers
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.targets import UNKNOWN
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 NO_BOX = -1  # in the place of a box that an example lacks

@@ -26,9 +26,10 @@ from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.heads import PairHead
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import Split
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.ranking import RetrievalEvaluation
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Outcome, Task, TaskContext
+from renaissance.tasks.common.task import Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 NEGATIVES = 3  # false images a text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,10 +17,9 @@ import torch
 from renaissance.data.examples.interface import Examples
 from renaissance.data.streams import stream
 from renaissance.tasks.common.means import Means
-
-if TYPE_CHECKING:
-    from renaissance.tasks.common.step import Step
-    from renaissance.tasks.common.task import Outcome, Task
+from renaissance.tasks.common.outcome import Outcome
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.declaration import TaskDeclaration
 
 Item = TypeVar("Item")
 
@@ -82,6 +81,18 @@ class Evaluation(ABC):
         return []
 
 
+class Judged(Protocol):
+    """What an evaluation asks of the task that it judges; every `Task` is one."""
+
+    declaration: TaskDeclaration
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """What it says of each example."""
+
+    def derived(self, means: Mapping[str, float]) -> dict[str, float]:
+        """The metrics that are shown, from the means of the steps' values."""
+
+
 class MeanEvaluation(Evaluation):
     """Means over items (examples, hidden words), and where the task gives answers, a prediction for each example.
 
@@ -90,21 +101,21 @@ class MeanEvaluation(Evaluation):
         split: on what.
     """
 
-    def __init__(self, task: Task, split: Split) -> None:
+    def __init__(self, task: Judged, split: Split) -> None:
         self.task = task
         self.split = split
         self._means = Means()
         self._rows: list[tuple[int, dict[str, Any]]] = []  # of each example, by its number
 
     def update(self, step: Step, outcome: Outcome) -> None:
-        self._means.add(self.task.name, self.split.name, outcome.values)
+        self._means.add(self.task.declaration.name, self.split.name, outcome.values)
         if not self.split.tested or not self.task.declaration.predicts:
             return
         for index, answer in zip(step.batch.index.tolist(), self.task.answers(step), strict=True):
             self._rows.append((index, {"id": self.split.examples.value(index, "id"), **answer}))
 
     def compute(self) -> dict[str, float]:
-        prefix = f"{self.task.name}/{self.split.name}/"
+        prefix = f"{self.task.declaration.name}/{self.split.name}/"
         means = {name.removeprefix(prefix): mean for name, mean in self._means.take(self.split.name).items()}
         return self.task.derived(means)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,12 +13,10 @@ from tqdm import tqdm
 
 from renaissance.data.examples.belonging import belongs
 from renaissance.models.interface import Features, VisionLanguageEncoder
-from renaissance.tasks.common.evaluation import MeanEvaluation, Split
+from renaissance.tasks.common.evaluation import Judged, MeanEvaluation, Split
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.metrics.recall import recalls
-
-if TYPE_CHECKING:
-    from renaissance.tasks.common.task import Outcome, Task
 
 BLOCK = 1024  # pairs that are fused at once
 
@@ -48,7 +45,7 @@ class RetrievalEvaluation(MeanEvaluation):
         negatives: false images a text, for the loss.
     """
 
-    def __init__(self, task: Task, split: Split, score: Score, negatives: int) -> None:
+    def __init__(self, task: Judged, split: Split, score: Score, negatives: int) -> None:
         super().__init__(task, split)
         self._score = score
         self._negatives = negatives
@@ -70,7 +67,7 @@ class RetrievalEvaluation(MeanEvaluation):
         rows = sorted(images)
         scores = self._scores(images, rows)
         for text, found in zip(self._texts, scores, strict=True):
-            self._means.add(self.task.name, self.split.name, self._trained_for(text, found, rows))
+            self._means.add(self.task.declaration.name, self.split.name, self._trained_for(text, found, rows))
         pairs = [(text.row, found) for text, found in zip(self._texts, scores, strict=True)]
         return super().compute() | recalls(self.split.gathered(pairs), rows)
 

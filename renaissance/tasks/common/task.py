@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
@@ -20,6 +20,7 @@ from renaissance.errors import UserError
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures
 from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
@@ -71,31 +72,6 @@ class TaskContext:
     model: VisionLanguageEncoder
     text: TextProcessor | None
     class_names: list[str] | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a task made of a step.
-
-    Attributes:
-        values: per metric one value an item (N,), so that a mean over a whole split, or over an optimiser step,
-            weighs every item alike, however the items were batched. "loss", which is minimised, is among them; an
-            example without an answer is no item.
-        details: what an evaluation of the task looks at beside its values, by name.
-    """
-
-    values: Mapping[str, Tensor]
-    details: Mapping[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def loss(self) -> Tensor:
-        """The mean of the items' losses, a scalar; 0 where there is no item: a mean over nothing would be NaN."""
-        losses = self.values["loss"]
-        return losses.sum() / max(1, len(losses))
-
-    def share_of_step(self, step_items: Tensor) -> Tensor:
-        """What this batch adds to the mean of the losses over all `step_items` items of an optimiser step: a scalar."""
-        return self.values["loss"].sum() / step_items
 
 
 class Task(nn.Module, ABC):

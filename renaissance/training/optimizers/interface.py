@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from renaissance.settings import Settings
-
+# Where settings are given here, they are `Settings`. Their check asks for the optimisers' names, so naming that type
+# here would close a circle of imports.
 ParameterGroups = list[dict[str, Any]]
 """Groups as PyTorch's optimisers take them, each with "params", "lr" (its full learning rate) and "weight_decay"."""
 
@@ -45,13 +45,13 @@ class OptimizerDeclaration:
     """
 
     name: str
-    build: Callable[[ParameterGroups, Settings], Optimizer]
+    build: Callable[[ParameterGroups, Any], Optimizer]
     reads: frozenset[str]
-    numbers_kept: Callable[[Settings], int]
+    numbers_kept: Callable[[Any], int]
     separates_matrices: bool = False
 
 
-def fused(settings: Settings) -> bool:
+def fused(settings: Any) -> bool:
     """Whether an optimiser takes PyTorch's fused form.
 
     Under `precision=16-mixed` that form would unscale the gradients itself, after they were clipped.
