@@ -77,5 +77,5 @@ def test_other_numbers_of_answers_and_scores_are_refused(ask, tmp_path):
 
 def test_a_list_of_answers_that_is_shorter_than_that_of_questions_is_refused(ask, tmp_path):
     write(tmp_path, answer_labels=[ANSWERS[:2], ANSWERS[3:]])
-    with pytest.raises(UserError, match=r"row 0 has 2 values in 'answer_labels' and more texts in 'questions'"):
+    with pytest.raises(UserError, match=r"row 0 has 2 values in 'answer_labels' and 3 texts"):
         ask("vqa", root=tmp_path).step()

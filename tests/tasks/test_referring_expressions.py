@@ -94,7 +94,7 @@ def test_the_order_of_the_boxes_does_not_matter(ask, tmp_path):
 @pytest.mark.parametrize(("boxes", "labels"), [(BOXES, (2, 0)), ([[], BOXES[1]], (0, 0))])
 def test_a_box_that_is_meant_has_to_be_there(ask, tmp_path, boxes, labels):
     write(tmp_path, boxes=boxes, labels=labels)
-    with pytest.raises(UserError, match=rf"ref_train.arrow, row 0: box {labels[0]} is meant, .* there are"):
+    with pytest.raises(UserError, match=rf"ref_train.arrow, row 0: a phrase means box {labels[0]}, .* there are"):
         ask("ref", root=tmp_path).step()
 
 

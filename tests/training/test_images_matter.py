@@ -49,7 +49,7 @@ def begun(tmp_path_factory):
     return run, folder.best_checkpoint
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("task", "split", "metric", "steps", "chance", "better"),
     [

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from renaissance.registrations import Registrations
 from renaissance.tasks import registry
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import Evaluation
@@ -41,9 +42,9 @@ class CountedTask(ClassificationTask):
 @pytest.fixture
 def counted(monkeypatch):
     """A task that is judged by it, known for a test."""
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "_registered", Registrations("task"))
     SEEN.clear()
-    registry.register(
+    registry.register_task(
         TaskDeclaration(
             "counted", IMDB.needs, CountedTask, (Metric("seen", more_is_better=True),), "seen", predicts=True
         )

@@ -77,10 +77,12 @@ class Boxes:
 
     def _boxes(self, index: int, fetch: Fetch) -> list[list[float]]:
         boxes: list[list[float]] = fetch.value(index, "boxes")
-        meant = fetch.value(index, "label") or 0
-        if meant >= len(boxes):
-            where = fetch.examples.where(index)
-            raise UserError(f"{where}: box {meant} is meant, counted from 0, and there are {len(boxes)}.")
+        meant = fetch.value(index, "label")
+        if (meant or 0) >= len(boxes):
+            raise UserError(
+                f"{fetch.examples.where(index)}: a phrase means box {meant}, counted from 0, and there are "
+                f"{len(boxes)}. Prepare the table again."
+            )
         return boxes
 
 
