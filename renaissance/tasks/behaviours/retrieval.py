@@ -89,7 +89,7 @@ class RetrievalTask(Task):
             return Outcome({})
         rows = step.batch.collated[self.name]["image"]  # (B, 1 + NEGATIVES)
         example = torch.arange(len(rows), device=rows.device).repeat_interleave(rows.shape[1])
-        text, image = step.kept(step.all_texts.select(example), step.all_images.select(rows.flatten()))
+        text, image = step.kept(step.all_texts.select(example), step.all_images.select(rows.flatten()), example)
         assert text is not None
         assert image is not None
         scores = self.score(step.model, text, image).view(rows.shape)
