@@ -1,4 +1,7 @@
-"""The downstream tasks' scenes cannot be answered from the texts alone: on held-out data, a model needs its images."""
+"""The downstream tasks' scenes cannot be answered from the texts alone: on held-out data, a model needs its images.
+
+Some four minutes of an idle CPU, most of them for the pretraining, which the tasks share.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,8 @@ def begun(tmp_path_factory):
     """A runner on the scenes, and a small model that was pretrained on their captions by MLM + ITM."""
     tmp = tmp_path_factory.mktemp("images")
     run = Runner(tmp / "arrow", tmp / "result")
-    folder, final = run("quickstart", max_steps=800, val_check_interval=800, **SCENES)
-    assert final["itm/val/accuracy"] > 0.8
+    folder, final = run("quickstart", num_scenes=SCENES["num_scenes"])
+    assert final["itm/val/accuracy"] > 0.9
     return run, folder.best_checkpoint
 
 
@@ -50,7 +53,7 @@ def begun(tmp_path_factory):
 @pytest.mark.parametrize(
     ("task", "split", "metric", "steps", "chance", "better"),
     [
-        ("snli", "test", "accuracy", 250, 1 / 3, 0.05),
+        ("snli", "test", "accuracy", 500, 1 / 3, 0.1),
         ("ref", "testA", "accuracy", 150, 13 / 36, 0.1),  # the mean of 1/2, 1/3 and 1/4, as there are boxes
         ("vqa", "val", "score", 400, 0.35, 0.04),  # of the likeliest answer to each form of question
     ],
@@ -59,7 +62,7 @@ def test_a_model_needs_its_images(begun, tmp_path, task, split, metric, steps, c
     run, pretrained = begun
     folder, final = run(
         f"task_finetune_{task}", load_path=str(pretrained), datasets=["scenes"], max_steps=steps,
-        val_check_interval=steps, **SCENES, **TRAINING,
+        val_check_interval=250, **SCENES, **TRAINING,
     )  # fmt: skip
     blank(run.data_root, tmp_path / "blank", task, split)
     _, blind = Runner(tmp_path / "blank", tmp_path / "result")(
