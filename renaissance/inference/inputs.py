@@ -88,14 +88,20 @@ def _is_box(box: Any) -> bool:
 
 
 def examples_of(
-    given: Sequence[Example], first: int, schema: Schema, names: Names, text: TextProcessor | None
+    given: Sequence[Example],
+    first: int,
+    schema: Schema,
+    fields: Mapping[str, ColumnType],
+    names: Names,
+    text: TextProcessor | None,
 ) -> ListExamples:
     """Some checked examples as batches are made of, with the files of their images read.
 
     Args:
         given: the examples.
         first: the place of the first among all.
-        schema: the columns that they have.
+        schema: the columns that a task knows of such examples.
+        fields: those of them that are given, with their types; of the others no example has a value.
         names: what messages call the field of an example.
         text: the tokenizer, which has its own spelling of the mask token; None where there are no texts.
 
@@ -113,7 +119,6 @@ def examples_of(
         name, found = names(first + index, field), given[index].get(field)
         return f"{name}: {os.fspath(found)}" if isinstance(found, str | os.PathLike) else name
 
-    kinds = {field: column.type for field, column in schema.columns.items()}
-    values = [{field: value(field, kind, index) for field, kind in kinds.items()} for index in range(len(given))]
-    needs = DataNeeds(schema, image="image" in kinds.values(), text="text" in kinds.values())
+    values = [{field: value(field, kind, index) for field, kind in fields.items()} for index in range(len(given))]
+    needs = DataNeeds(schema, image="image" in fields.values(), text="text" in fields.values())
     return ListExamples(values, needs, names=called)

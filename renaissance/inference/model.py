@@ -174,9 +174,12 @@ class Model:
         for name, module in self._chosen(task).items():
             by_schema.setdefault(module.needs.schema.name, {})[name] = module
         for schema, tasks in by_schema.items():
-            columns = {one.field: Column(one.field, one.type) for name in tasks for one in self.inputs[name]}
+            fields = {one.field: one.type for name in tasks for one in self.inputs[name]}
+            columns = {name: Column(name, kind) for name, kind in fields.items()}
+            known = next(iter(tasks.values())).needs.schema.columns  # answers too, which collates find missing
+            whole = Schema(schema, {**known, **columns})
             row = 0
-            for step in self._steps(given, Schema(schema, columns), _of_examples, batch_size, "predict", tasks):
+            for step in self._steps(given, whole, fields, _of_examples, batch_size, "predict", tasks):
                 found = {name: module.answers(step) for name, module in tasks.items()}
                 for place in range(step.batch.examples):
                     answers[row + place] |= {name: of_task[place] for name, of_task in found.items()}
@@ -208,7 +211,7 @@ class Model:
             raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
         examples = [{"image": image} for image in listed(images, "images")]
         captions: list[str] = []
-        for step in self._steps(examples, _alone("image"), _of_list("images"), batch_size, "captions"):
+        for step in self._steps(examples, *_alone("image"), _of_list("images"), batch_size, "captions"):
             captions += writer.captions(step, prefix)
         return captions
 
@@ -224,7 +227,7 @@ class Model:
         """One vector an example (N, D), of one modality alone."""
         width = self.encoder.text_size if field == "text" else self.encoder.image_size
         pooled = [torch.empty(0, width)]
-        for step in self._steps(examples, _alone(field), _of_list(name), batch_size, f"encode {field}s"):
+        for step in self._steps(examples, *_alone(field), _of_list(name), batch_size, f"encode {field}s"):
             text, image = (step.text, None) if field == "text" else (None, step.image)
             vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
             assert vectors is not None
@@ -235,15 +238,19 @@ class Model:
         self,
         examples: Sequence[Example],
         schema: Schema,
+        fields: Mapping[str, ColumnType],
         names: Names,
         batch_size: int,
         what: str,
         tasks: Mapping[str, Task] = MappingProxyType({}),
     ) -> Iterator[Step]:
-        """The examples in batches on the device, collated for tasks; with a progress bar where it takes long."""
+        """The examples in batches on the device, collated for tasks; with a progress bar where it takes long.
+
+        Of the schema's columns they have the `fields`, each of its type.
+        """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
-        check_examples(examples, {name: column.type for name, column in schema.columns.items()}, names)
+        check_examples(examples, fields, names)
         collates = {
             name: collate
             for name, task in tasks.items()
@@ -251,14 +258,14 @@ class Model:
         }
         starts = range(0, len(examples), batch_size)
         for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
-            chosen = examples_of(examples[start : start + batch_size], start, schema, names, self.text)
+            chosen = examples_of(examples[start : start + batch_size], start, schema, fields, names, self.text)
             maker = BatchMaker(chosen, self.transform, self.text, collates, self.settings.eval_seed, training=False)
             yield Step(self.encoder, maker.make(list(range(len(chosen)))).to(self.device), self._to_pixels)
 
 
-def _alone(field: ColumnType) -> Schema:
-    """Examples that are an image or a text and nothing else."""
-    return Schema(field, {field: Column(field, field)})
+def _alone(field: ColumnType) -> tuple[Schema, dict[str, ColumnType]]:
+    """Examples that are an image or a text and nothing else: their schema, and what is given of it."""
+    return Schema(field, {field: Column(field, field)}), {field: field}
 
 
 def _of_examples(index: int, field: str) -> str:
