@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,6 +97,10 @@ class RetrievalTask(Task):
         target = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
         losses = F.cross_entropy(scores, target, reduction="none")
         return Outcome({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()})
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """How well each example's text and image go together; what it says is which of several pairs do so best."""
+        return [{"score": score} for score in self.score(step.model, step.text, step.image).tolist()]
 
     def evaluation(self, split: Split) -> RetrievalEvaluation:
         return RetrievalEvaluation(self, split, self.score, NEGATIVES)
