@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def tables_lie_there(settings: Settings, schema: str) -> bool:
         if split != TRAIN
         for table in data_set.tables(schema, split).all
     )
+
+
+def sets_without(settings: Settings, schemas: Collection[str]) -> list[str]:
+    """The data sets of the settings that have examples of none of these schemas, so that nothing is read of them."""
+    known = data_sets()
+    chosen = {name: known.get(name) or CaptionTables(name) for name in settings.datasets}
+    return [name for name, data_set in chosen.items() if not set(schemas) & set(data_set.schemas)]
 
 
 def _sets_with(settings: Settings, schema: str) -> list[DataSet]:
