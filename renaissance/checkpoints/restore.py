@@ -30,6 +30,7 @@ from renaissance.tasks.behaviours import joined_sides, load_behaviour
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 from renaissance.tasks.registry import declaration_of, task_names
+from renaissance.training.optimizers.registry import optimizer_names
 
 MOST_NAMES = 5  # of tensors, that a message names
 
@@ -188,11 +189,15 @@ def _own_settings(checkpoint: Checkpoint) -> Settings:
         "resume_from": None,
         "manual_inputs": [],
     }
+    if lacking and saved.get("optim_type") not in optimizer_names():  # a plug-in's: nothing is trained with it here
+        elsewhere["optim_type"] = default_settings()["optim_type"]
     defaults = default_settings() if Settings.model_fields.keys() - saved.keys() else {}
     try:
         return check_settings({**defaults, **saved, **elsewhere})
     except UserError as error:
-        raise UserError(f"{checkpoint.path}: its settings are none of this version. {error}{lacking}") from error
+        raise UserError(
+            f"{checkpoint.path}: its settings are none of this version. {error}\n{lacking.strip()}".rstrip()
+        ) from error
 
 
 def _check_says_enough(

@@ -76,7 +76,7 @@ def check_examples(examples: Sequence[Example], fields: Mapping[str, ColumnType]
             if not isinstance(value, TYPES[kind]):
                 raise UserError(f"{name}: is of type {type(value).__name__}; give {WANTED[kind]}")
             if kind == "boxes" and not (value and all(_is_box(box) for box in example[field])):
-                raise UserError(f"{name}: is no list of boxes; give {WANTED[kind]}")
+                raise UserError(f"{name}: is {value!r:.80}; give {WANTED[kind]}")
 
 
 def _is_box(box: Any) -> bool:
@@ -90,8 +90,8 @@ def _is_box(box: Any) -> bool:
 def examples_of(
     given: Sequence[Example],
     first: int,
-    fields: Mapping[str, ColumnType],
     schema: Schema,
+    fields: Mapping[str, ColumnType],
     names: Names,
     text: TextProcessor | None,
 ) -> ListExamples:
@@ -100,8 +100,8 @@ def examples_of(
     Args:
         given: the examples.
         first: the place of the first among all.
-        fields: what is read of each, with its type.
-        schema: the columns that such examples have; of those that are not given nothing is known.
+        schema: the columns that a task knows of such examples.
+        fields: those of them that are given, with their types; of the others no example has a value.
         names: what messages call the field of an example.
         text: the tokenizer, which has its own spelling of the mask token; None where there are no texts.
 

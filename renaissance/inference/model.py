@@ -173,11 +173,13 @@ class Model:
         by_schema: dict[str, dict[str, Task]] = {}
         for name, module in self._chosen(task).items():
             by_schema.setdefault(module.needs.schema.name, {})[name] = module
-        for tasks in by_schema.values():
+        for schema, tasks in by_schema.items():
             fields = {one.field: one.type for name in tasks for one in self.inputs[name]}
-            schema = next(iter(tasks.values())).needs.schema
+            columns = {name: Column(name, kind) for name, kind in fields.items()}
+            known = next(iter(tasks.values())).needs.schema.columns  # answers too, which collates find missing
+            whole = Schema(schema, {**known, **columns})
             row = 0
-            for step in self._steps(given, fields, schema, _of_examples, batch_size, "predict", tasks):
+            for step in self._steps(given, whole, fields, _of_examples, batch_size, "predict", tasks):
                 found = {name: module.answers(step) for name, module in tasks.items()}
                 for place in range(step.batch.examples):
                     answers[row + place] |= {name: of_task[place] for name, of_task in found.items()}
@@ -235,14 +237,17 @@ class Model:
     def _steps(
         self,
         examples: Sequence[Example],
-        fields: Mapping[str, ColumnType],
         schema: Schema,
+        fields: Mapping[str, ColumnType],
         names: Names,
         batch_size: int,
         what: str,
         tasks: Mapping[str, Task] = MappingProxyType({}),
     ) -> Iterator[Step]:
-        """The examples in batches on the device, collated for tasks; with a progress bar where it takes long."""
+        """The examples in batches on the device, collated for tasks; with a progress bar where it takes long.
+
+        Of the schema's columns they have the `fields`, each of its type.
+        """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
         check_examples(examples, fields, names)
@@ -253,14 +258,14 @@ class Model:
         }
         starts = range(0, len(examples), batch_size)
         for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
-            chosen = examples_of(examples[start : start + batch_size], start, fields, schema, names, self.text)
+            chosen = examples_of(examples[start : start + batch_size], start, schema, fields, names, self.text)
             maker = BatchMaker(chosen, self.transform, self.text, collates, self.settings.eval_seed, training=False)
             yield Step(self.encoder, maker.make(list(range(len(chosen)))).to(self.device), self._to_pixels)
 
 
-def _alone(field: ColumnType) -> tuple[dict[str, ColumnType], Schema]:
-    """What is read of examples that are an image or a text and nothing else, and their schema."""
-    return {field: field}, Schema(field, {field: Column(field, field)})
+def _alone(field: ColumnType) -> tuple[Schema, dict[str, ColumnType]]:
+    """Examples that are an image or a text and nothing else: their schema, and what is given of it."""
+    return Schema(field, {field: Column(field, field)}), {field: field}
 
 
 def _of_examples(index: int, field: str) -> str:

@@ -83,13 +83,17 @@ class RunFolder:
     def samples(self) -> Path:
         return self.path / "samples"
 
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
     def write_predictions(self, task: str, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write what a task answers on a split to `predictions/<task>_<split>.jsonl`, a line an example.
 
         Raises:
             DiskFull: there is no room for it.
         """
-        path = self.path / "predictions" / f"{task}_{split}.jsonl"
+        path = self.predictions / f"{task}_{split}.jsonl"
         with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 

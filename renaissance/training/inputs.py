@@ -12,7 +12,7 @@ from typing import Any
 from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.examples.tables import TableExamples, open_split
-from renaissance.data.tables.find import splits_there, tables_lie_there
+from renaissance.data.tables.find import sets_without, splits_there, tables_lie_there
 from renaissance.data.tables.parameters import remarks_on_tables
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
@@ -86,6 +86,10 @@ def open_groups(settings: Settings, groups: Sequence[TaskGroup], chosen: Collect
         group.examples.update(opened)
         if TRAIN in opened:
             _check_answers(opened[TRAIN], group.tasks)
+    schemas = [group.name for group in groups]
+    unread = sets_without(settings, schemas)
+    if unread:
+        say(f"datasets: nothing is read of {', '.join(unread)}: no {' or '.join(schemas)} examples")
     for remark in remarks_on_tables([path for _, one in each_split(groups) for path in one.paths], settings, chosen):
         say(remark)
 

@@ -246,6 +246,14 @@ def test_a_schema_that_no_data_set_has(tmp_path: Path, make_settings: MakeSettin
         open_split(settings, DataNeeds(REVIEWS, image=False, text=True), "train")
 
 
+def test_an_unknown_name_where_captions_are_of_no_use(tmp_path: Path, make_settings: MakeSettings) -> None:
+    settings = make_settings(datasets=["reviews"], data_root=str(tmp_path))
+    with pytest.raises(
+        UserError, match=r"'reviews', and there is no such data set; data sets with imdb examples: imdb, "
+    ):
+        open_split(settings, DataNeeds(REVIEWS, image=False, text=True), "train")
+
+
 def test_an_empty_split_is_an_error(tmp_path: Path, write_table: WriteTable, make_settings: MakeSettings) -> None:
     columns = {"image": [b"x"], "caption": pa.array([[]], pa.list_(pa.string()))}
     write_table(tmp_path / "none_train.arrow", columns)

@@ -159,6 +159,16 @@ def test_what_does_harm_is_refused_by_its_name(changed, values, said):
         renaissance.load(changed(settings_with(**values)))
 
 
+def test_a_plug_ins_optimiser_is_not_needed_to_use_a_model(pretrained, changed):
+    trained = settings_with(optim_type="adagrad", plugins=["my/adagrad.py"])
+    assert torch.equal(encoded(changed(trained)), encoded(pretrained()))
+    with pytest.raises(UserError, match=r"(?s)optim_type: must be .*not 'adagrad'$"):
+        renaissance.load(changed(settings_with(optim_type="adagrad")))
+    faulty = settings_with(model_type="three-tower", plugins=["my/adagrad.py"])
+    with pytest.raises(UserError, match=r"(?s)mean two-tower\?\nIt was made with plug-ins .*my/adagrad.py"):
+        renaissance.load(changed(faulty))
+
+
 def test_a_refusal_of_weights_names_the_settings_that_may_explain_them(changed):
     def change(content):
         settings_with(layer_scale=True)(content)

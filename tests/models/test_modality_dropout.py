@@ -48,6 +48,19 @@ def test_what_is_left_out_has_no_influence_and_the_rest_is_untouched(tiny, token
     assert torch.equal(alone, plain.fuse(None, image).pooled), "one modality alone is never left out"
 
 
+def test_several_pairs_of_an_example_lose_what_it_loses(tiny, tokens, pixels):
+    model = build_model(tiny(), vocab_size=VOCABULARY, pad_id=0, image=True, text=True).eval()
+    batch, example = Batch(torch.arange(3), tokens=tokens, pixels=pixels), torch.tensor([2, 0, 0, 1, 2])
+    dropout = ModalityDropout(torch.tensor([True, False, False]), torch.tensor([False, True, False]))
+    step = Step(model, batch, lambda batch: batch.pixels, dropout=dropout)
+    text, image = step.kept(step.text.select(example), step.image.select(example), example)
+    assert text.hidden.flatten(1).any(dim=1).tolist() == [True, False, False, True, True]
+    assert image.hidden.flatten(1).any(dim=1).tolist() == [True, True, True, False, True]
+    alone = step.fuse(step.text, step.image).pooled
+    pairs = step.fuse(step.text.select(example), step.image.select(example), example=example).pooled
+    assert torch.allclose(pairs, alone[example], atol=1e-6)
+
+
 def test_where_it_makes_no_sense_it_is_refused(tiny):
     with pytest.raises(UserError, match=r"text_modality_dropout=0.1 leaves imdb nothing"):
         tiny(text_modality_dropout=0.1, loss_names={"mlm": 0, "itm": 0, "imdb": 1})

@@ -47,6 +47,8 @@ def test_equals_scoring_every_pair(asked, monkeypatch, model_type):
         scores.append((row, torch.cat(found)))
     expected = recalls(scores, list(range(7)))
     assert len({round(float(score), 6) for _, one in scores for score in one}) > 20, "the scores differ"
+    own = [float(found[row]) for row, found in scores]
+    assert [answer["score"] for answer in given.task.answers(step)] == pytest.approx(own, abs=1e-5)
     monkeypatch.setattr(ranking, "BLOCK", 3)
     for size in (10, 4, 1):
         metrics = evaluated(given, size)

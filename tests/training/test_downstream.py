@@ -31,7 +31,7 @@ def drawn(tmp_path_factory):
 @pytest.mark.parametrize(
     ("task", "model_type"), [(task, "two-tower") for task in METRICS] + [("irtr", "one-tower"), ("snli", "one-tower")]
 )
-def test_a_run_trains_validates_tests_and_predicts(drawn, tmp_path, task, model_type):
+def test_a_run_trains_validates_tests_and_predicts(drawn, tmp_path, task, model_type, capsys):
     run = Runner(drawn, tmp_path / "result")
     folder, final = run(f"task_finetune_{task}", "scenes", "tiny", model_type=model_type, **SMALL)
     found: dict[str, set[str]] = {}
@@ -41,9 +41,10 @@ def test_a_run_trains_validates_tests_and_predicts(drawn, tmp_path, task, model_
     found.pop("train")
     assert found.pop("val") >= {"loss"}
     assert found == METRICS[task]
-    written = {path.stem for path in (folder.path / "predictions").glob("*")}
+    written = {path.stem for path in folder.predictions.glob("*")}
     splits = [*METRICS[task]] or ["test"]
     assert written == (set() if task == "irtr" else {f"{task}_{split}" for split in splits})
+    assert (f"\npredictions: {folder.predictions}\n" in capsys.readouterr().out) == bool(written)
 
 
 def test_splits_of_other_orders_are_scored_alike(drawn, tmp_path):

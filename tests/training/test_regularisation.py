@@ -15,11 +15,14 @@ SETTINGS = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_inter
     ("task", "off", "on"),
     [
         ("imdb", {"mixing_alpha": 0.0}, {"mixing_alpha": 0.5}),
-        ("itm", {"text_modality_dropout": 0.0}, {"text_modality_dropout": 0.3, "image_modality_dropout": 0.3}),
+        *(
+            (task, {"text_modality_dropout": 0.0}, {"text_modality_dropout": 0.3, "image_modality_dropout": 0.3})
+            for task in ("itm", "ref", "irtr")  # one pair an example, and several
+        ),
     ],
 )
 def test_a_resumed_run_draws_what_an_uninterrupted_one_does(run, task, off, on):
-    named = ("task_finetune_imdb" if task == "imdb" else "task_itm", "scenes", "tiny")
+    named = ("task_itm" if task == "itm" else f"task_finetune_{task}", "scenes", "tiny")
 
     def rows(folder):
         return [tuple(row.values()) for row in csv.DictReader(folder.metrics.open(newline=""))]

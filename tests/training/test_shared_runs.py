@@ -95,6 +95,13 @@ def test_shares_of_data_that_no_task_reads_are_refused(run):
         run(*NAMED, **QUICK, **BOTH, step_shares={"captions": 2}, max_steps=1)
 
 
+def test_a_data_set_that_no_task_reads_is_named(run, capsys):
+    run("task_finetune_vqa", "tiny", datasets=["scenes", "cifar10"], **QUICK, max_steps=1)
+    assert "datasets: nothing is read of cifar10: no vqa examples" in capsys.readouterr().out
+    run("task_finetune_vqa", "scenes", "tiny", **QUICK, max_steps=1)
+    assert "nothing is read of" not in capsys.readouterr().out
+
+
 def test_what_such_a_run_leaves_is_fine_tuned_and_tested(run):
     folder, final = run(*NAMED, **QUICK, **BOTH, max_steps=4)
     assert {"mlm/test/loss", "imdb/test/accuracy", "imdb/train/loss"} <= set(final)

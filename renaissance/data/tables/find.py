@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -73,6 +74,13 @@ def tables_lie_there(settings: Settings, schema: str) -> bool:
     )
 
 
+def sets_without(settings: Settings, schemas: Collection[str]) -> list[str]:
+    """The data sets of the settings that have examples of none of these schemas, so that nothing is read of them."""
+    known = data_sets()
+    chosen = {name: known.get(name) or CaptionTables(name) for name in settings.datasets}
+    return [name for name, data_set in chosen.items() if not set(schemas) & set(data_set.schemas)]
+
+
 def _sets_with(settings: Settings, schema: str) -> list[DataSet]:
     """The settings' data sets with examples of this schema; names that no file of `sets` has are caption tables."""
     known = data_sets()
@@ -80,22 +88,31 @@ def _sets_with(settings: Settings, schema: str) -> list[DataSet]:
     for name in settings.datasets:
         data_set = known.get(name) or CaptionTables(name)
         if data_set.name not in known:
-            _check_tables_exist(data_set, Path(settings.data_root))
+            _check_tables_exist(data_set, Path(settings.data_root), schema)
         if schema in data_set.schemas:
             chosen.append(data_set)
     if not chosen:
-        able = [name for name, data_set in known.items() if schema in data_set.schemas]
         raise UserError(
             f"datasets={list(settings.datasets)} has no {schema} examples; data sets with such examples: "
-            f"{', '.join(able)}."
+            f"{', '.join(_names_with(schema))}."
         )
     return chosen
 
 
-def _check_tables_exist(data_set: DataSet, data_root: Path) -> None:
+def _names_with(schema: str) -> list[str]:
+    """The data sets that there are with examples of a schema."""
+    return [name for name, data_set in data_sets().items() if schema in data_set.schemas]
+
+
+def _check_tables_exist(data_set: DataSet, data_root: Path, schema: str) -> None:
     splits = data_set.splits("caption", data_root)
     if any(_path(data_root, name).is_file() for split in splits for name in data_set.tables("caption", split).all):
         return
+    if schema not in data_set.schemas:  # tables of this name would be of captions, and of no use here
+        raise UserError(
+            f"datasets names {data_set.name!r}, and there is no such data set; data sets with {schema} examples: "
+            f"{', '.join(_names_with(schema))}. Others can be added by a plug-in (docs/extending.md)."
+        )
     on_disk = {path.name.rsplit("_", 1)[0] for path in data_root.glob("*_train.arrow")}
     near = get_close_matches(data_set.name, sorted({*data_sets(), *on_disk} - {"folder"}), n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""

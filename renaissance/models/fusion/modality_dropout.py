@@ -47,6 +47,10 @@ class ModalityDropout:
         """The same on another device."""
         return ModalityDropout(self.text.to(device), self.image.to(device))
 
+    def of_pairs(self, example: Tensor) -> ModalityDropout:
+        """The same for N pairs of a text and an image, each of which loses what its example (N,) long loses."""
+        return ModalityDropout(self.text[example], self.image[example])
+
     def apply(self, text: Features, image: Features) -> tuple[Features, Features]:
         """Text (B, L, D) and image (B, P, D) with zeros where they are left out; the masks stay, so attention works."""
         return _without(text, self.text), _without(image, self.image)

@@ -104,7 +104,7 @@ class ReferringExpressionTask(Task):
         given = step.batch.collated[self.name]
         example, place = (given["box"] != NO_BOX).nonzero(as_tuple=True)  # (N,) each
         images = step.all_images.select(given["box"][example, place])
-        pooled = step.fuse(step.text.select(example), images, frozenset(("pooled",))).pooled
+        pooled = step.fuse(step.text.select(example), images, frozenset(("pooled",)), example).pooled
         assert pooled is not None
         found = self.head(torch.cat((pooled, given["geometry"][example, place].to(pooled)), dim=-1))[:, 0].float()
         return found.new_full(given["box"].shape, -torch.inf).index_put((example, place), found)

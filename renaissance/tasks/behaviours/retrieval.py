@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,13 +90,17 @@ class RetrievalTask(Task):
             return Outcome({})
         rows = step.batch.collated[self.name]["image"]  # (B, 1 + NEGATIVES)
         example = torch.arange(len(rows), device=rows.device).repeat_interleave(rows.shape[1])
-        text, image = step.kept(step.all_texts.select(example), step.all_images.select(rows.flatten()))
+        text, image = step.kept(step.all_texts.select(example), step.all_images.select(rows.flatten()), example)
         assert text is not None
         assert image is not None
         scores = self.score(step.model, text, image).view(rows.shape)
         target = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
         losses = F.cross_entropy(scores, target, reduction="none")
         return Outcome({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()})
+
+    def answers(self, step: Step) -> list[dict[str, Any]]:
+        """How well each example's text and image go together; what it says is which of several pairs do so best."""
+        return [{"score": score} for score in self.score(step.model, step.text, step.image).tolist()]
 
     def evaluation(self, split: Split) -> RetrievalEvaluation:
         return RetrievalEvaluation(self, split, self.score, NEGATIVES)

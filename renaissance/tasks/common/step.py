@@ -71,15 +71,30 @@ class Step:
         """Features (B, L, D) of other texts, masked ones for instance."""
         return self.model.encode_text(tokens)
 
-    def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:
-        """The model's `fuse` for B pairs, some of which may lose a modality in training."""
-        return self.model.fuse(*self.kept(text, image), outputs)
+    def fuse(
+        self,
+        text: Features | None,
+        image: Features | None,
+        outputs: frozenset[Output] = ALL_OUTPUTS,
+        example: Tensor | None = None,
+    ) -> Fused:
+        """The model's `fuse` for N pairs, some of which may lose a modality in training (see `kept`)."""
+        return self.model.fuse(*self.kept(text, image, example), outputs)
 
-    def kept(self, text: Features | None, image: Features | None) -> tuple[Features | None, Features | None]:
-        """B pairs as they are, or in training, under modality dropout, with zeros for what an example loses."""
+    def kept(
+        self, text: Features | None, image: Features | None, example: Tensor | None = None
+    ) -> tuple[Features | None, Features | None]:
+        """Pairs as they are, or in training, under modality dropout, with zeros for what their examples lose.
+
+        Args:
+            text: N texts.
+            image: N images.
+            example: (N,) long, the example that each pair is of; None where there is one pair an example, N is B.
+        """
         if self._dropout is None or text is None or image is None:
             return text, image
-        return self._dropout.apply(text, image)
+        dropout = self._dropout if example is None else self._dropout.of_pairs(example)
+        return dropout.apply(text, image)
 
     def of_targets(self, target: Tensor, measure: Callable[[Tensor], Tensor]) -> Tensor:
         """What `measure` gives for targets (B, ...); of mixed examples, for the targets of both, in their shares."""
