@@ -76,7 +76,7 @@ def check_examples(examples: Sequence[Example], fields: Mapping[str, ColumnType]
             if not isinstance(value, TYPES[kind]):
                 raise UserError(f"{name}: is of type {type(value).__name__}; give {WANTED[kind]}")
             if kind == "boxes" and not (value and all(_is_box(box) for box in example[field])):
-                raise UserError(f"{name}: is {value!r:.80}; give {WANTED[kind]}")
+                raise UserError(f"{name}: is no list of boxes; give {WANTED[kind]}")
 
 
 def _is_box(box: Any) -> bool:
