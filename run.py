@@ -345,8 +345,8 @@ def _faults_of_file(name: str) -> list[str]:
         return [f"{name}: is a setting; give it a value: {name}=..."]
     path = Path(name)
     if not path.is_file():
-        near = suggestion(name, ex.named_configs) or f"; `python run.py print_named_configs` lists them{OF_PLUGINS}"
-        return [f"{name}: there is no such named configuration{near}"]
+        near = suggestion(name, ex.named_configs) or "; `python run.py print_named_configs` lists them"
+        return [f"{name}: there is no such named configuration{near}{OF_PLUGINS}"]
     if path.suffix not in CONFIG_FILES:
         return [f"{name}: a file of settings must end in {' or '.join(CONFIG_FILES)}"]
     text = path.read_text(encoding="utf-8", errors="replace")

@@ -45,16 +45,13 @@ def check_loss_names(value: Any) -> dict[str, float]:
     faults = []
     for name, weight in value.items():
         if name not in names:
-            faults.append(f"there is no task {name!r}{suggestion(str(name), names) or _tasks(names)}")
+            near = suggestion(str(name), names) or f" ({', '.join(names)})"
+            faults.append(f"there is no task {name!r}{near}; a plug-in's are known where plugins=… names it")
         elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             faults.append(f"the weight of {name} must be a number, at least 0, not {weight!r}")
     if faults:
         raise ValueError("; ".join(faults))
     return {name: float(value.get(name, 0)) for name in names}
-
-
-def _tasks(names: Sequence[str]) -> str:
-    return f" ({', '.join(names)}; a plug-in's are known where plugins=… names it)"
 
 
 def check_optimizer(value: Any) -> str:

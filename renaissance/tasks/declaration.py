@@ -52,8 +52,8 @@ class TaskDeclaration:
         mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
 
     Raises:
-        ValueError: a name is no identifier, the behaviour is no path of a class, there are no metrics or two of one
-            name, or the monitor is none of them.
+        ValueError: a name is no identifier, the behaviour is no path of a class, what is read is no column of the
+            schema, there are no metrics or two of one name, or the monitor is none of them.
     """
 
     name: str
@@ -72,6 +72,13 @@ class TaskDeclaration:
             module, colon, name = self.behaviour.partition(":")
             if not (colon and name.isidentifier() and all(part.isidentifier() for part in module.split("."))):
                 raise ValueError(f"{self.name}: behaviour must be 'package.module:Class', not {self.behaviour!r}")
+        for side, read in (("image", self.needs.image), ("text", self.needs.text)):
+            column = self.needs.schema.columns.get(side)
+            if read and (column is None or column.type != side):
+                raise ValueError(
+                    f"{self.name}: reads {side}s ({side}=True), but its schema {self.needs.schema.name!r} has no "
+                    f"column {side!r} of that type; it has {', '.join(self.needs.schema.columns)}"
+                )
         names = [metric.name for metric in self.metrics]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"{self.name}: metrics must be one or more, each of another name, not {names}")

@@ -6,11 +6,11 @@ Comes in: the settings, and what the tasks read. Goes out: `TaskGroup`s, and a `
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from renaissance.data.examples.interface import TRAIN, VAL
-from renaissance.data.examples.schema import DataNeeds
+from renaissance.data.examples.schema import DataNeeds, Schema
 from renaissance.data.examples.tables import TableExamples, open_split
 from renaissance.data.tables.find import sets_without, splits_there, tables_lie_there
 from renaissance.data.tables.parameters import remarks_on_tables
@@ -52,14 +52,14 @@ def task_groups(needs: Mapping[str, DataNeeds], settings: Settings) -> list[Task
         settings: the run's settings.
 
     Raises:
-        UserError: `step_shares` names data that no task of the run reads.
+        UserError: `step_shares` names data that no task of the run reads, or tasks differ in what they call a column.
     """
     groups = []
     for name in dict.fromkeys(need.schema.name for need in needs.values()):
         own = {task: need for task, need in needs.items() if need.schema.name == name}
         image = any(need.image for need in own.values())
         text = any(need.text for need in own.values()) and not settings.image_only
-        schema = next(iter(own.values())).schema
+        schema = _joined(own)
         share = settings.step_shares.get(name, 1.0)
         groups.append(TaskGroup(DataNeeds(schema, image, text), tuple(own), share, {}))
     unknown = sorted(settings.step_shares.keys() - {group.name for group in groups})
@@ -68,6 +68,25 @@ def task_groups(needs: Mapping[str, DataNeeds], settings: Settings) -> list[Task
             f"step_shares names {', '.join(unknown)}, and the tasks read {', '.join(group.name for group in groups)}."
         )
     return groups
+
+
+def _joined(needs: Mapping[str, DataNeeds]) -> Schema:
+    """The columns of all the tasks that read one schema: a plug-in's task may know of other ones than ours.
+
+    Raises:
+        UserError: two of them mean different columns by one name.
+    """
+    (first, joined), *others = ((task, need.schema) for task, need in needs.items())
+    for task, schema in others:
+        for name, column in schema.columns.items():
+            if joined.columns.get(name, column) != column:
+                raise UserError(
+                    f"{first} and {task} read different columns of {schema.name} examples as {name!r} "
+                    f"({joined.columns[name].name!r} and {column.name!r}, or of other types), so they cannot share a "
+                    "batch. Train them one after the other with load_path, or give one schema another name."
+                )
+        joined = replace(joined, columns={**joined.columns, **schema.columns})
+    return joined
 
 
 def open_groups(settings: Settings, groups: Sequence[TaskGroup], chosen: Collection[str]) -> None:

@@ -109,7 +109,11 @@ dimensions
             "exp_name=2024: must be a name that can be a folder's; on the command line, in two pairs of quotes: "
             "'exp_name=\"2024\"'",
         ),
-        ("loss_names", {"mlmm": 1}, "loss_names: there is no task 'mlmm'; did you mean mlm?"),
+        (
+            "loss_names",
+            {"mlmm": 1},
+            "loss_names: there is no task 'mlmm'; did you mean mlm?; a plug-in's are known where plugins=… names it",
+        ),
         ("loss_names", {"mlm": -1}, "loss_names: the weight of mlm must be a number, at least 0, not -1"),
         ("loss_names", 3, "loss_names: must be a weight for each task; one by one: loss_names.mlm=1 loss_names.itm=1"),
         (

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from config import ex
+from renaissance.data.examples.schema import CAPTIONS, Column, DataNeeds, Schema
 from renaissance.errors import UserError
 from renaissance.registrations import Registrations
 from renaissance.settings import check_settings
@@ -23,6 +24,7 @@ from renaissance.tasks.declaration import ACCURACY, LOSS, Metric, TaskDeclaratio
 from renaissance.tasks.registry import declaration_of, register_task, task_names
 from renaissance.tracking.metrics import Point
 from renaissance.tracking.summary import best_values
+from renaissance.training.inputs import task_groups
 from renaissance.training.monitoring import Monitor
 
 IMDB = declaration_of("imdb")
@@ -109,3 +111,23 @@ def test_a_file_declares_the_task_of_its_name(monkeypatch):
     monkeypatch.setattr(f"{module}.TASK", replace(IMDB, name="reviews"))
     with pytest.raises(ValueError, match=r"tasks/imdb\.py declares the task 'reviews'"):
         declaration_of("imdb")
+
+
+def test_what_a_task_reads_has_to_be_a_column_of_its_schema():
+    words = Schema("words", {"caption": Column("caption", "text")})
+    with pytest.raises(ValueError, match=r"mine: reads texts .* schema 'words' has no column 'text' .* has caption"):
+        TaskDeclaration("mine", DataNeeds(words, image=False, text=True), "a.b:C", (ACCURACY,), "accuracy")
+    with pytest.raises(ValueError, match="column 'scene': there is no type 'clas'"):
+        Column("scene", "clas")
+
+
+def test_tasks_of_one_schema_read_the_columns_of_all_and_differ_in_none(make_settings):
+    def needs(**columns):
+        return DataNeeds(Schema("caption", {**CAPTIONS.columns, **columns}), image=True, text=True)
+
+    settings = make_settings(loss_names={"mlm": 1})
+    mine, others = needs(scene=Column("scene", "id")), needs(image=Column("picture", "image"))
+    (group,) = task_groups({"mlm": needs(), "mine": mine}, settings)
+    assert set(group.needs.schema.columns) == {"image", "text", "id", "scene"}
+    with pytest.raises(UserError, match="mlm and others read different columns of caption examples as 'image'"):
+        task_groups({"mlm": needs(), "others": others}, settings)

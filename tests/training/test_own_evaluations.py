@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
+from renaissance.errors import UserError
 from renaissance.registrations import Registrations
 from renaissance.tasks import registry
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import Evaluation
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.declaration import Metric, TaskDeclaration
 from renaissance.tasks.imdb import TASK as IMDB
 
@@ -67,3 +70,39 @@ def test_each_example_is_seen_once_at_each_evaluation(run, counted, batch):
 def test_a_trial_looks_at_a_batch_of_each_split(run, counted):
     run("task_mlm", "scenes", "tiny", **counted, fast_dev_run=True, eval_batch_size=3)
     assert [(split, indices) for split, _, indices in SEEN] == [("val", [0, 1, 2]), ("test", [0, 1, 2])]
+
+
+class Misspelt(Counting):
+    def compute(self):
+        return {"sehen": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"evaluation": lambda task, split: Misspelt(split)}, r"counted: its monitor 'seen' is not among .*\(sehen\)"),
+        ({"forward": lambda task, step: Outcome({"accuracy": torch.ones(3)})}, "gave no 'loss' among its values"),
+        ({"forward": lambda task, step: Outcome({"loss": torch.tensor(1.0)})}, r"'loss' has the shape \(\)"),
+    ],
+)
+def test_what_a_task_of_ones_own_does_wrong_is_said_before_it_costs_a_training(
+    run, counted, monkeypatch, changed, said
+):
+    for name, function in changed.items():
+        monkeypatch.setattr(CountedTask, name, function)
+    with pytest.raises(UserError, match=said):
+        run("task_mlm", "scenes", "tiny", **counted, val_check_interval=1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (lambda task, step: [{"answer": 1}], r"`answers` gave 1 for \d examples"),
+        (lambda task, step: [{"answer": torch.ones(1)}] * step.batch.examples, "no plain value, fit for JSON"),
+    ],
+)
+def test_answers_that_cannot_be_written_are_said_at_the_first_validation(run, counted, monkeypatch, answers, said):
+    monkeypatch.setattr(CountedTask, "evaluation", ClassificationTask.evaluation)
+    monkeypatch.setattr(CountedTask, "answers", answers)
+    with pytest.raises(UserError, match=said):
+        run("task_mlm", "scenes", "tiny", **counted, val_check_interval=1, monitor="counted/val/seen")

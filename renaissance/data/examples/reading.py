@@ -14,6 +14,7 @@ from typing import Any
 from renaissance.data.examples.checks import check_columns
 from renaissance.data.examples.schema import LISTS, Column, DataNeeds
 from renaissance.data.tables.table import UNKNOWN_CLASS, ColumnKind, Table
+from renaissance.errors import UserError
 
 _KINDS: dict[str, ColumnKind] = {"image": "bytes", "text": "text"}  # read as such; the rest as plain values
 
@@ -69,6 +70,11 @@ class TableReader:
 
     def value(self, number: int, role: str) -> Any:
         """The value of an example, by the name that tasks use; what `ColumnType` says."""
+        if role not in self._read:
+            raise UserError(
+                f"{self.path}: these examples have no column {role!r} by that name; tasks call theirs "
+                f"{', '.join(self._read)}."
+            )
         return self._read[role](number)
 
     def size(self, number: int, role: str) -> int:

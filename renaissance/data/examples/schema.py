@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 # image: the bytes of an image file; text: a string; class: the number of a class; classes: numbers of classes, any
 # number of them; numbers: as many numbers; boxes: (K, 4) left, upper, width, height in pixels; id: a string.
@@ -29,12 +29,21 @@ class Column:
         type: what a value is.
         per_text: it has a value for each text of a row (where the row has a list of texts), not one a row.
         optional: tables may lack it, or its values; a test split whose answers a server keeps, for instance.
+
+    Raises:
+        ValueError: there is no such type.
     """
 
     name: str
     type: ColumnType
     per_text: bool = False
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        if self.type not in get_args(ColumnType):
+            raise ValueError(
+                f"column {self.name!r}: there is no type {self.type!r} ({', '.join(get_args(ColumnType))})"
+            )
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _sets_with(settings: Settings, schema: str) -> list[DataSet]:
     if not chosen:
         raise UserError(
             f"datasets={list(settings.datasets)} has no {schema} examples; data sets with such examples: "
-            f"{', '.join(_names_with(schema))}."
+            f"{', '.join(_names_with(schema)) or 'none (a data set names its schemas in `schemas`)'}."
         )
     return chosen
 

@@ -6,6 +6,7 @@ own batches, every example is in one of them, and what all have seen is put toge
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import torch
 
 from renaissance.data.examples.interface import Examples
 from renaissance.data.streams import stream
+from renaissance.errors import UserError
 from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
@@ -106,12 +108,19 @@ class MeanEvaluation(Evaluation):
         self.split = split
         self._means = Means()
         self._rows: list[tuple[int, dict[str, Any]]] = []  # of each example, by its number
+        self._looked_at = False
 
     def update(self, step: Step, outcome: Outcome) -> None:
         self._means.add(self.task.declaration.name, self.split.name, outcome.values)
-        if not self.split.tested or not self.task.declaration.predicts:
+        if not self.task.declaration.predicts or (self._looked_at and not self.split.tested):
             return
-        for index, answer in zip(step.batch.index.tolist(), self.task.answers(step), strict=True):
+        answers = self.task.answers(step)
+        if not self._looked_at:  # also at the first validation: a fault is not to be told after hours of training
+            _check_answers(self.task.declaration.name, answers, step.batch.examples)
+            self._looked_at = True
+        if not self.split.tested:
+            return
+        for index, answer in zip(step.batch.index.tolist(), answers, strict=True):
             self._rows.append((index, {"id": self.split.examples.value(index, "id"), **answer}))
 
     def compute(self) -> dict[str, float]:
@@ -122,6 +131,20 @@ class MeanEvaluation(Evaluation):
     def predictions(self) -> list[dict[str, Any]]:
         rows = sorted(self.split.gathered(self._rows), key=lambda numbered: numbered[0])
         return [row for _, row in rows]
+
+
+def _check_answers(task: str, answers: list[dict[str, Any]], examples: int) -> None:
+    """See that a task's answers can be written.
+
+    Raises:
+        UserError: there are not as many as examples, or they hold more than plain values.
+    """
+    if len(answers) != examples:
+        raise UserError(f"{task}: `answers` gave {len(answers)} for {examples} examples; it should give one for each.")
+    try:
+        json.dumps(answers)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{task}: `answers` gave what is no plain value, fit for JSON: {error}.") from None
 
 
 def with_answers(values: Mapping[str, torch.Tensor], known: torch.Tensor) -> dict[str, torch.Tensor]:

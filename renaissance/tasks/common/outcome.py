@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from renaissance.errors import UserError
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -17,10 +19,23 @@ class Outcome:
             weighs every item alike, however the items were batched. "loss", which is minimised, is among them; an
             example without an answer is no item.
         details: what an evaluation of the task looks at beside its values, by name.
+
+    Raises:
+        UserError: there is no loss, or a value is not one number an item.
     """
 
     values: Mapping[str, Tensor]
     details: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "loss" not in self.values:
+            raise UserError(f"A task gave no 'loss' among its values ({', '.join(self.values)}).")
+        for name, value in self.values.items():
+            if value.dim() != 1:
+                raise UserError(
+                    f"A task's value {name!r} has the shape {tuple(value.shape)}; it should be one number an item, "
+                    '(N,), with reduction="none" for instance: the mean is taken over whole splits and steps.'
+                )
 
     @property
     def loss(self) -> Tensor:
