@@ -21,15 +21,13 @@ class Outcome:
         details: what an evaluation of the task looks at beside its values, by name.
 
     Raises:
-        UserError: there is no loss, or a value is not one number an item.
+        UserError: a value is not one number an item.
     """
 
     values: Mapping[str, Tensor]
     details: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if "loss" not in self.values:
-            raise UserError(f"A task gave no 'loss' among its values ({', '.join(self.values)}).")
         for name, value in self.values.items():
             if value.dim() != 1:
                 raise UserError(
@@ -39,8 +37,14 @@ class Outcome:
 
     @property
     def loss(self) -> Tensor:
-        """The mean of the items' losses, a scalar; 0 where there is no item: a mean over nothing would be NaN."""
-        losses = self.values["loss"]
+        """The mean of the items' losses, a scalar; 0 where there is no item: a mean over nothing would be NaN.
+
+        Raises:
+            UserError: there are no losses.
+        """
+        losses = self.values.get("loss")
+        if losses is None:
+            raise UserError(f"A task gave no 'loss' among its values ({', '.join(self.values)}).")
         return losses.sum() / max(1, len(losses))
 
     def share_of_step(self, step_items: Tensor) -> Tensor:
