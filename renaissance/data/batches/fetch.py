@@ -7,9 +7,8 @@ from typing import Any
 
 from renaissance.data.examples.interface import Examples
 from renaissance.data.images.decode import BadImage, upright_size
+from renaissance.data.images.transform import Box
 from renaissance.errors import UserError
-
-Box = tuple[float, float, float, float]  # left, upper, width, height, in pixels of the image
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class ImageAddress:
     Attributes:
         index: the example.
         column: of its images.
-        box: the part that is wanted; None for all of it.
+        box: left, upper, width and height of the part that is wanted, in pixels; None for all of it.
     """
 
     index: int
