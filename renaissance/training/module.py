@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -18,15 +17,15 @@ from renaissance.checkpoints.migration import ENTRY
 from renaissance.data.batches.batch import Batch
 from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.images.pixels import Pixels
-from renaissance.data.streams import stream
 from renaissance.errors import RunError
-from renaissance.models.fusion.mixing import Mixing
-from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.settings import Settings
 from renaissance.tasks.common.means import Means
+from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.step_wide import StepWideTask
 from renaissance.tasks.common.task import Task
+from renaissance.training.draws import BatchDraws
 from renaissance.training.evaluations import Evaluations
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
@@ -34,6 +33,7 @@ from renaissance.training.optimizers.build import build_optimizer
 from renaissance.training.optimizers.groups import check_parts, parameter_groups
 from renaissance.training.plan import Plan
 from renaissance.training.schedule import LearningRateFactor, Schedule
+from renaissance.training.step_wide import StepWideLosses
 
 LogMetrics = Callable[[int, float, Mapping[str, float]], None]
 """Takes in metrics as they come: optimiser step, epoch, and values by name, `<task>/<split>/<metric>`."""
@@ -79,6 +79,7 @@ class TrainingModule(pl.LightningModule):
         self.evaluations = Evaluations()
         self.monitor = monitor
         self.watch = LossWatch(settings.max_skipped_steps)
+        self.step_wide = StepWideLosses(plan, model) if plan else None
         self.batch_number = 0  # of the next training batch of this process, counted over the whole training
         self.steps_done = 0  # optimiser steps
         self.evaluated: tuple[int, float] | None = None  # the step and epoch that the weights are of, if not the newest
@@ -103,40 +104,57 @@ class TrainingModule(pl.LightningModule):
         all items of the step.
         """
         assert self.plan is not None
-        step = Step(self.model, batch, self.pixels, self._mixing(batch), self._modality_dropout(batch))
-        total = torch.zeros((), device=self.device)
+        step = self._step(batch, self._draws(self.batch_number))
+        total = self._compared(step)
         for name, task in self._tasks().items():
-            if not task.takes(batch):
+            if isinstance(task, StepWideTask) or not task.takes(batch):
                 continue
             outcome = task(step)
-            loss = outcome.loss
-            if not self.watch.allowed or loss.isfinite():
-                self.means.add(name, TRAIN, outcome.values)
-            self.watch.note(name, loss, step=self.steps_done + 1, batch=self.batch_number + 1, index=batch.index)
+            self._note(name, outcome, batch.index)
             loss = outcome.share_of_step(batch.step_items[name]) * self.plan.step_batches
             total = total + self.settings.loss_names[name] * loss
         return total
 
-    def _mixing(self, batch: Batch) -> Mixing | None:
-        """How a training batch is mixed."""
-        alpha = self.settings.mixing_alpha
-        return Mixing.draw(alpha, batch.examples, self._stream("mixing")).to(self.device) if alpha else None
+    def _compared(self, step: Step) -> Tensor:
+        """What a training batch adds to the losses that compare all examples of its optimiser step: a scalar."""
+        assert self.step_wide is not None
+        total = torch.zeros((), device=self.device)
+        named = self._tasks().items()
+        tasks = {name: task for name, task in named if isinstance(task, StepWideTask) and task.takes(step.batch)}
+        if not tasks:
+            return total
+        outcomes, losses = self.step_wide.of_batch(tasks, step, self._following(step.batch))
+        for name, outcome in outcomes.items():
+            batches = (step.batch, *step.batch.following)
+            self._note(name, outcome, torch.cat([batch.index.to(self.device) for batch in batches]))
+        for name, loss in losses.items():
+            total = total + self.settings.loss_names[name] * loss
+        return total
 
-    def _modality_dropout(self, batch: Batch) -> ModalityDropout | None:
-        """Which examples of a training batch lose a modality."""
-        rates = self.settings.text_modality_dropout, self.settings.image_modality_dropout
-        if not any(rates):
-            return None
-        return ModalityDropout.draw(*rates, batch.examples, self._stream("modality dropout")).to(self.device)
+    def _following(self, batch: Batch) -> Iterator[Step]:
+        """The batches that follow in its optimiser step, one at a time on the device, each with its own dropout."""
+        for number, following in enumerate(batch.following, start=self.batch_number + 1):
+            draws = self._draws(number)
+            draws.seed_dropout()
+            yield self._step(following.to(self.device, non_blocking=True), draws)
 
-    def _stream(self, purpose: str) -> np.random.Generator:
-        """Randomness with this batch's address, as dropout's has."""
-        return stream(self.settings.seed, self.batch_number, self.global_rank, purpose)
+    def _note(self, name: str, outcome: Outcome, index: Tensor) -> None:
+        """Keep what came of the training examples `index` (N,): values for the curves, the loss to be looked at."""
+        loss = outcome.loss
+        if not self.watch.allowed or loss.isfinite():
+            self.means.add(name, TRAIN, outcome.values)
+        self.watch.note(name, loss, step=self.steps_done + 1, batch=self.batch_number + 1, index=index)
+
+    def _step(self, batch: Batch, draws: BatchDraws) -> Step:
+        """A training batch, to be computed."""
+        return Step(self.model, batch, self.pixels, draws.mixing(batch), draws.modality_dropout(batch))
+
+    def _draws(self, number: int) -> BatchDraws:
+        """Those of a training batch of this process."""
+        return BatchDraws(self.settings, number, self.global_rank)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Dropout's randomness has an address: the same for a batch however the run came to it.
-        address = [self.settings.seed, self.batch_number, self.global_rank]
-        torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1, np.uint64)[0] >> 1))
+        self._draws(self.batch_number).seed_dropout()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self._trained(batch)

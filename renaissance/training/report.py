@@ -16,6 +16,7 @@ import transformers
 from renaissance import __version__
 from renaissance.atomic_files import write_csv, write_json
 from renaissance.plugins import plugin_sources
+from renaissance.tasks.common.step_wide import StepWideTask
 from renaissance.tracking.history import add_resume, read_history, write_start
 from renaissance.tracking.metrics import Point, read_points
 from renaissance.tracking.plugin_copies import keep_sources
@@ -76,6 +77,9 @@ class RunReport:
             print(line)
         if plan is not None:
             print(plan_in_words(plan, self._session.validates))
+            for name, task in assembly.tasks.items():
+                if isinstance(task, StepWideTask):
+                    print(compared_in_words(name, plan))
             print(f"best checkpoint by: {self._session.monitor.name}")
         for line in self._changes():
             print(line)
@@ -225,6 +229,22 @@ def plan_in_words(plan: Plan, validates: bool) -> str:
         interval = f"every {plan.validate_every:,} steps and " if plan.validate_every < plan.total_steps else ""
         validation = f"validation {interval}at the end"
     return f"training: {plan.total_steps:,} steps of {plan.effective_batch} examples ({epochs}), {validation}"
+
+
+def compared_in_words(task: str, plan: Plan) -> str:
+    """Over how many examples the loss of a step-wide task is, and in how many parts these come.
+
+    Args:
+        task: its name.
+        plan: the run in whole numbers.
+    """
+    parts = []
+    if plan.accumulate > 1:
+        parts.append(f"{plan.accumulate} batches of {plan.device_batch}, whose features are cached")
+    if plan.world_size > 1:
+        parts.append(f"of {'each of ' if parts else ''}{plan.world_size} devices")
+    within = f" ({', '.join(parts)})" if parts else ""
+    return f"{task} compares all {plan.effective_batch:,} examples of a step with each other{within}"
 
 
 def _device_name(session: Session) -> str:

@@ -1,8 +1,9 @@
-"""Batches that know their optimiser step: of how many items each task's loss is a mean, in all of the step's batches.
+"""Batches that know their optimiser step: how many items each task's loss is over in it, and what it compares.
 
 With accumulation, or on several devices, a step's gradient is to be that of one large batch. A mean over each batch's
 own items is not: a caption with one hidden word would weigh as much as one with five. So batches are read one step
-ahead, before they go to the device, and the step's items are counted over all batches and devices.
+ahead, before they go to the device, and the step's items are counted over all batches and devices. Where a task
+compares all examples of a step with each other, its first batch brings the others along (`step_wide.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.loader import BatchLoader
+from renaissance.tasks.common.step_wide import StepWideTask
 from renaissance.tasks.common.task import Task
 
 
@@ -49,6 +51,8 @@ class StepBatches:
         while following:
             step, following = following, deque[Batch]()
             items = self._items(step)
+            if any(isinstance(task, StepWideTask) and task.takes(step[0]) for task in self._tasks.values()):
+                step[0].following = tuple(islice(step, 1, None))
             while step:
                 batch = step.popleft()
                 batch.step_items = items

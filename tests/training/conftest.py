@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from config import ex
-from renaissance.settings import check_settings
+from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.trackers.interface import LogScalar
@@ -35,23 +35,29 @@ class Runner:
 
         `chosen` are the settings that count as the user's: by default all that are given here.
         """
+        given = {**self._fixed(), **overrides}
+        settings = self.settings(*named, **overrides)
+        users = Chosen({name: frozenset(ex.named_configs[name]()) for name in named}, given)
+        if chosen is not None:
+            users = Chosen({}, {name: given[name] for name in chosen})
+        final = run_experiment(settings, users, log_scalar, command_line=["run.py", *named])
+        return self.folder(settings.exp_name), final
+
+    def settings(self, *named: str, **overrides: Any) -> Settings:
+        """The settings of such a run."""
         values: dict[str, Any] = dict(ex.configurations[0]())
         for name in named:
             values.update(ex.named_configs[name](preset=values))
-        fixed = {
+        return check_settings({**values, **self._fixed(), **overrides}, "train")
+
+    def _fixed(self) -> dict[str, Any]:
+        return {
             "data_root": str(self.data_root),
             "log_dir": str(self.log_dir),
             "num_scenes": 120,
             "num_workers": 0,
             "num_gpus": 0,
         }
-        given = {**fixed, **overrides}
-        settings = check_settings({**values, **given}, "train")
-        users = Chosen({name: frozenset(ex.named_configs[name]()) for name in named}, given)
-        if chosen is not None:
-            users = Chosen({}, {name: given[name] for name in chosen})
-        final = run_experiment(settings, users, log_scalar, command_line=["run.py", *named])
-        return self.folder(settings.exp_name), final
 
     def folder(self, exp_name: str) -> RunFolder:
         """The newest run of an experiment, however it ended."""

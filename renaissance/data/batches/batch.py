@@ -53,6 +53,8 @@ class Batch:
         randaugment: the operations of RandAugment for each image, by name; empty without RandAugment.
         step_items: per task name, how many items its loss is over in the whole optimiser step, all its batches and
             devices together: scalars. Training fills it in.
+        following: of the first batch of a step whose examples are all compared with each other, the other ones that
+            this device takes in the step; they stay where they are until their turn comes. Training fills it in.
         examples: B, the number of examples (also when E or F is not 0).
     """
 
@@ -64,13 +66,14 @@ class Batch:
     collated: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     randaugment: dict[str, Tensor] = field(default_factory=dict)
     step_items: dict[str, Tensor] = field(default_factory=dict)
+    following: tuple[Batch, ...] = ()
 
     @property
     def examples(self) -> int:
         return len(self.index)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        """The same batch with `function` applied to every tensor."""
+        """The same batch with `function` applied to every tensor of its own."""
 
         def optional(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else function(tensor)
@@ -87,6 +90,7 @@ class Batch:
             collated={task: each(tensors) for task, tensors in self.collated.items()},
             randaugment=each(self.randaugment),
             step_items=each(self.step_items),
+            following=self.following,
         )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
