@@ -19,7 +19,7 @@ from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.images.pixels import Pixels
 from renaissance.errors import RunError
 from renaissance.models.interface import Part, VisionLanguageEncoder
-from renaissance.settings import Settings
+from renaissance.settings.schema import StepSettings
 from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
@@ -58,7 +58,7 @@ class TrainingModule(pl.LightningModule):
         self,
         model: VisionLanguageEncoder,
         tasks: Mapping[str, Task],
-        settings: Settings,
+        settings: StepSettings,
         monitor: Monitor,
         plan: Plan | None,
         description: ModelDescription,
