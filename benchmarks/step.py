@@ -69,6 +69,7 @@ def make_text() -> TextProcessor:
 def make_batch(size: int, settings: Settings, text: TextProcessor, device: torch.device) -> Batch:
     """A batch of random images and captions of 8 to 20 tokens, masks and pairs drawn as the loader does."""
     generator = torch.Generator().manual_seed(0)
+    images = (size, 3, settings.image_size, settings.image_size)
     lengths = torch.randint(8, LONGEST_CAPTION + 1, (size,), generator=generator)
     lengths[0] = LONGEST_CAPTION
     columns = torch.arange(LONGEST_CAPTION)
@@ -80,7 +81,7 @@ def make_batch(size: int, settings: Settings, text: TextProcessor, device: torch
         index=torch.arange(size),
         schema="caption",
         row=torch.arange(size),
-        pixels=torch.randint(0, 256, (size, 3, 224, 224), dtype=torch.uint8, generator=generator),
+        pixels=torch.randint(0, 256, images, dtype=torch.uint8, generator=generator),
         tokens=Tokens(ids, mask, words),
     )
     values = [{"text": f"caption {number}", "image": str(number).encode()} for number in range(size)]
