@@ -93,6 +93,7 @@ class StepWideLosses:
         batches = [own]
         with torch.no_grad(), _left_as_they_are(self._model, *tasks.values()), _random_state_kept():
             batches += [{name: _contributions(task, step) for name, task in tasks.items()} for step in following]
+        assert len(batches) == self._plan.accumulate, "a part of the step would be compared within itself"
         outcomes = {}
         for name, task in tasks.items():
             outcomes[name], self._kept[name] = self._differentiated(task, [batch[name] for batch in batches])
