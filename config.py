@@ -368,6 +368,39 @@ def task_mlm_itm() -> None:
 
 
 @ex.named_config
+def task_contrastive() -> None:
+    """Pretrain contrastively: texts and images in one space, as CLIP and SigLIP do."""
+    exp_name = "contrastive"
+    loss_names = _loss_names({"contrastive": 1})
+    max_epoch = None
+    warmup_steps = 0.1
+    decay_power = "cosine"
+
+
+@ex.named_config
+def task_albef() -> None:
+    """Pretrain with contrastive learning, ITM on the hardest false pairs that it finds, and MLM, as ALBEF does."""
+    exp_name = "albef"
+    loss_names = _loss_names({"contrastive": 1, "itm": 1, "mlm": 1})
+    itm_false_from = "hard"
+    draw_false_image = 1
+    draw_false_text = 1
+    max_epoch = None
+    warmup_steps = 0.1
+
+
+@ex.named_config
+def task_clip_lit() -> None:
+    """Locked tuning (LiT): contrastive learning of a text encoder; the pretrained image encoder stays as it is."""
+    exp_name = "clip_lit"
+    loss_names = _loss_names({"contrastive": 1})
+    freeze_image_encoder = True
+    max_epoch = None
+    warmup_steps = 0.1
+    decay_power = "cosine"
+
+
+@ex.named_config
 def task_mlm_itm_deit_electra() -> None:
     """Pretrain DeiT-tiny and ELECTRA-small with MLM + ITM on COCO and Visual Genome."""
     exp_name = "mlm_itm_deit_electra"

@@ -165,7 +165,7 @@ class Settings(BaseModel):
     # contrastive learning
     contrastive_loss: Annotated[Fixed[value_types.ContrastiveLoss], FixedByWeights("contrastive_head")]
     contrastive_size: Annotated[Fixed[value_types.Width], FixedByWeights("contrastive_head")]
-    contrastive_drop_rate: Changes[value_types.Rate]
+    contrastive_drop_rate: Fixed[value_types.Rate]
     mask_false_negatives: Question[Fixed[value_types.Switch]]
     # regularisation
     mixing_alpha: Fixed[value_types.NotNegative]
