@@ -58,8 +58,8 @@ class Judged:
         return Outcome({name: torch.full((size,), float(size)) for name in ("loss", "accuracy")})
 
 
-def evaluated(features: dict[str, Tensor], batches: list[Tensor], loss_batch: int = 16) -> dict[str, float]:
-    evaluation = JointSpaceEvaluation(Judged(), Split("val", None), loss_batch)  # type: ignore[arg-type]
+def evaluated(features: dict[str, Tensor], batches: list[Tensor]) -> dict[str, float]:
+    evaluation = JointSpaceEvaluation(Judged(), Split("val", None))  # type: ignore[arg-type]
     for chosen in batches:
         batch = SimpleNamespace(index=features["index"][chosen], row=features["row"][chosen])
         details = {name: features[name][chosen] for name in ("text", "image")}
@@ -103,7 +103,8 @@ def test_features_that_are_no_numbers_find_nothing(features):
     assert (found["ir_r10"], found["tr_r10"]) == (0.0, 0.0)
 
 
-def test_the_loss_is_over_batches_as_large_as_near_as_can_be(features):
+def test_the_loss_is_over_batches_that_are_equally_large_as_near_as_can_be(monkeypatch, features):
+    monkeypatch.setattr(joint_ranking, "COMPARED", 16)
     number = len(features["index"])
     batches = -(-number // 16)
     sizes = [len(part) for part in np.array_split(range(number), batches)]
@@ -114,11 +115,12 @@ def test_the_loss_is_over_batches_as_large_as_near_as_can_be(features):
 
 @pytest.mark.parametrize("model_type", ["two-tower", "one-tower"])
 @torch.no_grad()
-def test_a_task_on_a_split_does_not_depend_on_its_batches(ask, tmp_path, model_type):
+def test_a_task_on_a_split_does_not_depend_on_its_batches(ask, tmp_path, monkeypatch, model_type):
     """Neither the loss nor the ranks, although captions of an image are in several batches."""
     texts = [["a b c", "d"], ["e f"], ["g h i j k", "c b a", "k"], ["f e"], ["b"], ["h i"], ["j a"]]
     write_table(tmp_path / "sixteen_train.arrow", {"image": [picture(n) for n in range(7)], "caption": texts})
-    asked = ask("contrastive", root=tmp_path, model_type=model_type, batch_size=4)
+    asked = ask("contrastive", root=tmp_path, model_type=model_type)
+    monkeypatch.setattr(joint_ranking, "COMPARED", 4)
 
     def whole(size: int) -> dict[str, float]:
         evaluation = asked.task.evaluation(Split("val", asked.examples))

@@ -28,7 +28,7 @@ from renaissance.data.batches.fetch import Fetch
 from renaissance.data.examples.belonging import belongs
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.layers.heads import PairHead
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.behaviours.hard_pairs import DrawHardPairs, hard_pairs
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
@@ -116,7 +116,7 @@ class ImageTextMatchingTask(Task):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
         numbers = settings.draw_false_image, settings.draw_false_text
         if not training:
@@ -127,7 +127,7 @@ class ImageTextMatchingTask(Task):
 
     @classmethod
     def collate_inputs(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None
     ) -> Collate | None:
         return None
 
