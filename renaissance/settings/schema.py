@@ -24,7 +24,12 @@ from renaissance.settings.groups.model import (
     TextDecoderSettings,
     TextTowerSettings,
 )
-from renaissance.settings.groups.tasks import CaptionSettings, RegularisationSettings, TaskSettings
+from renaissance.settings.groups.tasks import (
+    CaptionSettings,
+    ContrastiveSettings,
+    RegularisationSettings,
+    TaskSettings,
+)
 from renaissance.settings.groups.training import BatchSettings, LengthSettings, OptimizerSettings
 
 
@@ -46,7 +51,14 @@ class ModelSettings(
     """What a model is built from."""
 
 
-class ModelAndTaskSettings(ModelSettings, RegularisationSettings, CaptionSettings, TaskSettings, SeedSettings):
+class ModelAndTaskSettings(
+    ModelSettings,
+    RegularisationSettings,
+    CaptionSettings,
+    ContrastiveSettings,
+    TaskSettings,
+    SeedSettings,
+):
     """What a task may depend on: its own settings, the model's, and where random choices start."""
 
 
@@ -85,6 +97,7 @@ class Settings(
     StartSettings,
     RegularisationSettings,
     CaptionSettings,
+    ContrastiveSettings,
     TaskSettings,
     DataSettings,
     SeedSettings,

@@ -1,10 +1,12 @@
-"""What is trained, what makes that harder, and how captions are written."""
+"""What is trained, how texts and images are compared, what makes it harder, and how captions are written."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from renaissance.settings import value_types
 from renaissance.settings.groups.group import SettingsGroup
-from renaissance.settings.marks import Question
+from renaissance.settings.marks import FixedByWeights, Question
 from renaissance.settings.on_resume import Changes, Fixed, NoEffect
 
 
@@ -22,6 +24,15 @@ class TaskSettings(SettingsGroup):
     def active_tasks(self) -> list[str]:
         """The tasks with a weight above 0, in alphabetical order."""
         return sorted(name for name, weight in self.loss_names.items() if weight > 0)
+
+
+class ContrastiveSettings(SettingsGroup):
+    """How texts and images are compared in one space."""
+
+    contrastive_loss: Annotated[Fixed[value_types.ContrastiveLoss], FixedByWeights("contrastive_head")]
+    contrastive_size: Annotated[Fixed[value_types.Width], FixedByWeights("contrastive_head")]
+    contrastive_drop_rate: Fixed[value_types.Rate]
+    mask_false_negatives: Question[Fixed[value_types.Switch]]
 
 
 class CaptionSettings(SettingsGroup):
