@@ -38,8 +38,8 @@ PLAIN = {**SETTINGS, "itm_false_from": "dataset", "exp_name": "pairing"}
 ADAMW = {"optim_type": "adamw", "learning_rate": 1e-2, "adam_epsilon": 1e-3}
 RUNS: dict[str, dict[str, Any]] = {
     "alone": {"loss_names": {"pairing": 1, "mlm": 0, "itm": 0}, **ADAMW},
-    "beside": {"loss_names": {"pairing": 0.5, "mlm": 1, "itm": 2}},
-    "in_turn": {"loss_names": {"pairing": 1, "imdb": 1, "mlm": 0, "itm": 0}},
+    "beside": {"loss_names": {"contrastive": 0.5, "mlm": 1, "itm": 2}},
+    "in_turn": {"loss_names": {"contrastive": 1, "imdb": 1, "mlm": 0, "itm": 0}, "contrastive_loss": "siglip"},
 }
 DRAWN = {
     "image_encoder_drop_rate": 0.1, "text_encoder_drop_rate": 0.1, "cross_layer_drop_rate": 0.1,
@@ -77,8 +77,9 @@ def whole(scenes_root, tmp_path_factory):
 def test_cached_batches_make_the_step_of_a_large_one(run, whole, name):
     folder, _ = run(*NAMED, **{**PLAIN, **RUNS[name], "per_gpu_batchsize": 8})
     assert_same_training(folder.path, whole(name))
-    twins = [value for (metric, _), value in metrics(folder.path).items() if metric == "pairing/train/twins"]
-    assert max(twins) > 0, "captions of one image lie in one step"
+    if name == "alone":
+        twins = [value for (metric, _), value in metrics(folder.path).items() if metric == "pairing/train/twins"]
+        assert max(twins) > 0, "captions of one image lie in one step"
 
 
 @pytest.mark.slow
@@ -144,7 +145,7 @@ def test_a_batch_draws_and_keeps_the_same_both_times(run, name):
 
 def test_a_resumed_run_equals_one_that_ran_through(run):
     drawn = {name: value for name, value in DRAWN.items() if name != "train_transform_keys"}
-    settings = {**PLAIN, **drawn, **RUNS["beside"], **ADAMW, "per_gpu_batchsize": 8, "num_scenes": 60}
+    settings = {**PLAIN, **drawn, **RUNS["alone"], "per_gpu_batchsize": 8, "num_scenes": 60}
     del settings["exp_name"]
     one, other = run_whole_and_broken(run, *NAMED, stop=stop_at(3, "pairing/train/loss"), **settings)
     assert metrics(one.path) == metrics(other.path)
