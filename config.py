@@ -173,7 +173,7 @@ def defaults() -> None:
     precision = 32  # bits of the arithmetic; the mixed ones keep the weights in 32
 
     # == Batches ==
-    batch_size = 256  # examples an optimiser step; gradients accumulate where devices take fewer at once
+    batch_size = 256  # examples an optimiser step, all compared by contrastive; accumulated where devices take fewer
     per_gpu_batchsize = 64  # examples a device takes at once
     eval_batch_size = 32  # examples a device takes at once in validation and test
 

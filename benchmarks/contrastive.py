@@ -2,7 +2,7 @@
 
     python -m benchmarks.contrastive [--batches 256 1024] [--micro-batch 32] [--repeats 5]
 
-A two-tower of 4 layers of DeiT-tiny's and of ELECTRA-small's width each learns `contrastive` on images of 64 × 64 and
+A two-tower of 2 layers of DeiT-tiny's and of ELECTRA-small's width each learns `contrastive` on images of 64 × 64 and
 captions whose longest has 20 tokens, with dropout, optimiser included. Each way has a process of its own, for its peak
 memory, and these take turns step by step; printed are medians with the range of the middle half, and the ratio of each
 pair of turns. On the CPU the seconds are the processor's, which what else the machine does changes little. Memory is
@@ -41,7 +41,7 @@ from renaissance.training.optimizers.build import build_optimizer
 from renaissance.training.optimizers.groups import parameter_groups
 from renaissance.training.plan import AskedLength, TrainingData, make_plan
 
-LAYERS, IMAGE_SIZE, PATCH_SIZE = 4, 64, 16
+LAYERS, IMAGE_SIZE, PATCH_SIZE = 2, 64, 16
 WARM_UP = 1  # turns that are not counted
 
 
@@ -127,7 +127,7 @@ def _held() -> int:
 
 def measure(batch: int, micro_batches: Sequence[int], repeats: int) -> list[tuple[list[float], int, int]]:
     """Of each way, whose processes take turns, the seconds of its steps and the bytes before them and at the peak."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("spawn" if torch.cuda.is_available() else None)
     connections, processes = [], []
     for micro_batch in micro_batches:
         here, there = context.Pipe()

@@ -91,8 +91,9 @@ class StepWideLosses:
     ) -> dict[str, Outcome]:
         """Compute the losses over the whole step, and keep their gradients; gives the outcomes by task."""
         batches = [own]
-        with torch.no_grad(), _left_as_they_are(self._model, *tasks.values()), _random_state_kept():
-            batches += [{name: _contributions(task, step) for name, task in tasks.items()} for step in following]
+        if self._plan.accumulate > 1:
+            with torch.no_grad(), _left_as_they_are(self._model, *tasks.values()), _random_state_kept():
+                batches += [{name: _contributions(task, step) for name, task in tasks.items()} for step in following]
         assert len(batches) == self._plan.accumulate, "a part of the step would be compared within itself"
         outcomes = {}
         for name, task in tasks.items():
@@ -128,9 +129,9 @@ class StepWideLosses:
             tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
         if self._plan.world_size == 1:
             return tensor
-        everything = tensor.new_empty((self._plan.world_size * len(tensor), *tensor.shape[1:]))
-        torch.distributed.all_gather_into_tensor(everything, tensor.contiguous())
-        return everything
+        parts = [torch.empty_like(tensor) for _ in range(self._plan.world_size)]
+        torch.distributed.all_gather(parts, tensor)
+        return torch.cat(parts)
 
     def _handed_on(self, kept: _Kept, own: Contributions) -> Tensor:
         """A scalar with the kept gradients at a batch's contributions, and at the last batch at the task's parameters.
