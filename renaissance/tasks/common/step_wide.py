@@ -36,6 +36,8 @@ class StepWideTask(Task):
     def loss_over(self, contributions: Mapping[str, Tensor]) -> Outcome:
         """The loss and the metrics' values of N examples, all that are compared with each other.
 
+        Every device computes the same: nothing is drawn here, and no parameters are read but the task's own.
+
         Args:
             contributions: what `contribute` gave of their micro-batches, joined along the first dimension (N, ...).
         """
