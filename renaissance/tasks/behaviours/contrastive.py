@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from renaissance.data.batches.collate import Collate
 from renaissance.data.text.processor import TextProcessor
-from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
+from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
 from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.contrastive_losses import sigmoid_losses, softmax_losses, stand_together
@@ -64,10 +64,6 @@ class ContrastiveTask(StepWideTask):
         initialise(self)
         self.log_scale = nn.Parameter(torch.tensor(math.log(SIGLIP_SCALE if self._is_siglip else CLIP_SCALE)))
         self.logit_bias = nn.Parameter(torch.tensor(SIGLIP_BIAS)) if self._is_siglip else None
-
-    @classmethod
-    def sides(cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings) -> Sides:
-        return Sides(text=True, image=True)
 
     @classmethod
     def collate(
