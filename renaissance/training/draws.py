@@ -15,7 +15,7 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.streams import stream
 from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.fusion.modality_dropout import ModalityDropout
-from renaissance.settings import Settings
+from renaissance.settings.schema import StepSettings
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class BatchDraws:
         rank: the process's number.
     """
 
-    settings: Settings
+    settings: StepSettings
     number: int
     rank: int
 

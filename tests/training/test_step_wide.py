@@ -121,12 +121,14 @@ def plain_step(settings) -> dict[str, torch.Tensor]:
     loaders.close()
     for name, parts in contributions.items():
         joined = {part: torch.cat(tensors) for part, tensors in parts.items()}
-        loss = loss + settings.loss_names[name] * assembly.tasks[name].loss_over(joined).loss
+        task = assembly.tasks[name]
+        assert isinstance(task, PairingTask)
+        loss = loss + settings.loss_names[name] * task.loss_over(joined).loss
     loss.backward()
     with torch.no_grad():
         for parameter in modules.parameters():
             if parameter.grad is not None:
-                parameter -= settings.learning_rate * parameter.grad
+                parameter.sub_(parameter.grad, alpha=settings.learning_rate)
     return modules.state_dict()
 
 
