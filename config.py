@@ -628,6 +628,21 @@ def onetower_deit() -> None:
 
 
 @ex.named_config
+def small_one_tower() -> None:
+    """One tower of the quickstart's size from random weights, in its place: `with quickstart small_one_tower`."""
+    model_type = "one-tower"
+    random_init_encoder = True
+    encoder_manual_configuration = True
+    hidden_size = 96
+    num_heads = 4
+    num_layers = 4
+    mlp_ratio = 2
+    drop_rate = 0.0
+    embedding_size = 96
+    learning_rate = 1e-3
+
+
+@ex.named_config
 def tiny() -> None:
     """A very small model of either type, from random weights, small batches, a high rate: to try things on a CPU."""
     batch_size = 16
@@ -677,6 +692,27 @@ def tiny() -> None:
 def scenes() -> None:
     """The built-in sample set, drawn on first use."""
     datasets = ["scenes"]
+
+
+@ex.named_config
+def scenes_finetuning() -> None:
+    """Minutes of fine-tuning on the built-in sample set, from a quickstart's checkpoint (`load_path`)."""
+    datasets = ["scenes"]
+    batch_size = 32
+    per_gpu_batchsize = 32
+    eval_batch_size = 128
+    num_workers = 1
+    max_epoch = None
+    max_steps = 1000
+    val_check_interval = 250
+    log_interval = 50
+    warmup_steps = 0.1
+    learning_rate = 5e-4
+    lr_mult_head = 2
+    lr_mult_cross_modal = 1
+    gradient_clip_val = 1.0
+    image_size = 48
+    max_text_len = 48
 
 
 @ex.named_config
