@@ -628,21 +628,6 @@ def onetower_deit() -> None:
 
 
 @ex.named_config
-def small_one_tower() -> None:
-    """One tower of the quickstart's size from random weights, in its place: `with quickstart small_one_tower`."""
-    model_type = "one-tower"
-    random_init_encoder = True
-    encoder_manual_configuration = True
-    hidden_size = 96
-    num_heads = 4
-    num_layers = 4
-    mlp_ratio = 2
-    drop_rate = 0.0
-    embedding_size = 96
-    learning_rate = 1e-3
-
-
-@ex.named_config
 def tiny() -> None:
     """A very small model of either type, from random weights, small batches, a high rate: to try things on a CPU."""
     batch_size = 16

@@ -123,7 +123,6 @@ def test_all_named_configurations_are_described_and_tried() -> None:
         "quickstart",
         "task_foundation_captioning",
         "task_mlm_itm_deit_electra",
-        "small_one_tower",
         "tiny",
         "scenes",
         "scenes_finetuning",
@@ -193,8 +192,3 @@ def test_scenes_finetuning_makes_a_downstream_task_a_matter_of_minutes(task: str
     assert found.active_tasks() == [task]
     assert (found.datasets, found.max_epoch, found.max_steps) == (["scenes"], None, 1000)
     assert (found.image_size, found.max_text_len, found.batch_size) == (48, 48, 32)
-
-
-def test_the_quickstart_has_a_one_tower_counterpart() -> None:
-    found = settings("quickstart", "small_one_tower")
-    assert (found.model_type, found.hidden_size, found.exp_name) == ("one-tower", 96, "quickstart")
