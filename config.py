@@ -780,6 +780,27 @@ def scenes() -> None:
 
 
 @ex.named_config
+def scenes_finetuning() -> None:
+    """Minutes of fine-tuning on the built-in sample set, from a quickstart's checkpoint (`load_path`)."""
+    datasets = ["scenes"]
+    batch_size = 32
+    per_gpu_batchsize = 32
+    eval_batch_size = 128
+    num_workers = 1
+    max_epoch = None
+    max_steps = 1000
+    val_check_interval = 250
+    log_interval = 50
+    warmup_steps = 0.1
+    learning_rate = 5e-4
+    lr_mult_head = 2
+    lr_mult_cross_modal = 1
+    gradient_clip_val = 1.0
+    image_size = 48
+    max_text_len = 48
+
+
+@ex.named_config
 def coco() -> None:
     """COCO captions."""
     datasets = ["coco"]

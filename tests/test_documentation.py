@@ -45,12 +45,12 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py with task_mlm_itm onetower_electra coco step25k learning_rate=1e-4": (RANDOM, {}),
     "python run.py with task_mlm_itm scenes tiny max_steps=500": (SHORT, {}),
     "python run.py with task_finetune_ref scenes tiny max_steps=500": (SHORT, {}),
-    "python run.py with task_finetune_snli scenes load_path=result/quickstart/1/checkpoints/best.ckpt image_size=48 "
-    "max_text_len=48 batch_size=32 per_gpu_batchsize=32 max_epoch=None max_steps=500 learning_rate=5e-4 "
-    "lr_mult_head=2 lr_mult_cross_modal=1 gradient_clip_val=1.0": (
+    "python run.py with task_finetune_nlvr2 scenes_finetuning load_path=result/quickstart/1/checkpoints/best.ckpt": (
         SHORT,
         {"result/quickstart/1/checkpoints/best.ckpt": CHECKPOINT},
     ),
+    "python run.py with task_finetune_mrpc tiny scenes_finetuning max_steps=3000 val_check_interval=500 "
+    "learning_rate=1e-3 text_encoder_drop_rate=0.0": (f"{SHORT} val_check_interval=1.0", {}),
     "python run.py print_named_configs": ("", {}),
     "python run.py print_config with task_mlm_itm_deit_electra": ("", {}),
     "python run.py help learning_rate": ("", {}),

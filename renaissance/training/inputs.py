@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from renaissance.data.examples.interface import TRAIN, VAL
@@ -21,6 +22,8 @@ from renaissance.settings.schema import ModelAndTaskSettings, TableSettings
 from renaissance.training.devices import say
 
 TEST = "test"  # the split that a test is on where it is told of no other
+_TEXTS_LOOKED_AT = 1000
+_MOST_UNSPELLED = 0.05  # of the texts, without a remark
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,23 @@ def text_processor(
         text = TextProcessor.from_state(kept, settings.max_text_len, settings.long_text)
         if settings.whole_word_masking:
             text.check_knows_words("checkpoint's vocabulary")
+        for remark in _remarks_on_unspelled(text, reading):
+            say(remark)
         return text
     return TextProcessor.from_settings(
         settings, lambda: (text for group in reading for text in group.examples[TRAIN].texts())
     )
+
+
+def _remarks_on_unspelled(text: TextProcessor, groups: Sequence[TaskGroup]) -> Iterator[str]:
+    """A line for each kind of examples whose texts a checkpoint's vocabulary often cannot spell."""
+    for group in groups:
+        if TRAIN in group.examples:
+            texts = list(islice(group.examples[TRAIN].texts(), _TEXTS_LOOKED_AT))
+            unspelled = text.count_unspelled(texts)
+            if unspelled > _MOST_UNSPELLED * len(texts):
+                yield (
+                    f"{group.name}: {unspelled} of the first {len(texts)} training texts have words that the "
+                    "checkpoint's vocabulary has no pieces for, so the model cannot tell these words apart. Where they "
+                    "matter, begin without the checkpoint: a vocabulary is then built from these texts."
+                )

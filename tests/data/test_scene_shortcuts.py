@@ -7,6 +7,7 @@ alone"; the bounds leave some three standard errors above chance.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -77,37 +78,54 @@ def test_nlvr2_statements_tell_nothing(scene_tables: SceneTables) -> None:
     train = flat(rows_of(scene_tables, "nlvr2", "train"), "questions", "answers")
     held_out = flat(rows_of(scene_tables, "nlvr2", "val", "test1"), "questions", "answers")
     assert score_of_words(train, held_out) < 0.58
-    asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for statement, answer in zip(*train, strict=True):
-        asked[statement][answer] += 1
-    assert len(asked) == 27
-    assert all(abs(answers["True"] - answers["False"]) <= 1 for answers in asked.values())
+    for place in (slice(None, 2), slice(-4, -3)):  # the form of a statement, and the number in it
+        asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for statement, answer in zip(*train, strict=True):
+            asked[" ".join(statement.split()[place])][answer] += 1
+        assert len(asked) == (4 if place.stop == 2 else 2)
+        assert all(max(answers.values()) < 0.6 * sum(answers.values()) for answers in asked.values()), asked
 
 
-@pytest.mark.parametrize("side", ["scene_0", "scene_1"])
-def test_nlvr2_takes_both_pictures(scene_tables: SceneTables, side: str) -> None:
-    """The best guess from a statement and what one picture holds of what is asked."""
-    guesses: defaultdict[tuple[str, Any], Counter[str]] = defaultdict(Counter)
+def test_nlvr2_pictures_tell_nothing(scene_tables: SceneTables) -> None:
+    """Every pair has a group of things in common, and one of its own on each side, whatever is asked."""
     for row in rows_of(scene_tables, "nlvr2"):
-        things = things_in(row[side])
+        left, right = ({str(_names(thing)) for thing in things_in(row[f"scene_{side}"])} for side in range(2))
+        assert (len(left), len(right), len(left & right)) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_nlvr2_takes_both_pictures(scene_tables: SceneTables, side: int) -> None:
+    """The best guess from a statement's form and whether one picture shows what it names."""
+    guesses: defaultdict[tuple[str, bool], Counter[str]] = defaultdict(Counter)
+    for row in rows_of(scene_tables, "nlvr2"):
         for statement, answer in zip(row["questions"], row["answers"], strict=True):
-            words = statement.split()
-            held = (
-                len(things) if "things" in words else any(words[-1] in thing.values() for thing in map(_names, things))
-            )
-            form = statement if "things" in words else " ".join(words[:2])
-            guesses[form, held][answer] += 1
-    right = sum(max(answers.values()) for answers in guesses.values())
-    assert right / sum(sum(answers.values()) for answers in guesses.values()) < 0.63  # 0.61 by construction
-    assert all(
-        max(answers.values()) < 0.6 * sum(answers.values())
-        for (form, _), answers in guesses.items()
-        if form.startswith("exactly")
-    )
+            form, name = re.split(r" shows? ", statement)
+            shown = name in group_names(things_in(row[f"scene_{side}"]))
+            guesses[form, shown][answer] += 1
+    of_form = {
+        form: sum(max(guesses[form, shown].values()) for shown in (False, True))
+        / sum(sum(guesses[form, shown].values()) for shown in (False, True))
+        for form, _ in guesses
+    }
+    assert of_form.pop(f"the {('left', 'right')[side]} picture") == 1
+    assert of_form.pop(f"the {('right', 'left')[side]} picture") < 0.6
+    assert of_form.pop("one picture alone") < 0.6
+    assert of_form.pop("both pictures") < 0.8  # 0.75 by construction
+    assert not of_form
+
+
+def group_names(things: list[dict[str, Any]]) -> set[str]:
+    """What the groups of alike things in a picture are called."""
+    counts = Counter(f"{thing['size']} {thing['colour']} {thing['shape']}" for thing in things)
+    plural = {"circle": "circles", "square": "squares", "triangle": "triangles", "cross": "crosses"}
+    return {
+        f"one {name}" if count == 1 else f"two {name.rsplit(' ', 1)[0]} {plural[name.rsplit(' ', 1)[1]]}"
+        for name, count in counts.items()
+    }
 
 
 def _names(thing: dict[str, Any]) -> dict[str, str]:
-    return {name: thing[name] for name in ("colour", "shape")}
+    return {name: thing[name] for name in ("size", "colour", "shape")}
 
 
 def test_ref_phrases_tell_nothing_alone(scene_tables: SceneTables) -> None:

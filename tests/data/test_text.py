@@ -117,6 +117,14 @@ def test_a_built_vocabulary_has_the_words_of_the_texts() -> None:
     assert processor.pad_id == 0
 
 
+def test_texts_that_a_vocabulary_cannot_spell_are_counted(byte_level: Path, make_settings: MakeSettings) -> None:
+    processor = build(["a small red circle", "two small circles"] * 3)
+    assert processor.count_unspelled(["a red circle", "two circles", "small"]) == 0
+    assert processor.count_unspelled(["a red box", "two circles"]) == 1, "x occurs in no training text"
+    bytes_alone = TextProcessor.from_settings(make_settings(tokenizer=str(byte_level)), lambda: [])
+    assert bytes_alone.count_unspelled(["漢", "box"]) == 0
+
+
 def test_a_built_vocabulary_keeps_to_its_size() -> None:
     texts = [f"word{number} other{number}" for number in range(500)] * 2
     assert build(texts, 200).vocab_size <= 200

@@ -126,6 +126,7 @@ def test_all_named_configurations_are_described_and_tried() -> None:
         "task_mlm_itm_deit_electra",
         "tiny",
         "scenes",
+        "scenes_finetuning",
         "coco",
         "coco_vg",
     )
@@ -184,3 +185,11 @@ def test_docstrings_are_no_settings() -> None:
 
 def test_fine_tuning_warms_up_for_a_tenth() -> None:
     assert all(settings(name).warmup_steps == 0.1 for name in ("task_finetune_cifar10", "task_finetune_imdb"))
+
+
+@pytest.mark.parametrize("task", DOWNSTREAM)
+def test_scenes_finetuning_makes_a_downstream_task_a_matter_of_minutes(task: str) -> None:
+    found = settings(f"task_finetune_{task}", "scenes_finetuning")
+    assert found.active_tasks() == [task]
+    assert (found.datasets, found.max_epoch, found.max_steps) == (["scenes"], None, 1000)
+    assert (found.image_size, found.max_text_len, found.batch_size) == (48, 48, 32)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from renaissance.errors import UserError
+from renaissance.models.interface import Fused
 from renaissance.tasks.behaviours.referring_expressions import NO_BOX
 from tests.tasks.conftest import write_table
 
@@ -89,6 +90,22 @@ def test_the_order_of_the_boxes_does_not_matter(ask, tmp_path):
     write(tmp_path, boxes=[one[::-1] for one in BOXES], labels=(0, 0))
     after = ask("ref", root=tmp_path)
     torch.testing.assert_close(after.task(after.step()).values["loss"], before)
+
+
+@pytest.mark.parametrize("model_type", ["two-tower", "one-tower"])
+@torch.no_grad()
+def test_the_phrase_is_read_beside_the_pair(ask, tmp_path, monkeypatch, model_type):
+    """Where every pair is the same, a phrase and the boxes' places still tell boxes apart, each phrase its own way."""
+    write(tmp_path)
+    asked = ask("ref", root=tmp_path, model_type=model_type)
+    monkeypatch.setattr(
+        asked.model,
+        "fuse",
+        lambda text, image, outputs: Fused(pooled=torch.ones(len(text.hidden), asked.model.pooled_size)),
+    )
+    first, second, _ = asked.task.scores(asked.step())
+    assert (first[0] - first[1]).abs() > 1e-5, "the places differ"
+    assert (first[:2] - second[:2]).abs().min() > 1e-5, "the phrases differ, and the boxes do not"
 
 
 @pytest.mark.parametrize(("boxes", "labels"), [(BOXES, (2, 0)), ([[], BOXES[1]], (0, 0))])

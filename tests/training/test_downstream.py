@@ -47,6 +47,17 @@ def test_a_run_trains_validates_tests_and_predicts(drawn, tmp_path, task, model_
     assert (f"\npredictions: {folder.predictions}\n" in capsys.readouterr().out) == bool(written)
 
 
+def test_words_that_a_checkpoint_cannot_spell_are_remarked_upon(drawn, tmp_path, capsys):
+    """Captions know none of the second words for a colour or a shape: "box" has a letter that occurs in none."""
+    run = Runner(drawn, tmp_path / "result")
+    folder, _ = run("task_mlm", "scenes", "tiny", **SMALL)
+    assert "has no pieces for" not in capsys.readouterr().out
+    run("task_finetune_mrpc", "scenes", "tiny", load_path=str(folder.best_checkpoint), **SMALL)
+    assert "of the first 100 training texts have words that the checkpoint's vocabulary" in capsys.readouterr().out
+    run("task_finetune_mrpc", "scenes", "tiny", **SMALL)
+    assert "has no pieces for" not in capsys.readouterr().out, "a vocabulary of these texts spells them"
+
+
 def test_splits_of_other_orders_are_scored_alike(drawn, tmp_path):
     """The validation and test tables of snli with their classes named in another order, and numbered so."""
     run = Runner(drawn, tmp_path / "result")

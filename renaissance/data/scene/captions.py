@@ -22,7 +22,7 @@ def captions(scene: Scene, number: int, random: np.random.Generator) -> list[str
 
 def all_captions(scene: Scene) -> list[str]:
     """Every sentence about a scene."""
-    names = [_name(group) for group in scene.groups]
+    names = [group_name(group) for group in scene.groups]
     if len(names) == 1:
         sentences = [f"{names[0]} in the {scene.standing}", f"in the {scene.standing} {names[0]}"]
     else:
@@ -32,7 +32,8 @@ def all_captions(scene: Scene) -> list[str]:
     return [*sentences, f"there {verb} {sentences[0]}"]
 
 
-def _name(group: Group) -> str:
+def group_name(group: Group) -> str:
+    """What a group is called, such as "two small red circles"."""
     thing = group.thing
     noun = thing.shape if group.count == 1 else plural(thing.shape)
     return f"{COUNT_WORDS[group.count]} {thing.size} {thing.colour} {noun}"

@@ -6,6 +6,7 @@ has a number, so scenes are drawn without repetition by drawing numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,9 +91,12 @@ class Scene:
         """Every thing, from left to right or from top to bottom."""
         return [group.thing for group in self.groups for _ in range(group.count)]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The scene in plain values, for the table's column `scene`."""
-        return {"things": [asdict(thing) for thing in self.things], "standing": self.standing}
+    def as_dict(self, boxes: Sequence[list[int]] | None = None) -> dict[str, Any]:
+        """The scene in plain values, for a table's column `scene`; with the things' boxes where there is a picture."""
+        things: list[dict[str, Any]] = [asdict(thing) for thing in self.things]
+        for thing, box in zip(things, boxes or (), strict=boxes is not None):
+            thing["box"] = box
+        return {"things": things, "standing": self.standing}
 
 
 def draw_scenes(number: int, random: np.random.Generator) -> list[Scene]:

@@ -1,9 +1,10 @@
-"""`mrpc` on drawn scenes: do two sentences tell of the same scene, or of two that differ in one thing?
+"""`mrpc` on drawn scenes: do two sentences tell of the same scene, or of two that differ?
 
 Every word for a size, a colour or a shape has a twin ("small", "little"). The second sentence is worded otherwise
-("left of", "right of"), and in it one word of the first is replaced: by its twin (same), or by a word that means
-something else (different). So the sentences of both classes have as many words in common, and each sentence alone is
-drawn in the same way for both: it takes both, and what the words mean, to tell. There are no pictures.
+("left of", "right of"), and in it one word of the first or more are replaced: each by its twin (same), or some of
+them by words that mean something else (different). So the sentences of both classes have as many words in common,
+and each sentence alone is drawn in the same way for both: it takes both, and what the words mean, to tell. There are
+no pictures.
 """
 
 from __future__ import annotations
@@ -90,15 +91,17 @@ def _pair(split: str, label: int, apart: Apart, random: np.random.Generator) -> 
     """A pair of a class whose scenes stand in no other split."""
     while True:
         scene = _random_scene(random)
-        slot = int(random.integers(len(_SLOTS)))
-        other = scene if LABEL_NAMES[label] == "same" else _changed(scene, slot, random)
+        replaced = random.permutation(len(_SLOTS))[: int(random.integers(1, len(_SLOTS) + 1))].tolist()
+        changed = [] if LABEL_NAMES[label] == "same" else replaced[: int(random.integers(1, len(replaced) + 1))]
+        other = _changed(scene, changed, random)
         alike = any(len({group.thing for group in each.groups}) == 1 for each in (scene, other))
         if not alike and apart.claim(split, scene, other):
             break
     twins = random.integers(2, size=len(_SLOTS))
     other_twins = twins.copy()
+    other_twins[replaced] = 1 - twins[replaced]
     # A word of another meaning may be either of its twins.
-    other_twins[slot] = 1 - twins[slot] if other == scene else random.integers(2)
+    other_twins[changed] = random.integers(2, size=len(changed))
     first, second = random.permutation(len(_WORDINGS[scene.standing]))[:2]
     texts = (_text(scene, twins.tolist(), int(first)), _text(other, other_twins.tolist(), int(second)))
     return Pair((scene, other), texts, label)
@@ -110,15 +113,15 @@ def _random_scene(random: np.random.Generator) -> Scene:
     return Scene(groups, BESIDE[random.integers(len(BESIDE))])
 
 
-def _changed(scene: Scene, slot: int, random: np.random.Generator) -> Scene:
-    """The scene with another size, colour or shape of one group."""
-    place, attribute = _SLOTS[slot]
-    names = _ATTRIBUTES[attribute]
+def _changed(scene: Scene, slots: Sequence[int], random: np.random.Generator) -> Scene:
+    """The scene with another size, colour or shape in each of these slots."""
     groups = list(scene.groups)
-    thing = groups[place].thing
-    step = int(random.integers(1, len(names)))
-    name = names[(names.index(getattr(thing, attribute)) + step) % len(names)]
-    groups[place] = replace(groups[place], thing=replace(thing, **{attribute: name}))
+    for place, attribute in (_SLOTS[slot] for slot in slots):
+        names = _ATTRIBUTES[attribute]
+        thing = groups[place].thing
+        step = int(random.integers(1, len(names)))
+        name = names[(names.index(getattr(thing, attribute)) + step) % len(names)]
+        groups[place] = replace(groups[place], thing=replace(thing, **{attribute: name}))
     return replace(scene, groups=tuple(groups))
 
 

@@ -1,38 +1,39 @@
 """`nlvr2` on drawn scenes: is a statement true of two pictures?
 
-Two statements a pair, about two of: a colour, a shape, the numbers of things. Each is true as often as false. One
-picture alone tells nothing where "exactly one" or "the same number" is asked; it tells something of "both" (a picture
-without the thing refutes it: three of four are right) and of "more" (only the fewest and the most: five of eight).
+Each picture shows two groups of alike things as captions tell of them, and one of the groups is in both pictures. A
+statement names a group that both show, the left one alone, the right one alone, or neither, and says which pictures
+show it. What is asked of a pair has no influence on how it is drawn, and each form of statement is true as often as
+false: neither the pictures nor the statement tell anything alone. One picture tells nothing of "one picture alone", nor
+the left one of "the right picture", and three times of four whether "both pictures" is true.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import permutations
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from renaissance.data.scene.captions import with_article
-from renaissance.data.scene.content import COLOURS, SHAPES, Placed, Thing
-from renaissance.data.scene.drawing import draw_placed
-from renaissance.data.scene.family import (
-    Apart,
-    DrawnRow,
-    Family,
-    answers_in_equal_shares,
-    draw_splits,
-    in_equal_shares,
-    random_of,
-)
-from renaissance.data.scene.placing import describe, place_freely, random_thing, scene_key
+from renaissance.data.scene.captions import group_name
+from renaissance.data.scene.content import BESIDE, Group, Scene, Thing
+from renaissance.data.scene.drawing import draw
+from renaissance.data.scene.family import Apart, DrawnRow, Family, draw_splits, in_equal_shares, random_of
+from renaissance.data.scene.placing import random_thing
 
 SPLITS = ("train", "val", "test1")
 _ANSWERS = ("False", "True")
-_MOST = 5  # things a picture
-_EVERY_COUNT = tuple((n, n) for n in range(1, _MOST + 1))
+_STATEMENTS = 2  # a pair of pictures
+_BOTH, _LEFT, _RIGHT, _NEITHER = range(4)  # which of the pictures show a group
+# Every form of statement with the cases in which it is false, and in which it is true.
+_FORMS = (
+    ("the left picture shows", (_RIGHT, _NEITHER), (_LEFT, _BOTH)),
+    ("the right picture shows", (_LEFT, _NEITHER), (_RIGHT, _BOTH)),
+    ("both pictures show", (_LEFT, _RIGHT), (_BOTH, _BOTH)),
+    ("one picture alone shows", (_NEITHER, _BOTH), (_LEFT, _RIGHT)),
+)
+_CASES = tuple((words, answer, shown) for words, *cases in _FORMS for answer in (0, 1) for shown in cases[answer])
 _SCHEMA = pa.schema(
     [
         ("image_0", pa.binary()),
@@ -47,139 +48,68 @@ _SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Statement:
-    """Something that is true or false of two pictures.
-
-    Attributes:
-        text: the statement.
-        attribute: "colour" or "shape" that it asks for, or "count".
-        name: the colour or the shape.
-        pictures: what the left and the right picture hold, those where it is false and those where it is true: (1, 0)
-            for a thing of that name in the left one only, or their numbers of things.
-    """
-
-    text: str
-    attribute: str
-    name: str
-    pictures: tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
-
-
-def _about(attribute: str, name: str, words: str) -> list[Statement]:
-    one_has = ((1, 0), (0, 1))
-    return [
-        Statement(f"exactly one picture shows {words}", attribute, name, (((0, 0), (1, 1)), one_has)),
-        Statement(f"both pictures show {words}", attribute, name, (one_has, ((1, 1),))),
-    ]
-
-
-_MORE_LEFT = tuple((n + 1, n) for n in range(1, _MOST))
-_MORE_RIGHT = tuple((n, n + 1) for n in range(1, _MOST))
-_STATEMENTS = {
-    "colour": [each for name in COLOURS for each in _about("colour", name, f"something {name}")],
-    "shape": [each for name in SHAPES for each in _about("shape", name, with_article(name))],
-    "count": [
-        Statement("the left picture has more things than the right one", "count", "", (_MORE_RIGHT, _MORE_LEFT)),
-        Statement("the right picture has more things than the left one", "count", "", (_MORE_LEFT, _MORE_RIGHT)),
-        Statement(
-            "both pictures have the same number of things",
-            "count",
-            "",
-            (tuple(permutations(range(1, _MOST + 1), 2)), _EVERY_COUNT),
-        ),
-    ],
-}
-
-
-@dataclass(frozen=True)
-class Told:
-    """A statement, whether it is true (1) or false (0), and what the left and the right picture hold."""
-
-    statement: Statement
-    truth: int
-    held: tuple[int, int]
-
-
-_ASKED = (("colour", "shape"), ("shape", "count"), ("count", "colour"))
-
-
-@dataclass(frozen=True)
 class TwoPictures:
-    """The things of the left and of the right picture, and statements with their answers."""
+    """The scenes of the left and of the right picture, and statements with their answers."""
 
-    pictures: tuple[tuple[Placed, ...], tuple[Placed, ...]]
+    scenes: tuple[Scene, Scene]
     statements: tuple[tuple[str, str], ...]
 
 
 def make_row(row: DrawnRow[TwoPictures]) -> dict[str, object]:
     """Draw the two pictures."""
     random = random_of("nlvr2 picture", row.number)
-    left, right = row.content.pictures
-    image_0, image_1 = draw_placed(left, random), draw_placed(right, random)
-    return {
-        "image_0": image_0.png,
-        "image_1": image_1.png,
+    columns: dict[str, object] = {}
+    for side, scene in enumerate(row.content.scenes):
+        picture = draw(scene, random)
+        columns[f"image_{side}"] = picture.png
+        columns[f"scene_{side}"] = json.dumps(scene.as_dict(picture.boxes))
+    return columns | {
         "questions": [text for text, _ in row.content.statements],
         "answers": [answer for _, answer in row.content.statements],
         "identifier": f"{row.split}-{row.number}-0",
-        "scene_0": json.dumps({"things": describe(left, image_0.boxes)}),
-        "scene_1": json.dumps({"things": describe(right, image_1.boxes)}),
     }
 
 
 def _draw_split(split: str, number: int, apart: Apart, random: np.random.Generator) -> list[TwoPictures]:
-    asked = [_ASKED[place] for place in in_equal_shares(number, len(_ASKED), random)]
-    statements = [
-        _STATEMENTS[attribute][int(random.integers(len(_STATEMENTS[attribute])))]
-        for attributes in asked
-        for attribute in attributes
+    cases = [_CASES[place] for place in in_equal_shares(_STATEMENTS * number, len(_CASES), random)]
+    return [
+        _two_pictures(split, cases[_STATEMENTS * row : _STATEMENTS * (row + 1)], apart, random) for row in range(number)
     ]
-    texts = [statement.text for statement in statements]
-    truths = answers_in_equal_shares(texts, dict.fromkeys(texts, len(_ANSWERS)), random)
-    told = [Told(statement, truth, (0, 0)) for statement, truth in zip(statements, truths, strict=True)]
-    # What the pictures hold in equal shares too, so that one picture tells no more than it has to.
-    cases = [f"{each.statement.pictures} {each.truth}" for each in told]
-    options = {case: each.statement.pictures[each.truth] for case, each in zip(cases, told, strict=True)}
-    chosen = answers_in_equal_shares(cases, {case: len(several) for case, several in options.items()}, random)
-    told = [replace(each, held=options[case][place]) for each, case, place in zip(told, cases, chosen, strict=True)]
-    return [_two_pictures(split, told[place : place + 2], apart, random) for place in range(0, len(told), 2)]
 
 
-def _two_pictures(split: str, told: Sequence[Told], apart: Apart, random: np.random.Generator) -> TwoPictures:
-    """Two pictures that hold what the statements need, and which stand in no other split."""
-    counts = (int(random.integers(1, _MOST + 1)), int(random.integers(1, _MOST + 1)))
-    held: list[tuple[str, str, tuple[int, int]]] = []
-    for each in told:
-        if each.statement.attribute == "count":
-            counts = each.held
-        else:
-            held.append((each.statement.attribute, each.statement.name, each.held))
+def _two_pictures(
+    split: str, cases: Sequence[tuple[str, int, int]], apart: Apart, random: np.random.Generator
+) -> TwoPictures:
+    """Two pictures that stand in no other split, and a statement for each case (words, answer, which show it)."""
     while True:
-        left, right = (
-            tuple(
-                place_freely(
-                    _things(counts[side], [(attribute, name, has[side]) for attribute, name, has in held], random),
-                    random,
-                )
-            )
-            for side in range(2)
-        )
-        if left and right and apart.claim(split, scene_key(left), scene_key(right)):
+        groups = _different_groups(random)
+        left, right = (_scene((groups[_BOTH], groups[own]), random) for own in (_LEFT, _RIGHT))
+        if apart.claim(split, left, right):
             break
-    return TwoPictures((left, right), tuple((each.statement.text, _ANSWERS[each.truth]) for each in told))
+    return TwoPictures(
+        (left, right),
+        tuple((f"{words} {group_name(groups[shown])}", _ANSWERS[answer]) for words, answer, shown in cases),
+    )
 
 
-def _things(number: int, held: Sequence[tuple[str, str, int]], random: np.random.Generator) -> list[Thing]:
-    """Things among which there is one of a colour or a shape, or none, as (attribute, name, whether) say."""
+def _different_groups(random: np.random.Generator) -> list[Group]:
+    """A group for each of _BOTH, _LEFT, _RIGHT and _NEITHER, of things that all differ.
+
+    Each is as often of two things as every other, and a picture has three things at most.
+    """
     things: list[Thing] = []
-    while len(things) < number:
+    while len(things) <= _NEITHER:
         thing = random_thing(random)
-        if all(getattr(thing, attribute) != name for attribute, name, _ in held):
+        if thing not in things:
             things.append(thing)
-    for attribute, name, has in held:
-        if has:
-            place = int(random.integers(number))
-            things[place] = replace(things[place], **{attribute: name})
-    return things
+    in_twos = ((_BOTH,), (_LEFT, _RIGHT), ())[random.integers(3)] + ((_NEITHER,), (), ())[random.integers(3)]
+    return [Group(2 if place in in_twos else 1, thing) for place, thing in enumerate(things)]
+
+
+def _scene(groups: Sequence[Group], random: np.random.Generator) -> Scene:
+    """The groups in any order, beside or above each other."""
+    first, second = (groups[place] for place in random.permutation(len(groups)))
+    return Scene((first, second), BESIDE[random.integers(len(BESIDE))])
 
 
 def _draw(num_scenes: int) -> dict[str, list[DrawnRow[TwoPictures]]]:

@@ -84,15 +84,12 @@ def make_caption_row(row: DrawnRow[Scene]) -> dict[str, object]:
     """Draw a picture and say what is in it."""
     random = random_of("picture", row.number)
     picture = draw(row.content, random)
-    content = row.content.as_dict()
-    for thing, box in zip(content["things"], picture.boxes, strict=True):
-        thing["box"] = box
     return {
         "image": picture.png,
         "caption": captions(row.content, CAPTIONS_A_PICTURE, random),
         "image_id": f"scene-{row.number:06d}.png",
         "split": row.split,
-        "scene": json.dumps(content),
+        "scene": json.dumps(row.content.as_dict(picture.boxes)),
     }
 
 

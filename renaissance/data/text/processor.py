@@ -233,6 +233,12 @@ class TextProcessor:
         encoded = [(np.array(encoding.ids, np.int64), word_numbers(encoding)) for encoding in encodings]
         return encoded, [np.array(encoding.type_ids, np.int64) for encoding in encodings]
 
+    def count_unspelled(self, texts: Sequence[str]) -> int:
+        """In how many of the texts something has no piece in the vocabulary, and becomes the unknown token."""
+        if "unk" not in self._special:  # of bytes, every text can be made
+            return 0
+        return sum(bool((ids == self.unk_id).any()) for ids, _ in self.encode(texts))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token numbers, without special tokens."""
         return self._tokenizer.decode([int(number) for number in ids], skip_special_tokens=True)

@@ -1,7 +1,8 @@
 """Which of several boxes in an image does a phrase mean?
 
-Each box is cut out, resized and encoded as an image of its own; the phrase is fused with every one of them, and a head
-scores the pooled pair beside the box's place and size in the image. The softmax is over an example's own boxes.
+Each box is cut out, resized and encoded as an image of its own; the phrase is fused with every one of them. A head scores
+the pooled pair beside the phrase alone and the box's place and size in the image: what was cut out does not show where
+it was, so "on the left" says nothing of the pair, and pooling would lose it. The softmax is over an example's own boxes.
 
 Source: RefCOCO, Yu et al., 2016, https://arxiv.org/abs/1608.00272, whose box geometry this is (section 4.1).
 """
@@ -91,7 +92,8 @@ class ReferringExpressionTask(Task):
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
-        self.head = Classifier(context.model.pooled_size + GEOMETRY, 1, inner_size=context.model.pooled_size)
+        model = context.model
+        self.head = Classifier(model.pooled_size + model.text_size + GEOMETRY, 1, inner_size=model.pooled_size)
 
     @classmethod
     def collate(
@@ -104,9 +106,13 @@ class ReferringExpressionTask(Task):
         given = step.batch.collated[self.name]
         example, place = (given["box"] != NO_BOX).nonzero(as_tuple=True)  # (N,) each
         images = step.all_images.select(given["box"][example, place])
-        pooled = step.fuse(step.text.select(example), images, frozenset(("pooled",)), example).pooled
+        text, image = step.kept(step.text.select(example), images, example)
+        assert text is not None
+        pooled = step.model.fuse(text, image, frozenset(("pooled",))).pooled
         assert pooled is not None
-        found = self.head(torch.cat((pooled, given["geometry"][example, place].to(pooled)), dim=-1))[:, 0].float()
+        phrase = step.model.pool_text(text.hidden, text.mask)
+        geometry = given["geometry"][example, place].to(pooled)
+        found = self.head(torch.cat((pooled, phrase, geometry), dim=-1))[:, 0].float()
         return found.new_full(given["box"].shape, -torch.inf).index_put((example, place), found)
 
     def items(self, batch: Batch) -> int:
