@@ -266,8 +266,10 @@ def defaults() -> None:
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
+    # == The commands `prepare` and `probe` ==
+    dataset = None  # what to prepare or to probe on
+
     # == The command `prepare` ==
-    dataset = None  # what to prepare
     raw_root = None  # the raw files' folder, or the folder that holds it
     dataset_name = None  # name that the tables of an image-caption folder get; None: the folder's
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
@@ -280,6 +282,9 @@ def defaults() -> None:
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty
+
+    # == The command `probe` ==
+    probe_random = True  # probe the same architecture with random weights too: what the training is to be measured by
 
 
 # Named configurations compose: `with <task> <model> <modifiers>`. A task sets what is trained on which data for how

@@ -21,11 +21,13 @@ from tqdm import tqdm
 
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import Restored, restore
+from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
+from renaissance.inference.features import pooled
 from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.step import Step
@@ -88,6 +90,7 @@ class Model:
         tasks: its tasks by name, PyTorch modules.
         text: the tokenizer; None where it reads no texts.
         transform: makes pixels of an image file; None where it looks at no images.
+        statistics: mean, std and interpolation of the images; None where it looks at none.
         label_names: the classes by task, of those that tell classes apart.
         inputs: what an example must have for each task, by task.
     """
@@ -100,7 +103,7 @@ class Model:
         self.text = restored.text
         self.transform: ImageTransform | None = None
         self._to_pixels: Pixels | None = None
-        statistics = restored.image_statistics
+        self.statistics = statistics = restored.image_statistics
         if statistics is not None:
             self.transform = ImageTransform.of_settings(self.settings, statistics, training=False, captioned=True)
             self._to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
@@ -215,6 +218,14 @@ class Model:
             captions += writer.captions(step, prefix)
         return captions
 
+    def step(self, batch: Batch) -> Step:
+        """A batch on the device, of which the encoder's features can be asked.
+
+        Args:
+            batch: B examples, made with the model's own `transform` and `text`.
+        """
+        return Step(self.encoder, batch.to(self.device), self._to_pixels)
+
     def _chosen(self, task: str | None) -> dict[str, Task]:
         if task is None:
             return self.tasks
@@ -226,13 +237,10 @@ class Model:
     def _encode(self, examples: Sequence[Example], field: ColumnType, name: str, batch_size: int) -> Tensor:
         """One vector an example (N, D), of one modality alone."""
         width = self.encoder.text_size if field == "text" else self.encoder.image_size
-        pooled = [torch.empty(0, width)]
+        vectors = [torch.empty(0, width)]
         for step in self._steps(examples, *_alone(field), _of_list(name), batch_size, f"encode {field}s"):
-            text, image = (step.text, None) if field == "text" else (None, step.image)
-            vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
-            assert vectors is not None
-            pooled.append(vectors.float().cpu())
-        return torch.cat(pooled)
+            vectors.append(pooled(step).float().cpu())
+        return torch.cat(vectors)
 
     def _steps(
         self,
@@ -260,7 +268,7 @@ class Model:
         for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
             chosen = examples_of(examples[start : start + batch_size], start, schema, fields, names, self.text)
             maker = BatchMaker(chosen, self.transform, self.text, collates, self.settings.eval_seed, training=False)
-            yield Step(self.encoder, maker.make(list(range(len(chosen)))).to(self.device), self._to_pixels)
+            yield self.step(maker.make(list(range(len(chosen)))))
 
 
 def _alone(field: ColumnType) -> tuple[Schema, dict[str, ColumnType]]:

@@ -204,8 +204,9 @@ class Settings(BaseModel):
     monitor: Fixed[value_types.Metric]
     early_stopping_patience: Changes[value_types.OptionalCount]
     early_stopping_min_delta: Changes[value_types.NotNegative]
+    # the commands `prepare` and `probe`
+    dataset: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare"), OnlyReadBy("probe")]
     # the command `prepare`
-    dataset: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
     raw_root: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("prepare")]
     dataset_name: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
     val_fraction: DecidesOnTables[NoEffect[value_types.Share]]
@@ -216,6 +217,8 @@ class Settings(BaseModel):
     compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
     # the command `export`
     export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
+    # the command `probe`
+    probe_random: Annotated[NoEffect[value_types.Switch], OnlyReadBy("probe")]
 
     def active_tasks(self) -> list[str]:
         """The tasks with a weight above 0, in alphabetical order."""
