@@ -218,7 +218,13 @@ def defaults() -> None:
     mlm_prob = 0.15  # share of the words (or tokens) that mlm hides
     draw_false_image = 1  # false images for each true pair of itm
     draw_false_text = 0  # false texts for each true pair of itm
-    itm_false_from = "batch"  # where itm's false partners come from; dataset: the whole set, so more to encode
+    itm_false_from = "batch"  # where itm's false partners come from; dataset: the whole set; hard: those most alike
+
+    # == Contrastive learning ==
+    contrastive_loss = "clip"  # clip: softmax over the batch, scale 1/0.07 at first; siglip: a sigmoid a pair, 10, -10
+    contrastive_size = 256  # width of the joint space of texts and images
+    contrastive_drop_rate = 0.0  # dropout on the features that are projected into the joint space
+    mask_false_negatives = True  # captions of one image, and equal captions, are no negatives of each other
 
     # == Regularisation ==
     mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
@@ -405,6 +411,51 @@ def task_mlm_itm_deit_electra() -> None:
     val_check_interval = 1.0
     lr_mult_head = 5
     lr_mult_cross_modal = 5
+
+
+@ex.named_config
+def task_clip_scenes() -> None:
+    """Contrastive learning of small random towers on the built-in sample set: minutes on 2 CPU cores."""
+    exp_name = "clip_scenes"
+    datasets = ["scenes"]
+    loss_names = _loss_names({"contrastive": 1})
+    model_type = "two-tower"
+    batch_size = 128
+    per_gpu_batchsize = 128
+    eval_batch_size = 128
+    num_workers = 1
+    max_epoch = None
+    max_steps = 1500
+    val_check_interval = 300
+    log_interval = 50
+    warmup_steps = 0.1
+    decay_power = "cosine"
+    learning_rate = 2e-3
+    lr_mult_head = 1
+    weight_decay = 0.05
+    gradient_clip_val = 1.0
+    contrastive_size = 96
+    # Images
+    image_size = 48
+    patch_size = 8
+    image_pooling = "mean"
+    random_init_vision_encoder = True
+    image_encoder_manual_configuration = True
+    image_encoder_hidden_size = 96
+    image_encoder_num_heads = 4
+    image_encoder_num_layers = 3
+    image_encoder_mlp_ratio = 2
+    image_encoder_drop_rate = 0.0
+    # Text
+    max_text_len = 24
+    random_init_text_encoder = True
+    text_encoder_manual_configuration = True
+    text_encoder_hidden_size = 96
+    text_encoder_num_heads = 4
+    text_encoder_num_layers = 2
+    text_encoder_mlp_ratio = 2
+    text_encoder_drop_rate = 0.0
+    text_encoder_embedding_size = 96
 
 
 @ex.named_config

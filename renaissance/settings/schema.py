@@ -162,6 +162,11 @@ class Settings(BaseModel):
     draw_false_image: Question[Fixed[value_types.CountOrZero]]
     draw_false_text: Question[Fixed[value_types.CountOrZero]]
     itm_false_from: Fixed[value_types.FalseFrom]
+    # contrastive learning
+    contrastive_loss: Annotated[Fixed[value_types.ContrastiveLoss], FixedByWeights("contrastive_head")]
+    contrastive_size: Annotated[Fixed[value_types.Width], FixedByWeights("contrastive_head")]
+    contrastive_drop_rate: Changes[value_types.Rate]
+    mask_false_negatives: Question[Fixed[value_types.Switch]]
     # regularisation
     mixing_alpha: Fixed[value_types.NotNegative]
     text_modality_dropout: Fixed[value_types.Rate]

@@ -256,8 +256,13 @@ class TrainingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(parameter_groups(self.parts(), self.settings), self.settings)
+        optimizer.register_step_post_hook(self._after_optimizer_step)
         schedule = Schedule(optimizer, self.learning_rate_factor())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _after_optimizer_step(self, *_: object) -> None:
+        for task in self._tasks().values():
+            task.after_optimizer_step()
 
     def configure_gradient_clipping(
         self,

@@ -44,7 +44,7 @@ OF_NO_WEIGHTS = {
     "original_image_size",  # of the published weights that a run began with
 }
 PARTS = {"encoder", "image_encoder", "text_encoder", "fuser", "decoder"}
-WITH_WEIGHTS = {*PARTS, "pooler", "text_embeddings", "image_embeddings"}
+WITH_WEIGHTS = {*PARTS, "pooler", "text_embeddings", "image_embeddings", "contrastive_head"}
 # Of the groups whose settings say what a validation and a test do, those that a test asks nothing by.
 NO_QUESTIONS = {
     "itm_false_from",  # where training finds its false pairs

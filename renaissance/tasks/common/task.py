@@ -140,6 +140,9 @@ class Task(nn.Module, ABC):
     def forward(self, step: Step) -> Outcome:
         """The loss and the metrics' values of a step."""
 
+    def after_optimizer_step(self) -> None:
+        """Sets right what an optimiser step has changed, such as a parameter that has bounds."""
+
     def inputs(self) -> tuple[Input, ...]:
         """What an example must have for `answers`: what the task reads, where it does not say otherwise."""
         types = {name: column.type for name, column in self.needs.columns().items() if column.type in GIVEN}
