@@ -272,8 +272,8 @@ def defaults() -> None:
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
-    # == The commands `prepare` and `probe` ==
-    dataset = None  # what to prepare or to probe on
+    # == The commands `prepare`, `probe`, `search` and `zeroshot` ==
+    dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
 
     # == The command `prepare` ==
     raw_root = None  # the raw files' folder, or the folder that holds it
@@ -291,6 +291,17 @@ def defaults() -> None:
 
     # == The command `probe` ==
     probe_random = True  # probe the same architecture with random weights too: what the training is to be measured by
+
+    # == The command `zeroshot` ==
+    templates = ["a {}", "a photo of a {}", "a picture of a {}", "an image of a {}"]  # prompts, or a file, one a line
+    class_names = None  # other names for the classes, a list or by the table's names; equal names are one class
+
+    # == The command `search` ==
+    query = None  # what to search for: a text, or an image file
+    num_matches = 12  # matches to show, of images and of captions
+
+    # == The commands `search` and `zeroshot` ==
+    split = None  # of the data set, such as val; None: test, or val where there is no such
 
 
 # Named configurations compose: `with <task> <model> <modifiers>`. A task sets what is trained on which data for how

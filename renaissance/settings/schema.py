@@ -209,8 +209,14 @@ class Settings(BaseModel):
     monitor: Fixed[value_types.Metric]
     early_stopping_patience: Changes[value_types.OptionalCount]
     early_stopping_min_delta: Changes[value_types.NotNegative]
-    # the commands `prepare` and `probe`
-    dataset: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare"), OnlyReadBy("probe")]
+    # the commands `prepare`, `probe`, `search` and `zeroshot`
+    dataset: Annotated[
+        NoEffect[value_types.OptionalText],
+        OnlyReadBy("prepare"),
+        OnlyReadBy("probe"),
+        OnlyReadBy("search"),
+        OnlyReadBy("zeroshot"),
+    ]
     # the command `prepare`
     raw_root: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("prepare")]
     dataset_name: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
@@ -224,6 +230,14 @@ class Settings(BaseModel):
     export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
     # the command `probe`
     probe_random: Annotated[NoEffect[value_types.Switch], OnlyReadBy("probe")]
+    # the command `zeroshot`
+    templates: Annotated[NoEffect[value_types.Templates], OnlyReadBy("zeroshot")]
+    class_names: Annotated[NoEffect[value_types.ClassNames], OnlyReadBy("zeroshot")]
+    # the command `search`
+    query: Annotated[NoEffect[value_types.OptionalQuery], OnlyReadBy("search")]
+    num_matches: Annotated[NoEffect[value_types.Count], OnlyReadBy("search")]
+    # the commands `search` and `zeroshot`
+    split: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("search"), OnlyReadBy("zeroshot")]
 
     def active_tasks(self) -> list[str]:
         """The tasks with a weight above 0, in alphabetical order."""

@@ -23,7 +23,7 @@ SIDE = 32
 def picture(label: int, random: np.random.Generator) -> bytes:
     """A PNG of noise that is somewhat stronger in the class's colour."""
     pixels = random.integers(0, 200, (SIDE, SIDE, 3))
-    pixels[..., label % 3] += random.integers(0, 50)
+    pixels[..., label % 3] += random.integers(12, 50)
     file = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
     return file.getvalue()

@@ -136,6 +136,7 @@ def test_every_architecture_is_probed_on_what_it_reads(trained, scenes_root, tmp
         tmp_path, scenes_root, load_path=str(checkpoint), dataset="scenes", num_scenes=120, probe_random=False
     )
     read = {"images alone": ["cifar10"], "texts alone": ["imdb"]}.get(kind, ["cifar10", "imdb"])
+    read = [f"scenes_{schema}" for schema in read]
     assert list(results["data"]) == read
     for name in read:
         (row,) = [row for row in results["results"] if (row["examples"], row["classifier"]) == (name, "kNN")]

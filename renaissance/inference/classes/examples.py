@@ -40,8 +40,9 @@ class ClassifiedData:
 
     @property
     def name(self) -> str:
-        """The schema's name."""
-        return self.needs.schema.name
+        """The data set's name, with the schema's where that is another: scenes_imdb."""
+        (data_set,), schema = self.settings.datasets, self.needs.schema.name
+        return data_set if data_set == schema else f"{data_set}_{schema}"
 
     @property
     def tested(self) -> str:
