@@ -4,6 +4,7 @@ The defaults, and what each setting means, are in `config.py`. No PyTorch here: 
 """
 
 from renaissance.settings.check import check_inherited, check_settings
-from renaissance.settings.schema import EncoderDimensions, Settings
+from renaissance.settings.groups.group import EncoderDimensions
+from renaissance.settings.schema import Settings
 
 __all__ = ["EncoderDimensions", "Settings", "check_inherited", "check_settings"]

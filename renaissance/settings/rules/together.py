@@ -108,14 +108,26 @@ def _partners(settings: Settings) -> Iterator[str]:
     """What pairs the examples of a batch needs two of them."""
     if settings.test_only or settings.per_gpu_batchsize > 1:
         return
-    if settings.loss_names.get("itm") and settings.itm_false_from == "batch":
+    if settings.loss_names.get("itm") and settings.itm_false_from != "dataset":
         yield (
             "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset"
         )
+    if settings.batch_size < 2 and "contrastive" in settings.active_tasks():
+        yield "batch_size=1 leaves contrastive nothing to compare a text and its image with: take as much as fits"
     if settings.mixing_alpha:
         yield (
             f"per_gpu_batchsize=1 leaves mixing_alpha={settings.mixing_alpha} nothing in the batch to mix an example "
             "with: take at least 2, or mixing_alpha=0"
+        )
+
+
+def _hard_pairs(settings: Settings) -> Iterator[str]:
+    """What draws by similarity needs a joint space."""
+    tasks = settings.active_tasks()
+    if settings.itm_false_from == "hard" and "itm" in tasks and "contrastive" not in tasks and not settings.test_only:
+        yield (
+            "itm_false_from='hard' draws false partners by the similarity that contrastive learns: add "
+            "loss_names.contrastive=1, or take itm_false_from=batch"
         )
 
 
@@ -146,6 +158,10 @@ def _own_images(settings: Settings) -> Iterator[str]:
 def _modality_dropout(settings: Settings) -> Iterator[str]:
     rates = {name: getattr(settings, name) for name in ("text_modality_dropout", "image_modality_dropout")}
     one_sided = [task for task in settings.active_tasks() if len(task_reads(task)) < 2]
+    tasks = [declaration_of(task) for task in settings.active_tasks()]
+    if any(rates.values()) and tasks and not one_sided and not any(task.fuses for task in tasks):
+        apart = ", ".join(task.name for task in tasks)
+        yield f"a modality left out before fusing changes nothing for {apart}, which fuses nothing: take rates of 0"
     for name, rate in rates.items():
         if rate and one_sided:
             yield f"{name}={rate} leaves {', '.join(one_sided)} nothing: it has one modality. Take {name}=0"
@@ -193,6 +209,7 @@ ALWAYS: list[Check] = [
     _decoder,
     _false_pairs,
     _partners,
+    _hard_pairs,
     _image_only,
     _mixable,
     _modality_dropout,

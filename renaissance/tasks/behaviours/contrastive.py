@@ -24,9 +24,9 @@ from torch.nn import functional as F
 
 from renaissance.data.batches.collate import Collate
 from renaissance.data.text.processor import TextProcessor
-from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
+from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.contrastive_losses import sigmoid_losses, softmax_losses, stand_together
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.identities import Identify
@@ -58,7 +58,6 @@ class ContrastiveTask(StepWideTask):
         settings, size = context.settings, context.settings.contrastive_size
         self._is_siglip = settings.contrastive_loss == "siglip"
         self._masks = settings.mask_false_negatives
-        self._loss_batch = settings.batch_size
         self.dropout = nn.Dropout(settings.contrastive_drop_rate)
         self.text_projection = nn.Linear(context.model.text_size, size, bias=False)
         self.image_projection = nn.Linear(context.model.image_size, size, bias=False)
@@ -67,18 +66,14 @@ class ContrastiveTask(StepWideTask):
         self.logit_bias = nn.Parameter(torch.tensor(SIGLIP_BIAS)) if self._is_siglip else None
 
     @classmethod
-    def sides(cls, declaration: TaskDeclaration, settings: Settings) -> Sides:
-        return Sides(text=True, image=True)
-
-    @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
         return Identify()
 
     @classmethod
     def collate_inputs(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None
     ) -> Collate | None:
         return None
 
@@ -150,7 +145,7 @@ class ContrastiveTask(StepWideTask):
         self.log_scale.clamp_(0, math.log(MOST_SCALE))
 
     def evaluation(self, split: Split) -> JointSpaceEvaluation:
-        return JointSpaceEvaluation(self, split, self._loss_batch)
+        return JointSpaceEvaluation(self, split)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The "similarity" of each example's text and image, -1 to 1; with SigLIP the "probability" of a match too."""

@@ -19,6 +19,7 @@ from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.metrics.recall import median_ranks, ranks_of_best, recalls
 
+COMPARED = 256  # examples that are each other's negatives in the loss, at most
 PAIRS = 2**21  # similarities that exist at once, at most: 8 MB, which a processor's cache holds in part
 # Cosines of float32 features that differ by less are equal: equal captions, padded differently, differ by as much.
 ROUNDING = 1e-6
@@ -36,19 +37,17 @@ class JointSpaceEvaluation(Evaluation):
     """Recall at 1, 5 and 10 and the median rank, of the image to a text (`ir_r1`) and of a text to an image (`tr_r1`).
 
     An image counts when one of its texts is found. Ties count against the model, to within rounding. Loss and accuracy
-    are those of training: over random batches of as many texts, the same at every evaluation, whatever batches and
-    devices the split comes in.
+    are those of training, over random batches of `COMPARED`: the same at every evaluation, whatever batches and devices
+    the split comes in and whatever batch a run was trained with, so that runs can be compared.
 
     Args:
         task: what is judged.
         split: on what.
-        loss_batch: examples that are compared for the loss, where there are as many.
     """
 
-    def __init__(self, task: Compared, split: Split, loss_batch: int) -> None:
+    def __init__(self, task: Compared, split: Split) -> None:
         self._task = task
         self._split = split
-        self._loss_batch = loss_batch
         self._seen: list[dict[str, Tensor]] = []  # of each batch
         self._images: list[tuple[Tensor, Tensor]] = []  # of each batch: rows and features of images not seen before
         self._rows: set[int] = set()
@@ -95,7 +94,7 @@ class JointSpaceEvaluation(Evaluation):
         number = len(asked["text"])
         order = torch.from_numpy(self._split.stream(0, "contrastive batches").permutation(number))
         found: dict[str, list[Tensor]] = {"loss": [], "accuracy": []}
-        for chosen in order.tensor_split(-(-number // self._loss_batch)):
+        for chosen in order.tensor_split(-(-number // COMPARED)):
             values = self._task.loss_over(
                 {name: value[chosen].to(self._device) for name, value in asked.items()}
             ).values
