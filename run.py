@@ -5,6 +5,9 @@
     python run.py prepare with dataset=coco raw_root=/data/coco
     python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
     python run.py export with load_path=<checkpoint> export_dir=<folder>
+    python run.py probe with load_path=<checkpoint> dataset=cifar10
+    python run.py zeroshot with load_path=<checkpoint> dataset=cifar10
+    python run.py search with load_path=<checkpoint> 'query="two red circles"'
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
     python run.py with plugins=my_task.py task_mine        train what a file of your own adds
