@@ -142,6 +142,8 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         TRIED,
         {CLIP: "{contrastive}", "scene.png": "{image}"},
     ),
+    "python run.py with task_clip_scenes": (SHORT, {}),
+    "python run.py with task_albef scenes tiny max_steps=500": (SHORT, {}),
     "python run.py with task_foundation_captioning": (f"{SHORT} scenes", {}),
     "python run.py with task_foundation_captioning scenes max_steps=1000": (SHORT, {}),
     "python run.py with task_foundation_captioning decoder=distilgpt2 freeze_decoder=True": (

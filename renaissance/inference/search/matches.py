@@ -47,7 +47,17 @@ def best_matches(query: NDArray[np.float32], features: NDArray[np.float32], tabl
 def _candidates(query: NDArray[np.float32], features: NDArray[np.float32], table: int, number: int) -> Iterator[Found]:
     """The best of each block."""
     for start in range(0, len(features), BLOCK):
-        scores = np.asarray(features[start : start + BLOCK]) @ query
+        scores = _block(features, start) @ query
         best = np.argsort(-scores, kind="stable")[:number]
         for place in best:
             yield Found(-float(scores[place]), table, start + int(place))
+
+
+def _block(features: NDArray[np.float32], start: int) -> NDArray[np.float32]:
+    """Some features, (BLOCK or fewer, E); of mapped ones read from the file, for pages that were seen stay mapped."""
+    if not isinstance(features, np.memmap) or features.filename is None:
+        return features[start : start + BLOCK]
+    rows = min(BLOCK, len(features) - start)
+    offset = features.offset + start * features.strides[0]
+    read = np.fromfile(features.filename, features.dtype, rows * features.shape[1], offset=offset)
+    return read.reshape(rows, features.shape[1])
