@@ -288,8 +288,10 @@ def defaults() -> None:
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
+    # == The commands `prepare`, `probe`, `search` and `zeroshot` ==
+    dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
+
     # == The command `prepare` ==
-    dataset = None  # what to prepare
     raw_root = None  # the raw files' folder, or the folder that holds it
     dataset_name = None  # name that the tables of an image-caption folder get; None: the folder's
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
@@ -302,6 +304,20 @@ def defaults() -> None:
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty
+
+    # == The command `probe` ==
+    probe_random = True  # probe the same architecture with random weights too: what the training is to be measured by
+
+    # == The command `zeroshot` ==
+    templates = ["a {}", "a photo of a {}", "a picture of a {}", "an image of a {}"]  # prompts, or a file, one a line
+    class_names = None  # other names for the classes, a list or by the table's names; equal names are one class
+
+    # == The command `search` ==
+    query = None  # what to search for: a text, or an image file
+    num_matches = 12  # matches to show, of images and of captions
+
+    # == The commands `search` and `zeroshot` ==
+    split = None  # of the data set, such as val; None: test, or val where there is no such
 
 
 # Named configurations compose: `with <task> <model> <modifiers>`. A task sets what is trained on which data for how

@@ -5,6 +5,9 @@
     python run.py prepare with dataset=coco raw_root=/data/coco
     python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
     python run.py export with load_path=<checkpoint> export_dir=<folder>
+    python run.py probe with load_path=<checkpoint> dataset=cifar10
+    python run.py zeroshot with load_path=<checkpoint> dataset=cifar10
+    python run.py search with load_path=<checkpoint> 'query="two red circles"'
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
     python run.py with plugins=my_task.py task_mine        train what a file of your own adds
@@ -51,9 +54,11 @@ from sacred.config import load_config_file
 from sacred.initialize import create_run
 from sacred.run import Run
 
+from renaissance.commands.declaration import CommandDeclaration
+from renaissance.commands.registry import commands
 from renaissance.errors import Interrupted, RunError, UserError
 from renaissance.plugins import load_plugins, missing_plugins
-from renaissance.settings import Command, Settings, check_settings
+from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
 from renaissance.settings.discovery import suggestion
@@ -64,9 +69,6 @@ ROOT = Path(__file__).resolve().parent
 CONFIG_FILES = (".json", ".yaml", ".yml")
 
 OF_PLUGINS = "; a plug-in's are known where plugins=… names it"
-
-# What the settings are checked for, by command; the others only print.
-CHECKED_FOR: dict[str, Command] = {"main": "train", "prepare": "prepare", "compare": "compare", "export": "export"}
 
 # What is no command of Sacred's and takes no settings.
 WITHOUT_SETTINGS = {
@@ -83,7 +85,8 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
     """Report every fault of the configuration before anything else happens."""
     if command_name == "save_config":
         config.pop("config_filename", None)
-    settings = check_settings(config, CHECKED_FOR.get(command_name, "print"))
+    checked_for = command_name if command_name in commands() else "train" if command_name == "main" else "print"
+    settings = check_settings(config, checked_for)
     missing = missing_plugins({"plugins": settings.plugins})
     if missing:
         raise UserError(f"plugins: {', '.join(missing)} is named by a plug-in: name it on the command line yourself.")
@@ -106,37 +109,26 @@ def main(_config: Mapping[str, Any], _run: Run) -> None:
 
 
 @ex.command(unobserved=True)
-def prepare(_config: Mapping[str, Any]) -> None:
-    """Write a data set's Arrow tables from its raw files: with dataset=<name> raw_root=<folder>."""
-    from renaissance.data.preparing.prepare import prepare as write_tables
-
-    STOP.begin()
-    write_tables(check_settings(_config, "prepare"))
-
-
-@ex.command(unobserved=True)
-def compare(_config: Mapping[str, Any]) -> None:
-    """Put runs side by side, their curves and their results: with 'runs=["<folder>", "<folder>"]'."""
-    from renaissance.tracking.compare import compare_runs
-
-    STOP.begin()
-    compare_runs(check_settings(_config, "compare"))
-
-
-@ex.command(unobserved=True)
-def export(_config: Mapping[str, Any]) -> None:
-    """Write a checkpoint's encoders as Hugging Face folders: with load_path=<checkpoint> export_dir=<folder>."""
-    from renaissance.inference.export import export_encoders
-
-    STOP.begin()
-    export_encoders(check_settings(_config, "export"))
-
-
-@ex.command(unobserved=True)
 def print_config(_config: Mapping[str, Any], _run: Run) -> None:
     """Print every setting in its group, with its meaning; with the flag -p also in alphabetical order."""
     changes = _run.config_modifications
     print(grouped_settings(_config, {*changes.modified, *changes.typechanged, *changes.added}))
+
+
+def _add_command(command: CommandDeclaration) -> None:
+    """Make a command of Sacred's out of a file of `renaissance/commands/`."""
+
+    def work(_config: Mapping[str, Any]) -> None:
+        function = command.function()
+        STOP.begin()
+        function(check_settings(_config, command.name))
+
+    work.__name__, work.__doc__ = command.name, command.meaning
+    ex.command(work, unobserved=True)
+
+
+for _command in commands().values():
+    _add_command(_command)
 
 
 def run_command_line(argv: Sequence[str]) -> int:

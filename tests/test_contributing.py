@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+import run  # noqa: F401  (makes the commands)
 from config import ex
 from renaissance import extend
+from renaissance.commands.registry import commands
 from renaissance.data.sets import data_sets
 from renaissance.tasks.registry import task_names
 from tests.command_line import ROOT
@@ -57,8 +59,10 @@ def _made_in(row_name: str) -> set[str]:
     return {path.stem for path in (ROOT / folder).glob("*.py")}
 
 
-def test_adding_a_file_is_adding_a_task_or_a_data_set() -> None:
+def test_adding_a_file_is_adding_a_task_a_command_or_a_data_set() -> None:
     assert set(task_names()) <= _made_in("task")
+    assert set(commands()) <= _made_in("command")
+    assert set(commands()) < set(ex.commands)
     modules = {type(data_set).__module__.rpartition(".")[2] for data_set in data_sets().values()}
     assert modules <= _made_in("data set")
     assert modules

@@ -30,6 +30,9 @@ RANDOM = "random_init num_gpus=0 num_workers=0 batch_size=4 per_gpu_batchsize=4 
 SHORT = "num_gpus=0 num_workers=0 fast_dev_run=True num_scenes=60"
 CHECKPOINT = "{pretrained}"
 FINE_TUNED = "{fine_tuned}"
+CLIP = "result/clip_scenes/1/checkpoints/best.ckpt"
+ZEROSHOT = f"python run.py zeroshot with load_path={CLIP}"
+TRIED = "num_gpus=0 num_workers=0 num_scenes=60"
 
 # What is put behind each command, and what in it is replaced by what.
 SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
@@ -112,6 +115,32 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported": (
         "",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},
+    ),
+    "python run.py probe with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt dataset=cifar10": (
+        "num_gpus=0 num_workers=0 num_scenes=60",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "cifar10": "scenes"},
+    ),
+    "python run.py probe with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt dataset=imdb": (
+        "num_gpus=0 num_workers=0 num_scenes=60 probe_random=False",
+        {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "imdb": "scenes"},
+    ),
+    "python run.py probe with task_finetune_cifar10 image_encoder=facebook/deit-tiny-patch16-224 dataset=cifar10": (
+        "num_gpus=0 num_workers=0 num_scenes=60 random_init tiny",
+        {"dataset=cifar10": "dataset=scenes"},
+    ),
+    f"{ZEROSHOT} dataset=scenes": (TRIED, {CLIP: "{contrastive}"}),
+    f'{ZEROSHOT} dataset=scenes \'templates=["one small {{}}", "one large {{}}"]\'': (TRIED, {CLIP: "{contrastive}"}),
+    f"{ZEROSHOT} dataset=cifar10 templates=templates.txt split=val": (
+        TRIED,
+        {CLIP: "{contrastive}", "dataset=cifar10": "dataset=scenes", "templates.txt": "{templates}"},
+    ),
+    f"{ZEROSHOT} dataset=scenes "
+    '\'class_names=["red", "red", "green", "green", "blue", "blue", "yellow", "yellow", "purple", "purple"]\' '
+    '\'templates=["one small {} circle", "one small {} square"]\'': (TRIED, {CLIP: "{contrastive}"}),
+    f"python run.py search with load_path={CLIP} 'query=\"two red circles\"'": (TRIED, {CLIP: "{contrastive}"}),
+    f"python run.py search with load_path={CLIP} dataset=scenes split=val query=scene.png num_matches=6": (
+        TRIED,
+        {CLIP: "{contrastive}", "scene.png": "{image}"},
     ),
     "python run.py with task_clip_scenes": (SHORT, {}),
     "python run.py with task_albef scenes tiny max_steps=500": (SHORT, {}),
@@ -215,6 +244,10 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     found["captioned"] = str(tmp / "result" / "foundation_captioning" / "1" / "checkpoints" / "best.ckpt")
     found["image"] = str(next((real_data / "coco").rglob("*.jpg")))
     found["fine_tuned"] = str(tmp / "result" / "finetune_cifar10" / "1" / "checkpoints" / "best.ckpt")
+    run_documented(f"python run.py with task_clip_scenes tiny {SHORT}", tmp)
+    found["contrastive"] = str(tmp / "result" / "clip_scenes" / "1" / "checkpoints" / "best.ckpt")
+    found["templates"] = str(tmp / "templates.txt")
+    Path(found["templates"]).write_text("a {}\na picture of a {}\n", encoding="utf-8")
     return found
 
 

@@ -21,13 +21,14 @@ from tqdm import tqdm
 
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import Restored, restore
+from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
+from renaissance.inference.features import pooled
 from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
-from renaissance.models.interface import Features
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.joint_space import JointSpace
 from renaissance.tasks.common.step import Step
@@ -90,6 +91,7 @@ class Model:
         tasks: its tasks by name, PyTorch modules.
         text: the tokenizer; None where it reads no texts.
         transform: makes pixels of an image file; None where it looks at no images.
+        statistics: mean, std and interpolation of the images; None where it looks at none.
         label_names: the classes by task, of those that tell classes apart.
         inputs: what an example must have for each task, by task.
         scale: what similarities in the joint space are multiplied with, before a softmax over candidates or, with a
@@ -105,7 +107,7 @@ class Model:
         self.text = restored.text
         self.transform: ImageTransform | None = None
         self._to_pixels: Pixels | None = None
-        statistics = restored.image_statistics
+        self.statistics = statistics = restored.image_statistics
         if statistics is not None:
             self.transform = ImageTransform.of_settings(self.settings, statistics, training=False, captioned=True)
             self._to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
@@ -131,7 +133,7 @@ class Model:
         if self.text is None or not self.encoder.text_size:
             raise UserError(f"This model reads no texts: it was trained on {', '.join(self.tasks)}.")
         examples = [{"text": text} for text in listed(texts, "texts")]
-        vectors = self._vectors(examples, "text", "texts", batch_size, self._pooled_text)
+        vectors = self._vectors(examples, "text", "texts", batch_size, pooled)
         return torch.cat([torch.empty(0, self.encoder.text_size), *vectors])
 
     def encode_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
@@ -150,7 +152,7 @@ class Model:
         if self.transform is None:
             raise UserError(f"This model looks at no images: it was trained on {', '.join(self.tasks)}.")
         examples = [{"image": image} for image in listed(images, "images")]
-        vectors = self._vectors(examples, "image", "images", batch_size, self._pooled_image)
+        vectors = self._vectors(examples, "image", "images", batch_size, pooled)
         return torch.cat([torch.empty(0, self.encoder.image_size), *vectors])
 
     def embed_text(self, texts: Iterable[str], batch_size: int = BATCH_SIZE) -> Tensor:
@@ -171,7 +173,7 @@ class Model:
         Raises:
             UserError: naming the text at fault; or the model has no joint space.
         """
-        joint = self._joint_space()
+        joint = self.joint_space()
         examples = [{"text": text} for text in listed(texts, "texts")]
         vectors = self._vectors(examples, "text", "texts", batch_size, joint.embed_text)
         return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
@@ -189,12 +191,17 @@ class Model:
         Raises:
             UserError: naming the image at fault; or the model has no joint space.
         """
-        joint = self._joint_space()
+        joint = self.joint_space()
         examples = [{"image": image} for image in listed(images, "images")]
         vectors = self._vectors(examples, "image", "images", batch_size, joint.embed_image)
         return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
 
-    def _joint_space(self) -> JointSpace:
+    def joint_space(self) -> JointSpace:
+        """The task whose space texts and images are compared in.
+
+        Raises:
+            UserError: the model has none.
+        """
         if self._joint is None:
             raise UserError(
                 f"This model has no joint space of texts and images: it was trained on {', '.join(self.tasks)}. Train "
@@ -274,6 +281,14 @@ class Model:
             captions += writer.captions(step, prefix)
         return captions
 
+    def step(self, batch: Batch) -> Step:
+        """A batch on the device, of which the encoder's features can be asked.
+
+        Args:
+            batch: B examples, made with the model's own `transform` and `text`.
+        """
+        return Step(self.encoder, batch.to(self.device), self._to_pixels)
+
     def _chosen(self, task: str | None) -> dict[str, Task]:
         if task is None:
             return self.tasks
@@ -293,17 +308,6 @@ class Model:
         """One vector an example, of one modality alone, batch by batch."""
         steps = self._steps(examples, *_alone(field), _of_list(name), batch_size, f"encode {field}s")
         return [vectors_of(step).float().cpu() for step in steps]
-
-    def _pooled_text(self, step: Step) -> Tensor:
-        return self._pooled(step, step.text, None)
-
-    def _pooled_image(self, step: Step) -> Tensor:
-        return self._pooled(step, None, step.image)
-
-    def _pooled(self, step: Step, text: Features | None, image: Features | None) -> Tensor:
-        pooled = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
-        assert pooled is not None
-        return pooled
 
     def _steps(
         self,
@@ -331,7 +335,7 @@ class Model:
         for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
             chosen = examples_of(examples[start : start + batch_size], start, schema, fields, names, self.text)
             maker = BatchMaker(chosen, self.transform, self.text, collates, self.settings.eval_seed, training=False)
-            yield Step(self.encoder, maker.make(list(range(len(chosen)))).to(self.device), self._to_pixels)
+            yield self.step(maker.make(list(range(len(chosen)))))
 
 
 def _alone(field: ColumnType) -> tuple[Schema, dict[str, ColumnType]]:

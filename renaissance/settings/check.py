@@ -12,19 +12,19 @@ from pydantic.fields import FieldInfo
 from renaissance.errors import UserError
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.rules.texts import faults_of_inherited
-from renaissance.settings.rules.together import Command, faults_together
+from renaissance.settings.rules.together import faults_together
 from renaissance.settings.schema import Settings
 from renaissance.settings.value_types import MOST, Allowed, leaf_types
 
 LONGEST_VALUE = 60  # characters of a wrong value that a message shows
 
 
-def check_settings(config: Mapping[str, Any], command: Command | None = None) -> Settings:
+def check_settings(config: Mapping[str, Any], command: str | None = None) -> Settings:
     """The settings of a resolved configuration.
 
     Args:
         config: every setting by name, as Sacred resolved it.
-        command: what the settings are for: "train", "prepare", "compare", …. With a command, what it needs
+        command: what the settings are for: "train", "print", or a command of `commands/`. With one, what it needs
             is checked too (a task to train, files that must exist); without, only what is true of any configuration.
             A training with `resume_from` is checked for what a command line that resumes needs.
 

@@ -66,9 +66,12 @@ def settings_marked(mark: Mark) -> tuple[str, ...]:
 
 
 @cache
-def read_by_one_command() -> Mapping[str, str]:
-    """The settings that one command reads and no training does, with that command."""
-    return MappingProxyType({name: mark.command for name, mark in _marks(OnlyReadBy)})
+def read_by_commands() -> Mapping[str, tuple[str, ...]]:
+    """The settings that commands read and no training does, with these commands."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, mark in _marks(OnlyReadBy):
+        found[name] = (*found.get(name, ()), mark.command)
+    return MappingProxyType(found)
 
 
 def _of_roles(part: str, roles: frozenset[Role]) -> frozenset[str]:

@@ -76,7 +76,7 @@ class FollowsWeights:
 
 @dataclass(frozen=True)
 class OnlyReadBy:
-    """A setting that one command reads, and nothing that a training does.
+    """A setting that a command reads, and nothing that a training does; where several read it, it has several of these.
 
     Attributes:
         command: its name.

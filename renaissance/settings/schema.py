@@ -7,7 +7,16 @@ that file. Here bases stand in the reverse of its order, since pydantic takes th
 
 from __future__ import annotations
 
-from renaissance.settings.groups.commands import CompareSettings, ExportSettings, PrepareSettings
+from renaissance.settings.groups.commands import (
+    CompareSettings,
+    DataSetSettings,
+    ExportSettings,
+    PrepareSettings,
+    ProbeSettings,
+    SearchSettings,
+    SplitSettings,
+    ZeroshotSettings,
+)
 from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
@@ -33,7 +42,7 @@ from renaissance.settings.groups.tasks import (
 from renaissance.settings.groups.training import BatchSettings, LengthSettings, OptimizerSettings
 
 
-class TableSettings(PrepareSettings, DataSettings, SeedSettings):
+class TableSettings(PrepareSettings, DataSetSettings, DataSettings, SeedSettings):
     """Which tables are read, and how those of the built-in sample set are drawn where they are missing."""
 
 
@@ -79,9 +88,14 @@ class Settings(
     TableSettings,
     StepSettings,
     ModelAndTaskSettings,
+    SplitSettings,
+    SearchSettings,
+    ZeroshotSettings,
+    ProbeSettings,
     ExportSettings,
     CompareSettings,
     PrepareSettings,
+    DataSetSettings,
     LengthSettings,
     OptimizerSettings,
     ImageSettings,

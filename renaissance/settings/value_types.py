@@ -89,6 +89,16 @@ def _manual_inputs(inputs: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"image": given["image"], "prefix": given.get("prefix", "")} for given in inputs]
 
 
+def _templates(given: Any) -> Any:
+    """Prompts that each have one place for the class's name; the name of a file as it came."""
+    if isinstance(given, str):
+        return given
+    for template in given:
+        if template.count("{}") != 1:
+            raise ValueError(f"must each have {{}} once, where the class's name goes, but {template!r} has not")
+    return given
+
+
 def _once(names: list[str]) -> list[str]:
     """Names that are all different."""
     twice = [name for place, name in enumerate(names) if name in names[:place]]
@@ -268,6 +278,16 @@ ManualInputs = Annotated[
     AfterValidator(_manual_inputs),
     Allowed('a list of images with the beginnings of captions, such as [{"image": "dog.jpg", "prefix": "a dog"}]'),
 ]
+Templates = Annotated[
+    _Text | Annotated[list[_Text], Field(min_length=1)],
+    AfterValidator(_templates),
+    Allowed("a list of texts with {} for the class's name, or a file with one a line", paths="file"),
+]
+ClassNames = Annotated[
+    Annotated[list[_Text], Field(min_length=1)] | Annotated[dict[_Text, _Text], Field(min_length=1)] | None,
+    Allowed('a list of names, or names by the table\'s names, such as {"automobile": "car"}, or None'),
+]
+OptionalQuery = Annotated[str | None, Field(min_length=1), Allowed("a text or an image file, or None", paths="file")]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None", paths="file", names=("auto",))]
 Metric = Annotated[_Text | None, Allowed("a metric of the validation, such as mlm/val/loss, or None")]
 Shares = Annotated[

@@ -16,7 +16,7 @@ from typing import Any
 from renaissance.atomic_files import write_csv
 from renaissance.errors import UserError
 from renaissance.settings import Settings
-from renaissance.settings.marked import read_by_one_command
+from renaissance.settings.marked import read_by_commands
 from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
@@ -131,7 +131,7 @@ def result_rows(run: ReadRun, tested: Sequence[str]) -> list[tuple[object, ...]]
 
 def differing_settings(runs: Sequence[ReadRun]) -> list[str]:
     """The settings that a training reads and that are not the same in all runs, in the order of the first with them."""
-    names = dict.fromkeys(name for run in runs for name in run.settings if name not in read_by_one_command())
+    names = dict.fromkeys(name for run in runs for name in run.settings if name not in read_by_commands())
     return [name for name in names if len({_text(run.settings.get(name)) for run in runs}) > 1]
 
 

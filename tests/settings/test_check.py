@@ -11,7 +11,7 @@ import pytest
 
 from config import ex
 from renaissance.errors import UserError
-from renaissance.settings import Command, EncoderDimensions, Settings, check_inherited, check_settings
+from renaissance.settings import EncoderDimensions, Settings, check_inherited, check_settings
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.settings.wordpieces import lacks_word_pieces
 from renaissance.tasks.registry import task_names
@@ -19,13 +19,13 @@ from renaissance.tasks.registry import task_names
 MakeSettings = Callable[..., Settings]
 
 
-def message(command: Command | None = None, **overrides: Any) -> str:
+def message(command: str | None = None, **overrides: Any) -> str:
     with pytest.raises(UserError) as caught:
         check_settings({**ex.configurations[0](), **overrides}, command)
     return str(caught.value)
 
 
-def fault(command: Command | None = None, **overrides: Any) -> str:
+def fault(command: str | None = None, **overrides: Any) -> str:
     heading, *lines = message(command, **overrides).splitlines()
     assert heading == "The configuration has a fault:"
     assert len(lines) == 1

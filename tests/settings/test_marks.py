@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from config import ex
+from renaissance.commands.registry import commands
 from renaissance.models.build import build_model
-from renaissance.settings import Command, EncoderDimensions, Settings
+from renaissance.settings import EncoderDimensions, Settings
 from renaissance.settings.marked import (
     fixed_by_weights,
     following_weights,
     parts_with,
-    read_by_one_command,
+    read_by_commands,
     roles_of,
     settings_marked,
 )
@@ -75,7 +76,7 @@ def test_marks_name_parts_and_roles_that_there_are() -> None:
     assert {mark.role for mark in found if isinstance(mark, OfPart)} == set(get_args(Role))
     assert {mark.part for mark in found if isinstance(mark, FixedByWeights | FollowsWeights)} <= WITH_WEIGHTS
     assert set(DIMENSIONS) == EncoderDimensions.__dataclass_fields__.keys()
-    assert set(read_by_one_command().values()) <= set(get_args(Command))
+    assert {name for names in read_by_commands().values() for name in names} <= set(commands())
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
@@ -128,15 +129,15 @@ def test_a_setting_of_the_tasks_says_whether_a_test_asks_by_it(name: str) -> Non
 
 @pytest.mark.parametrize("name", [name for name, group in GROUPS.items() if group.startswith("The command")])
 def test_a_setting_of_a_command_says_so(name: str) -> None:
-    command = re.findall(r"`(\w+)`", GROUPS[name])
+    named = re.findall(r"`(\w+)`", GROUPS[name])
     decides_on_tables = Mark.DECIDES_ON_TABLES in marks(name)  # which a training draws itself where it finds none
-    assert ([read_by_one_command().get(name)] == command) is not decides_on_tables
-    assert decides_on_tables or name in read_by_one_command()
+    assert (list(read_by_commands().get(name, ())) == named) is not decides_on_tables
+    assert decides_on_tables or name in read_by_commands()
 
 
 def test_what_one_command_reads_is_in_no_named_configuration() -> None:
     named = {name for scope in ex.named_configs.values() for name in scope()}
-    assert not named & read_by_one_command().keys()
+    assert not named & read_by_commands().keys()
 
 
 # A small model of each kind, and for every role of a size another one.

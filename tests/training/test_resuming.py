@@ -74,6 +74,7 @@ OTHER_VALUES: dict[str, Any] = {
     "lion_betas": [0.5, 0.9], "optim_type": "lion",
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
+    "templates": ["a {}"], "class_names": ["a"], "query": "a", "split": "val",
 }  # fmt: skip
 
 

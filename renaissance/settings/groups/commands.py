@@ -1,4 +1,4 @@
-"""What only one command reads, or writes tables by."""
+"""What only commands read, or write tables by."""
 
 from __future__ import annotations
 
@@ -10,10 +10,21 @@ from renaissance.settings.marks import DecidesOnTables, OnlyReadBy
 from renaissance.settings.on_resume import NoEffect
 
 
+class DataSetSettings(SettingsGroup):
+    """Which data set a command is about."""
+
+    dataset: Annotated[
+        NoEffect[value_types.OptionalText],
+        OnlyReadBy("prepare"),
+        OnlyReadBy("probe"),
+        OnlyReadBy("search"),
+        OnlyReadBy("zeroshot"),
+    ]
+
+
 class PrepareSettings(SettingsGroup):
     """What `prepare` reads, and which tables it writes."""
 
-    dataset: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
     raw_root: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("prepare")]
     dataset_name: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
     val_fraction: DecidesOnTables[NoEffect[value_types.Share]]
@@ -32,3 +43,29 @@ class ExportSettings(SettingsGroup):
     """Where `export` writes."""
 
     export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
+
+
+class ProbeSettings(SettingsGroup):
+    """What `probe` compares with."""
+
+    probe_random: Annotated[NoEffect[value_types.Switch], OnlyReadBy("probe")]
+
+
+class ZeroshotSettings(SettingsGroup):
+    """What `zeroshot` calls the classes."""
+
+    templates: Annotated[NoEffect[value_types.Templates], OnlyReadBy("zeroshot")]
+    class_names: Annotated[NoEffect[value_types.ClassNames], OnlyReadBy("zeroshot")]
+
+
+class SearchSettings(SettingsGroup):
+    """What `search` looks for, and how much of it it shows."""
+
+    query: Annotated[NoEffect[value_types.OptionalQuery], OnlyReadBy("search")]
+    num_matches: Annotated[NoEffect[value_types.Count], OnlyReadBy("search")]
+
+
+class SplitSettings(SettingsGroup):
+    """Which split `search` and `zeroshot` read."""
+
+    split: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("search"), OnlyReadBy("zeroshot")]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from renaissance.commands.declaration import Check
 from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.decoder import encoders_read_texts, pretrained_readers
-from renaissance.settings.rules.commands import Check, loads_a_checkpoint
+from renaissance.settings.rules.starting import loads_a_checkpoint
 from renaissance.settings.schema import Settings
 from renaissance.settings.text_encoders import EACH, TextEncoderSettings, text_encoder_names, text_encoders
 from renaissance.settings.wordpieces import MARKING_WORDS, lacks_word_pieces

@@ -1,6 +1,6 @@
 """Settings that cannot go together, those of texts among them (`texts.py`).
 
-With a command, also what that needs of them (`commands.py`).
+With a command, also what that needs of them: training's needs are in `starting.py`, a command's in its own file.
 
 Each check is a function of the settings that yields faults, a line each. Where a value that a check reads is itself
 at fault, that check is left out (the attribute is not there), and the others still run.
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
+from renaissance.commands.declaration import Check
+from renaissance.commands.registry import commands
 from renaissance.settings.discovery import monitored_fault, task_reads
 from renaissance.settings.marked import parts_with, setting_of
 from renaissance.settings.registered_encoders import is_image_encoder
-from renaissance.settings.rules.commands import FILES, FOR_COMMAND, Check, loads_a_checkpoint
+from renaissance.settings.rules.starting import FILES, RESUMING, TRAINING, loads_a_checkpoint
 from renaissance.settings.rules.texts import TEXT, no_inner_width
 from renaissance.settings.schema import Settings
 from renaissance.tasks.registry import declaration_of
@@ -23,20 +24,22 @@ from renaissance.tasks.registry import declaration_of
 GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
 SEVERAL = "text_encoder"  # the part of which there may be several, checked one by one (`texts.py`)
 
-Command = Literal["train", "resume", "prepare", "compare", "export", "print"]
 
-
-def faults_together(settings: Settings, command: Command | None) -> list[str]:
+def faults_together(settings: Settings, command: str | None) -> list[str]:
     """All faults of the settings taken together; attributes that are at fault themselves may be missing.
 
     A resumed run's settings are its own, so only with those are the command line's checked together.
     """
     if command == "train" and getattr(settings, "resume_from", None) is not None:
         command = "resume"
+    declaration = commands().get(command or "")
     checks = [] if command == "resume" else list(ALWAYS)
-    if command in ("train", "resume", "export", "print"):
+    if command in ("train", "resume", "print") or (declaration is not None and declaration.builds_a_model):
         checks += FILES
-    checks += FOR_COMMAND.get(command or "", [])
+    if declaration is not None:
+        checks += declaration.needs
+    else:
+        checks += {"train": TRAINING, "resume": RESUMING}.get(command or "", [])
     faults: list[str] = []
     for check in checks:
         try:

@@ -1,4 +1,4 @@
-"""What a command needs of the settings: files that are there, something to train, a place to export to.
+"""What a training needs of the settings, and whoever builds a model: files that are there, something to train.
 
 Each check is a function of the settings that yields faults, a line each (see `together.py`, which runs them).
 """
@@ -6,16 +6,14 @@ Each check is a function of the settings that yields faults, a line each (see `t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from renaissance.settings.discovery import suggestion
+from renaissance.commands.declaration import Check
 from renaissance.settings.marked import settings_marked
 from renaissance.settings.marks import Mark
 from renaissance.settings.schema import Settings
 from renaissance.settings.text_encoders import text_encoder_names
-
-Check = Callable[[Settings], Iterator[str]]
 
 
 def loads_a_checkpoint(settings: Settings) -> bool:
@@ -90,52 +88,6 @@ def _one_start(settings: Settings) -> Iterator[str]:
         )
 
 
-def _data_set_to_prepare(settings: Settings) -> Iterator[str]:
-    from renaissance.data.sets import data_sets  # here, since only `prepare` needs them, and they take time
-
-    known = data_sets()
-    if settings.dataset is None:
-        yield f"dataset: say what to prepare, such as dataset=coco (data sets: {', '.join(known)})"
-    elif settings.dataset not in known:
-        near = suggestion(settings.dataset, known)
-        yield f"dataset={settings.dataset!r}: there is no such data set{near} (data sets: {', '.join(known)})"
-    elif settings.raw_root is None and not known[settings.dataset].draws_itself:
-        yield f"raw_root: say where the raw files of {settings.dataset} lie, such as raw_root=/data/{settings.dataset}"
-
-
-def _runs_to_compare(settings: Settings) -> Iterator[str]:
-    if settings.runs is None:
-        yield """runs: say which runs to compare, such as 'runs=["result/mlm/1", "result/mlm/2"]'"""
-        return
-    seen: set[Path] = set()
-    for given in settings.runs:
-        path = Path(given)
-        if not path.is_dir():
-            yield f"runs: {given!r}: there is no such folder"
-        elif not (path / "config.json").is_file() or not (path / "metrics.csv").is_file():
-            yield f"runs: {given!r} is no run's folder (it lacks config.json or metrics.csv), such as result/mlm/1 is"
-        elif path.resolve() in seen:
-            yield f"runs: {given!r} is named twice"
-        seen.add(path.resolve())
-
-
-def _export_from_and_to(settings: Settings) -> Iterator[str]:
-    if not settings.load_path:
-        yield "load_path: say which checkpoint to export, such as load_path=result/mlm_itm/1/checkpoints/best.ckpt"
-    if settings.export_dir is None:
-        yield "export_dir: say where the folders go, such as export_dir=exported"
-    elif Path(settings.export_dir).is_file():
-        yield f"export_dir={settings.export_dir!r}: is a file; give a folder that is not there yet"
-    elif Path(settings.export_dir).is_dir() and any(Path(settings.export_dir).iterdir()):
-        yield f"export_dir={settings.export_dir!r}: is not empty, and nothing is overwritten; give a new folder"
-
-
 FILES: list[Check] = [_files, _folders, _manual_inputs]
-STARTING: list[Check] = [_test_needs_weights, _one_start]
-FOR_COMMAND: dict[str, list[Check]] = {
-    "train": [_something_to_train, *STARTING],
-    "resume": STARTING,
-    "prepare": [_data_set_to_prepare],
-    "compare": [_runs_to_compare],
-    "export": [_export_from_and_to],
-}
+RESUMING: list[Check] = [_test_needs_weights, _one_start]
+TRAINING: list[Check] = [_something_to_train, *RESUMING]

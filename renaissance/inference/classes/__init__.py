@@ -1,0 +1,1 @@
+"""How well a model tells classes apart: the commands `probe` and `zeroshot`."""
