@@ -249,8 +249,12 @@ def defaults() -> None:
     momentum = 0.9  # momentum of SGD
     lion_betas = [0.9, 0.99]  # decay rates of Lion's running mean: of what a step looks at, and of what is kept
     muon_momentum = 0.95  # momentum of Muon
-    decay_power = 1  # exponent of the learning rate's polynomial decay, 1 is linear; cosine: half a cosine wave
-    end_lr = 0  # learning rate at the end, of the parts whose full one is learning_rate
+    schedule = "polynomial"  # how the learning rate moves after the warm-up, each with its settings below; none: not
+    decay_power = 1  # of schedule=polynomial: the exponent; 1 is linear
+    cosine_cycles = 1  # of schedule=cosine: half waves, equally long, each from the full learning rate on
+    step_size = 0.3  # of schedule=step: optimiser steps between two reductions; below 1: a fraction of the schedule
+    gamma = 0.1  # of schedule=step: what the learning rate is multiplied by at each
+    end_lr = 0  # learning rate at the end of polynomial and cosine, of the parts whose full one is learning_rate
     warmup_steps = 10000  # optimiser steps until the full learning rate; below 1: a fraction of the training
     lr_mult_head = 5  # the tasks' heads learn at this many times learning_rate
     lr_mult_cross_modal = 5  # the cross-modal module learns at this many times learning_rate

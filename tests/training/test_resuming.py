@@ -37,6 +37,8 @@ TASKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "sgd": (("task_itm", "scenes", "tiny"), {"optim_type": "sgd", "learning_rate": 0.1}),
     "lion": (("task_itm", "scenes", "tiny"), {"optim_type": "lion"}),
     "muon": (("task_itm", "scenes", "tiny"), {"optim_type": "muon"}),
+    "cosine": (("task_itm", "scenes", "tiny"), {"schedule": "cosine"}),
+    "step": (("task_itm", "scenes", "tiny"), {"schedule": "step"}),
     "caption": (("task_foundation_captioning", "scenes"), {"caption_metric_images": 0, "num_samples": 0}),
 }
 # Of each setting that may change and that weights depend on: the run to try it on, and another value.
@@ -50,7 +52,11 @@ TRAINING: dict[str, tuple[str, Any]] = {
     "momentum": ("sgd", 0.1),
     "lion_betas": ("lion", [0.5, 0.9]),
     "muon_momentum": ("muon", 0.1),
+    "schedule": ("itm", "none"),
     "decay_power": ("itm", 3),
+    "cosine_cycles": ("cosine", 2),
+    "step_size": ("step", 1),
+    "gamma": ("step", 0.9),
     "end_lr": ("itm", 5e-4),
     "warmup_steps": ("itm", 5),
     "lr_mult_head": ("itm", 5),
@@ -243,13 +249,26 @@ def test_training_longer_says_what_the_learning_rate_was_and_is(run, finished, c
     said = capsys.readouterr().out
     assert "changed on resume: max_steps 6 → 12" in said
     # 1e-3 * (1 - (6 - 1) / (12 - 1)), by hand
-    assert "learning rate from step 6 on: 0.000545, by a schedule of 12 steps (so far: 0, by one of 6)" in said
+    assert "learning rate from step 6 on: 0.000545, by schedule=polynomial over 12 steps (so far: 0, by " in said
     first, second = (torch.load(f.last_checkpoint, weights_only=True) for f in (finished, folder))
     assert (first["global_step"], second["global_step"]) == (6, 12)
     assert differ(first["state_dict"], second["state_dict"])
     config = json.loads(folder.config.read_text())
     assert (config["max_steps"], config["batch_size"], config["learning_rate"]) == (12, 8, 1e-3), "its own settings"
     assert config["resume_from"] == str(finished.last_checkpoint)
+
+
+def test_training_longer_at_a_constant_rate_has_nothing_to_say(run, capsys):
+    folder, _ = run("task_itm", "scenes", "tiny", **BEGUN, schedule="none")
+    run("task_itm", "scenes", "tiny", max_steps=9, resume_from=str(folder.last_checkpoint))
+    said = capsys.readouterr().out
+    assert "changed on resume: max_steps 6 → 9" in said
+    assert "learning rate from step" not in said
+    run("task_itm", "scenes", "tiny", max_steps=9, resume_from=str(folder.last_checkpoint), resume_schedule="kept")
+    run("task_itm", "scenes", "tiny", max_steps=9, resume_from=str(folder.last_checkpoint), schedule="step")
+    said = capsys.readouterr().out
+    # The step is 0.3 of the 8 steps after the warm-up, so 2: the rate fell at the steps 3 and 5.
+    assert "step 6 on: 1e-05, by schedule=step over 9 steps (so far: 0.001, by schedule=none over 6 steps)" in said
 
 
 def test_the_schedule_can_be_kept_but_not_at_a_rate_of_0(finished, stopped, tmp_path):
