@@ -116,6 +116,8 @@ def defaults() -> None:
     test_only = False  # test load_path, train nothing
     fast_dev_run = False  # one step of training, validation and test each, to try a set-up
     tensorboard = False  # write TensorBoard logs into the run's folder
+    wandb_project = None  # project of Weights & Biases that the run is sent to; None: it is not
+    wandb_offline = False  # keep what would be sent in the run's folder, for `wandb sync`
     log_interval = 10  # optimiser steps between two points of the training curves
 
     # == The machine ==
@@ -267,6 +269,8 @@ def defaults() -> None:
     resume_schedule = "new"  # of a run resumed to another length. new: learning rates follow; kept: end_lr holds on
     val_check_interval = 1.0  # how often to validate: 1.0 once an epoch, 0.25 four times, 500 every 500 steps
     monitor = None  # tells the best, such as mlm/val/loss; None: the task's own, of several tasks their weighted loss
+    checkpoint_interval = None  # further checkpoints on the way: 1.0 once an epoch, 5.0 every 5, 500 every 500 steps
+    keep_checkpoints = 3  # how many of these stay, the newest; None: all
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 

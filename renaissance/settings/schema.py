@@ -72,6 +72,8 @@ class Settings(BaseModel):
     test_only: OfCommand[value_types.Switch]
     fast_dev_run: Fixed[value_types.Switch]
     tensorboard: NoEffect[value_types.Switch]
+    wandb_project: NoEffect[value_types.OptionalText]
+    wandb_offline: NoEffect[value_types.Switch]
     log_interval: NoEffect[value_types.Count]
     # the machine
     num_gpus: Devices[value_types.Gpus]
@@ -206,6 +208,8 @@ class Settings(BaseModel):
     resume_schedule: Changes[value_types.ResumeSchedule]
     val_check_interval: Changes[value_types.Interval]
     monitor: Fixed[value_types.Metric]
+    checkpoint_interval: NoEffect[value_types.CheckpointInterval]
+    keep_checkpoints: NoEffect[value_types.OptionalCount]
     early_stopping_patience: Changes[value_types.OptionalCount]
     early_stopping_min_delta: Changes[value_types.NotNegative]
     # the command `prepare`

@@ -158,6 +158,10 @@ Interval = Annotated[
     BeforeValidator(_steps),
     Allowed("a fraction of an epoch above 0.0, at most 1.0, or a whole number of optimiser steps, at least 1"),
 ]
+CheckpointInterval = Annotated[
+    _WholeFromOne | _Number | None,
+    Allowed("a number of epochs such as 1.0, a whole number of optimiser steps, at least 1, or None"),
+]
 StepSize = Annotated[
     _WholeFromOne | Annotated[float, Field(gt=0, lt=1)],
     BeforeValidator(_whole),
