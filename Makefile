@@ -52,4 +52,5 @@ lint: install
 bench: install
 	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.attention
+	$(BIN)/python -m benchmarks.patch_dropout
 	$(BIN)/python -m benchmarks.pipeline

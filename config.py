@@ -224,6 +224,7 @@ def defaults() -> None:
 
     # == Regularisation ==
     mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
+    patch_dropout = 0.0  # share of an image's patches that its encoder does not see in training; faster by as much
     text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
     image_modality_dropout = 0.0  # share of the training examples whose whole image is left out; never both of one
 

@@ -166,7 +166,13 @@ class _Builder:
         is_new = is_image_encoder(settings.image_encoder) and saved is None
         name = registered_name(saved) or (settings.image_encoder if is_new else None)
         if name is None:
-            return VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size)
+            encoder = self._vision(self._request("image_encoder"))
+            return VisionEncoder(encoder, settings.image_size, settings.patch_dropout)
+        if settings.patch_dropout:
+            raise UserError(
+                f"patch_dropout={settings.patch_dropout}: {name!r} is a plug-in's encoder, which leaves out patches "
+                "itself where it is to. Take patch_dropout=0."
+            )
         dimensions, own = settings.image_encoder_dimensions(), own_config(saved)
         return RegisteredImageEncoder(
             ImageEncoderRequest(name, settings.image_size, settings.patch_size, dimensions, own)
@@ -200,6 +206,7 @@ class _Builder:
             sides=sides,
             pooler_type=settings.pooler_type,
             frozen=frozenset({"encoder"} if settings.freeze_encoder else ()),
+            patch_dropout=settings.patch_dropout,
         )
 
     def _request(self, setting: str) -> EncoderRequest:

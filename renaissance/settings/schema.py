@@ -166,6 +166,7 @@ class Settings(BaseModel):
     itm_false_from: Fixed[value_types.FalseFrom]
     # regularisation
     mixing_alpha: Fixed[value_types.NotNegative]
+    patch_dropout: Changes[value_types.Rate]
     text_modality_dropout: Fixed[value_types.Rate]
     image_modality_dropout: Fixed[value_types.Rate]
     # captions

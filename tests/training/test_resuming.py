@@ -44,6 +44,7 @@ TASKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 # Of each setting that may change and that weights depend on: the run to try it on, and another value.
 TRAINING: dict[str, tuple[str, Any]] = {
     "precision": ("itm", "bf16-mixed"),
+    "patch_dropout": ("itm", 0.5),
     "label_smoothing": ("caption", 0.2),
     "learning_rate": ("itm", 5e-3),
     "weight_decay": ("itm", 0.9),

@@ -153,6 +153,14 @@ def _modality_dropout(settings: Settings) -> Iterator[str]:
         )
 
 
+def _patch_dropout(settings: Settings) -> Iterator[str]:
+    if settings.patch_dropout and settings.freeze_image_encoder and settings.model_type != "one-tower":
+        yield (
+            f"patch_dropout={settings.patch_dropout} is for an image encoder that is trained: with "
+            "freeze_image_encoder=True it sees every patch, as in evaluation. Take patch_dropout=0"
+        )
+
+
 def _generated_length(settings: Settings) -> Iterator[str]:
     longest = settings.max_generated_tokens
     if longest is not None and longest > settings.max_text_len:
@@ -193,6 +201,7 @@ ALWAYS: list[Check] = [
     _image_only,
     _mixable,
     _modality_dropout,
+    _patch_dropout,
     _own_images,
     _generated_length,
     _monitor,
