@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,7 +27,9 @@ from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
 from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
+from renaissance.models.interface import Features
 from renaissance.plugins import load_plugins
+from renaissance.tasks.common.joint_space import JointSpace
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Input, Task
 
@@ -90,6 +92,9 @@ class Model:
         transform: makes pixels of an image file; None where it looks at no images.
         label_names: the classes by task, of those that tell classes apart.
         inputs: what an example must have for each task, by task.
+        scale: what similarities in the joint space are multiplied with, before a softmax over candidates or, with a
+            bias, a sigmoid of each pair; None where the model has no joint space.
+        bias: what is added to scaled similarities before that sigmoid; None where it was not trained with one.
     """
 
     def __init__(self, restored: Restored, device: str | torch.device = "cpu") -> None:
@@ -106,6 +111,9 @@ class Model:
             self._to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
         self.label_names: dict[str, list[str]] = restored.label_names
         self.inputs: dict[str, tuple[Input, ...]] = {name: task.inputs() for name, task in self.tasks.items()}
+        self._joint = next((task for task in self.tasks.values() if isinstance(task, JointSpace)), None)
+        self.scale: float | None = None if self._joint is None else self._joint.scale
+        self.bias: float | None = None if self._joint is None else self._joint.bias
 
     def encode_text(self, texts: Iterable[str], batch_size: int = BATCH_SIZE) -> Tensor:
         """One vector a text, pooled as in training on texts alone.
@@ -123,7 +131,8 @@ class Model:
         if self.text is None or not self.encoder.text_size:
             raise UserError(f"This model reads no texts: it was trained on {', '.join(self.tasks)}.")
         examples = [{"text": text} for text in listed(texts, "texts")]
-        return self._encode(examples, "text", "texts", batch_size)
+        vectors = self._vectors(examples, "text", "texts", batch_size, self._pooled_text)
+        return torch.cat([torch.empty(0, self.encoder.text_size), *vectors])
 
     def encode_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
         """One vector an image, pooled as in training on images alone.
@@ -141,7 +150,57 @@ class Model:
         if self.transform is None:
             raise UserError(f"This model looks at no images: it was trained on {', '.join(self.tasks)}.")
         examples = [{"image": image} for image in listed(images, "images")]
-        return self._encode(examples, "image", "images", batch_size)
+        vectors = self._vectors(examples, "image", "images", batch_size, self._pooled_image)
+        return torch.cat([torch.empty(0, self.encoder.image_size), *vectors])
+
+    def embed_text(self, texts: Iterable[str], batch_size: int = BATCH_SIZE) -> Tensor:
+        """One vector a text in the joint space of texts and images: the product of a text's and an image's is a cosine.
+
+        Example:
+            >>> similarities = model.embed_text(["a red circle", "a blue square"]) @ model.embed_image(["scene.png"]).T
+            >>> (model.scale * similarities).softmax(0)  # which of the two texts it is
+            tensor([[0.98], [0.02]])
+
+        Args:
+            texts: N texts; what is longer than the model's texts is cut as in training.
+            batch_size: texts at once.
+
+        Returns:
+            (N, E) float32 on the CPU, each of length 1.
+
+        Raises:
+            UserError: naming the text at fault; or the model has no joint space.
+        """
+        joint = self._joint_space()
+        examples = [{"text": text} for text in listed(texts, "texts")]
+        vectors = self._vectors(examples, "text", "texts", batch_size, joint.embed_text)
+        return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
+
+    def embed_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
+        """One vector an image in the joint space of texts and images, as `embed_text` gives for texts.
+
+        Args:
+            images: N paths, bytes of image files, or PIL images.
+            batch_size: images at once.
+
+        Returns:
+            (N, E) float32 on the CPU, each of length 1.
+
+        Raises:
+            UserError: naming the image at fault; or the model has no joint space.
+        """
+        joint = self._joint_space()
+        examples = [{"image": image} for image in listed(images, "images")]
+        vectors = self._vectors(examples, "image", "images", batch_size, joint.embed_image)
+        return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
+
+    def _joint_space(self) -> JointSpace:
+        if self._joint is None:
+            raise UserError(
+                f"This model has no joint space of texts and images: it was trained on {', '.join(self.tasks)}. Train "
+                "one with contrastive, such as task_clip_scenes."
+            )
+        return self._joint
 
     @torch.no_grad()
     def predict(
@@ -150,8 +209,8 @@ class Model:
         """What the model says of examples.
 
         A classification gives the likeliest class as "answer" and all "probabilities" by class; itm the probability of
-        a "match"; mlm, of every [MASK] in the text, the likeliest "words" with their probabilities, and the "text" with
-        the best of them; caption a "caption".
+        a "match"; contrastive the "similarity" of text and image; mlm, of every [MASK] in the text, the likeliest
+        "words" with their probabilities, and the "text" with the best of them; caption a "caption".
 
         Example:
             >>> model.predict([{"image": "scene.png", "text": "a [MASK] circle"}], task="mlm")
@@ -223,16 +282,28 @@ class Model:
         return {task: self.tasks[task]}
 
     @torch.no_grad()
-    def _encode(self, examples: Sequence[Example], field: ColumnType, name: str, batch_size: int) -> Tensor:
-        """One vector an example (N, D), of one modality alone."""
-        width = self.encoder.text_size if field == "text" else self.encoder.image_size
-        pooled = [torch.empty(0, width)]
-        for step in self._steps(examples, *_alone(field), _of_list(name), batch_size, f"encode {field}s"):
-            text, image = (step.text, None) if field == "text" else (None, step.image)
-            vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
-            assert vectors is not None
-            pooled.append(vectors.float().cpu())
-        return torch.cat(pooled)
+    def _vectors(
+        self,
+        examples: Sequence[Example],
+        field: ColumnType,
+        name: str,
+        batch_size: int,
+        vectors_of: Callable[[Step], Tensor],
+    ) -> list[Tensor]:
+        """One vector an example, of one modality alone, batch by batch."""
+        steps = self._steps(examples, *_alone(field), _of_list(name), batch_size, f"encode {field}s")
+        return [vectors_of(step).float().cpu() for step in steps]
+
+    def _pooled_text(self, step: Step) -> Tensor:
+        return self._pooled(step, step.text, None)
+
+    def _pooled_image(self, step: Step) -> Tensor:
+        return self._pooled(step, None, step.image)
+
+    def _pooled(self, step: Step, text: Features | None, image: Features | None) -> Tensor:
+        pooled = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
+        assert pooled is not None
+        return pooled
 
     def _steps(
         self,

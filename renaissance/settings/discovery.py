@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from renaissance.tasks.registry import declaration_of, task_names
+from renaissance.tasks.registry import declaration_of, recorded_name, task_names
 from renaissance.training.optimizers.registry import optimizer_names
 from renaissance.training.schedules.registry import schedule_names
 
@@ -35,7 +35,7 @@ def suggestion(word: str, words: Iterable[str]) -> str:
 
 
 def check_loss_names(value: Any) -> dict[str, float]:
-    """Each known task with its weight, 0 where none is given.
+    """Each known task with its weight, 0 where none is given; under the name that runs record, if it has older ones.
 
     Raises:
         ValueError: naming all faults.
@@ -44,15 +44,21 @@ def check_loss_names(value: Any) -> dict[str, float]:
         raise ValueError("must be a weight for each task; one by one: loss_names.mlm=1 loss_names.itm=1")
     names = task_names()
     faults = []
-    for name, weight in value.items():
+    weights = dict.fromkeys(names, 0.0)
+    for given, weight in value.items():
+        name = recorded_name(str(given))
         if name not in names:
             near = suggestion(str(name), names) or f" ({', '.join(names)})"
             faults.append(f"there is no task {name!r}{near}; a plug-in's are known where plugins=… names it")
         elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             faults.append(f"the weight of {name} must be a number, at least 0, not {weight!r}")
+        elif weight and weights[name] and weights[name] != weight:
+            faults.append(f"{given} is an older name of {name}, and the two have different weights: give one")
+        else:
+            weights[name] = weights[name] or float(weight)
     if faults:
         raise ValueError("; ".join(faults))
-    return {name: float(value.get(name, 0)) for name in names}
+    return weights
 
 
 def check_optimizer(value: Any) -> str:

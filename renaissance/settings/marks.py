@@ -56,7 +56,8 @@ class FixedByWeights:
     """A setting that cannot differ from the weights of a part, beside those that `OfPart` says it of.
 
     Attributes:
-        part: a part of the model, or "text_embeddings" or "image_embeddings" of whatever part has some.
+        part: a part of the model, a task's head, such as "contrastive_head", or "text_embeddings" or
+            "image_embeddings" of whatever part has some.
     """
 
     part: str

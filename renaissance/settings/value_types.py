@@ -192,7 +192,8 @@ LongText = Annotated[Literal["from_start", "from_end", "uniform"], choice_words(
 TokenizerType = Annotated[
     Literal["word", "wordpiece", "bpe", "character"], choice_words("word", "wordpiece", "bpe", "character")
 ]
-FalseFrom = Annotated[Literal["batch", "dataset"], choice_words("batch", "dataset")]
+FalseFrom = Annotated[Literal["batch", "dataset", "hard"], choice_words("batch", "dataset", "hard")]
+ContrastiveLoss = Annotated[Literal["clip", "siglip"], choice_words("clip", "siglip")]
 GenerationStrategy = Annotated[Literal["greedy", "beam", "sample"], choice_words("greedy", "beam", "sample")]
 ResumeSchedule = Annotated[Literal["new", "kept"], choice_words("new", "kept")]
 

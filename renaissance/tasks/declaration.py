@@ -50,6 +50,7 @@ class TaskDeclaration:
         writes: whether it has the text decoder.
         predicts: whether it answers each example, so that a test leaves a file of predictions.
         mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
+        older_names: what `loss_names` may call it beside its name; a run records the name.
 
     Raises:
         ValueError: a name is no identifier, the behaviour is no path of a class, what is read is no column of the
@@ -64,6 +65,7 @@ class TaskDeclaration:
     writes: bool = False
     predicts: bool = False
     mixable: bool = False
+    older_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():

@@ -36,6 +36,14 @@ def declaration_of(name: str) -> TaskDeclaration:
     return _read(name) if name in _files() else _registered.things[name]
 
 
+def recorded_name(name: str) -> str:
+    """The name that a run records of a task, where `name` is that or an older one; otherwise `name` itself."""
+    names = task_names()
+    if name in names:
+        return name
+    return next((task for task in names if name in declaration_of(task).older_names), name)
+
+
 def register_task(declaration: TaskDeclaration) -> None:
     """Add a task to those that `loss_names` may name.
 

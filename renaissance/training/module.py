@@ -23,7 +23,7 @@ from renaissance.errors import RunError
 from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import Part, VisionLanguageEncoder
-from renaissance.settings import Settings
+from renaissance.settings.schema import StepSettings
 from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
@@ -58,7 +58,7 @@ class TrainingModule(pl.LightningModule):
         self,
         model: VisionLanguageEncoder,
         tasks: Mapping[str, Task],
-        settings: Settings,
+        settings: StepSettings,
         monitor: Monitor,
         plan: Plan | None,
         description: ModelDescription,
@@ -252,8 +252,13 @@ class TrainingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(parameter_groups(self.parts(), self.settings), self.settings)
+        optimizer.register_step_post_hook(self._after_optimizer_step)
         schedule = Schedule(optimizer, self.learning_rate_factor())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _after_optimizer_step(self, *_: object) -> None:
+        for task in self._tasks().values():
+            task.after_optimizer_step()
 
     def configure_gradient_clipping(
         self,

@@ -13,7 +13,7 @@ from config import ex
 from renaissance.settings import Settings, check_settings
 from renaissance.tasks.registry import task_names
 
-PRETRAINING = ("task_mlm", "task_itm", "task_mlm_itm")
+PRETRAINING = ("task_mlm", "task_itm", "task_mlm_itm", "task_contrastive", "task_albef", "task_clip_lit")
 DOWNSTREAM = ("snli", "nlvr2", "ref", "vqa", "irtr", "mrpc")
 TASKS = (
     *PRETRAINING,
@@ -121,6 +121,7 @@ def test_every_task_configuration_can_be_trained(name: str) -> None:
 def test_all_named_configurations_are_described_and_tried() -> None:
     others = (
         "quickstart",
+        "task_clip_scenes",
         "task_foundation_captioning",
         "task_mlm_itm_deit_electra",
         "tiny",

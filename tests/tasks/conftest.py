@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,7 @@ class Asked:
     examples: TableExamples
     maker: BatchMaker
     pixels: Pixels | None
+    settings: Settings
 
     def step(self, indices: Sequence[int] | None = None) -> Step:
         """The step of some examples; None for all."""
@@ -147,11 +149,18 @@ def ask(make_settings: Callable[..., Settings], data_root: Path) -> Callable[...
     """Makes a task on the training table of a data set (its own, of the sixteen), for a model that is not trained."""
 
     def make(
-        name: str, root: Path = data_root, data_set: str | None = None, training: bool = False, **overrides: Any
+        name: str,
+        root: Path = data_root,
+        data_set: str | None = None,
+        training: bool = False,
+        beside: Mapping[str, float] = MappingProxyType({}),
+        **overrides: Any,
     ) -> Asked:
         declaration = declaration_of(name)
         behaviour, needs = load_behaviour(declaration), declaration.needs
-        settings = make_settings(**TINY, data_root=str(root), datasets=["x"], loss_names={name: 1}, **overrides)
+        settings = make_settings(
+            **TINY, data_root=str(root), datasets=["x"], loss_names={name: 1, **beside}, **overrides
+        )
         table = data_set or ("sixteen" if needs.schema is CAPTIONS else name)
         examples = TableExamples([root / f"{table}_train.arrow"], needs)
         text = TextProcessor.from_settings(settings, lambda: examples.texts()) if needs.text else None
@@ -170,6 +179,7 @@ def ask(make_settings: Callable[..., Settings], data_root: Path) -> Callable[...
         collate = behaviour.collate(declaration, settings, text, training=training)
         transform = ImageTransform.of_settings(settings, STATISTICS, training=training, captioned=True)
         maker = BatchMaker(examples, transform, text, {name: collate} if collate else {}, seed=3, training=training)
-        return Asked(task.eval(), model.eval(), examples, maker, Pixels(STATISTICS, 9) if needs.image else None)
+        pixels = Pixels(STATISTICS, 9) if needs.image else None
+        return Asked(task.eval(), model.eval(), examples, maker, pixels, settings)
 
     return make

@@ -11,7 +11,7 @@ from tests.tasks.conftest import EXAMPLES
 @pytest.mark.parametrize("model_type", ["two-tower", "one-tower"])
 @pytest.mark.parametrize(
     ("name", "steps"), [("mlm", 250), ("itm", 400), ("caption", 150), ("cifar10", 60), ("imdb", 60), ("snli", 60),
-                        ("mrpc", 60), ("nlvr2", 60), ("ref", 100), ("vqa", 100), ("irtr", 200)]
+                        ("mrpc", 60), ("nlvr2", 60), ("ref", 100), ("vqa", 100), ("irtr", 200), ("contrastive", 60)]
 )  # fmt: skip
 def test_a_task_overfits_sixteen_examples(ask, name, steps, model_type):
     asked = ask(name, model_type=model_type, training=True)

@@ -8,7 +8,7 @@ import torch
 from renaissance.models.interface import Features
 from renaissance.tasks.common import ranking
 from renaissance.tasks.common.evaluation import Split
-from renaissance.tasks.metrics.recall import recalls
+from renaissance.tasks.metrics.recall import recalls_of_all_scores
 from tests.tasks.conftest import picture, write_table
 
 TEXTS = [["a b c", "d"], ["e f"], ["g h i j k", "c b a", "k"], ["f e"], ["b"], ["h i"], ["j a"]]
@@ -45,7 +45,7 @@ def test_equals_scoring_every_pair(asked, monkeypatch, model_type):
             other = Features(step.image.hidden[pair], step.image.mask[pair])
             found.append(given.task.score(given.model, one, other))
         scores.append((row, torch.cat(found)))
-    expected = recalls(scores, list(range(7)))
+    expected = recalls_of_all_scores(scores, list(range(7)))
     assert len({round(float(score), 6) for _, one in scores for score in one}) > 20, "the scores differ"
     own = [float(found[row]) for row, found in scores]
     assert [answer["score"] for answer in given.task.answers(step)] == pytest.approx(own, abs=1e-5)

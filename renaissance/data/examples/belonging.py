@@ -21,12 +21,12 @@ def belongs(examples: Examples, text: int, image: int) -> bool:
     row = examples.row_of(image)
     if examples.row_of(text) == row or examples.same(text, image, "image"):
         return True
-    words = _words(examples.value(text, "text").casefold())
+    words = words_of(examples.value(text, "text").casefold())
     longest = max(words, key=len)  # most texts lack it, and need not be taken apart
     others = (examples.value(own, "text").casefold() for own in examples.of_row(row))
-    return any(longest in other and _words(other) == words for other in others)
+    return any(longest in other and words_of(other) == words for other in others)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """The words of a text, without what stands between them; the text itself where it has none."""
     return re.findall(r"\w+", text) or [text]

@@ -105,7 +105,7 @@ def _partners(settings: Settings) -> Iterator[str]:
     """What pairs the examples of a batch needs two of them."""
     if settings.test_only or settings.per_gpu_batchsize > 1:
         return
-    if settings.loss_names.get("itm") and settings.itm_false_from == "batch":
+    if settings.loss_names.get("itm") and settings.itm_false_from != "dataset":
         yield (
             "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset"
         )
@@ -113,6 +113,16 @@ def _partners(settings: Settings) -> Iterator[str]:
         yield (
             f"per_gpu_batchsize=1 leaves mixing_alpha={settings.mixing_alpha} nothing in the batch to mix an example "
             "with: take at least 2, or mixing_alpha=0"
+        )
+
+
+def _hard_pairs(settings: Settings) -> Iterator[str]:
+    """What draws by similarity needs a joint space."""
+    tasks = settings.active_tasks()
+    if settings.itm_false_from == "hard" and "itm" in tasks and "contrastive" not in tasks and not settings.test_only:
+        yield (
+            "itm_false_from='hard' draws false partners by the similarity that contrastive learns: add "
+            "loss_names.contrastive=1, or take itm_false_from=batch"
         )
 
 
@@ -198,6 +208,7 @@ ALWAYS: list[Check] = [
     _decoder,
     _false_pairs,
     _partners,
+    _hard_pairs,
     _image_only,
     _mixable,
     _modality_dropout,

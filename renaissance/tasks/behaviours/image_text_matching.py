@@ -2,17 +2,18 @@
 
 Each pair of a batch keeps its partner or gets a false one, in the proportion
 1 : `draw_false_image` + `draw_false_text`, so a batch holds as many pairs as examples. In training false partners come
-from the batch, where their features are there already, or from the whole data set (`itm_false_from`). In validation
-and test they come from the whole split, so that the questions do not depend on how it is cut into batches. A false
-partner is never the same image, nor another caption of it, nor does it belong to the pair by chance: the same file of
-an image in another table, and a caption with the same words, are no false partners.
+from the batch, where their features are there already, or from the whole data set (`itm_false_from`); beside
+`contrastive` also from the batch by their similarity (`hard_pairs.py`). In validation and test they come from the whole
+split, so that the questions do not depend on how it is cut into batches. A false partner is never the same image, nor
+another caption of it, nor does it belong to the pair by chance: the same file of an image in another table, and a
+caption with the same words, are no false partners.
 
 Source: ViLT, Kim et al., 2021, https://arxiv.org/abs/2102.03334, section 3.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,7 +28,8 @@ from renaissance.data.batches.fetch import Fetch
 from renaissance.data.examples.belonging import belongs
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.layers.heads import PairHead
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.behaviours.hard_pairs import DrawHardPairs, hard_pairs
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task, TaskContext
@@ -114,20 +116,32 @@ class ImageTextMatchingTask(Task):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
-        false_from = settings.itm_false_from if training else "dataset"
-        return DrawPairs(settings.draw_false_image, settings.draw_false_text, false_from)
+        numbers = settings.draw_false_image, settings.draw_false_text
+        if not training:
+            return DrawPairs(*numbers, "dataset")
+        if settings.itm_false_from == "hard":
+            return DrawHardPairs(*numbers)
+        return DrawPairs(*numbers, settings.itm_false_from)
 
     @classmethod
     def collate_inputs(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None
     ) -> Collate | None:
         return None
 
-    def logits(self, step: Step) -> Tensor:
-        """Scores (B, 2) of the pairs that were drawn, or where none were, of each example's own text and image."""
-        pairs = step.batch.collated.get(self.name)
+    def _pairs(self, step: Step) -> Mapping[str, Tensor] | None:
+        """The rows of texts and images that were drawn, with labels; None where nothing was."""
+        drawn = step.batch.collated.get(self.name)
+        if drawn is None or "number" not in drawn:
+            return drawn
+        if step.joint is None:
+            raise RuntimeError("hard false pairs are drawn by what `contrastive` makes of a step, which comes first")
+        return hard_pairs(drawn, step.joint)
+
+    def logits(self, step: Step, pairs: Mapping[str, Tensor] | None) -> Tensor:
+        """Scores (B, 2) of pairs; with None, of each example's own text and image."""
         text, image = (
             (step.text, step.image)
             if pairs is None
@@ -137,10 +151,12 @@ class ImageTextMatchingTask(Task):
         return logits
 
     def forward(self, step: Step) -> Outcome:
-        pairs, logits = step.batch.collated[self.name], self.logits(step)
+        pairs = self._pairs(step)
+        assert pairs is not None
+        logits = self.logits(step, pairs)
         losses = F.cross_entropy(logits.float(), pairs["label"], reduction="none")
         return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == pairs["label"]).float()})
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The probability of a "match" of each pair."""
-        return [{"match": match} for match in self.logits(step).float().softmax(-1)[:, 1].tolist()]
+        return [{"match": match} for match in self.logits(step, self._pairs(step)).float().softmax(-1)[:, 1].tolist()]

@@ -16,7 +16,7 @@ from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.tasks.common.evaluation import Judged, MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.metrics.recall import recalls
+from renaissance.tasks.metrics.recall import recalls_of_all_scores
 
 BLOCK = 1024  # pairs that are fused at once
 
@@ -69,7 +69,7 @@ class RetrievalEvaluation(MeanEvaluation):
         for text, found in zip(self._texts, scores, strict=True):
             self._means.add(self.task.declaration.name, self.split.name, self._trained_for(text, found, rows))
         pairs = [(text.row, found) for text, found in zip(self._texts, scores, strict=True)]
-        return super().compute() | recalls(self.split.gathered(pairs), rows)
+        return super().compute() | recalls_of_all_scores(self.split.gathered(pairs), rows)
 
     def _trained_for(self, text: _Text, scores: Tensor, rows: list[int]) -> dict[str, Tensor]:
         """The training's loss and accuracy (1,) of a text with scores (I,)."""

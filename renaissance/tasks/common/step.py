@@ -15,6 +15,7 @@ from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, VisionLanguageEncoder
+from renaissance.tasks.common.joint_space import JointFeatures
 
 
 class Step:
@@ -26,6 +27,9 @@ class Step:
         to_pixels: makes of the batch's uint8 pixels what the encoder takes, (N, 3, H, W) float; None without images.
         mixing: how its examples are mixed; None where they are not.
         dropout: which examples lose a modality; None where none does.
+
+    Attributes:
+        joint: its examples in a joint space; None until a task has brought them there.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Step:
         self._to_pixels = to_pixels
         self._mixing = mixing
         self._dropout = dropout
+        self.joint: JointFeatures | None = None
 
     @cached_property
     def all_images(self) -> Features:

@@ -1,29 +1,70 @@
-"""Recall at K of retrieval, in both directions, from the scores of all pairs."""
+"""Ranks of what was to be found, and from them recall at K and the median rank, in both directions of retrieval."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 RANKS = (1, 5, 10)
 
 
-def recalls(scores: Sequence[tuple[int, Tensor]], rows: Sequence[int]) -> dict[str, float]:
-    """Recall at each of RANKS, in both directions; of equal scores, and of such as are NaN, the true one is the last.
+def ranks_of_best(scores: Tensor, query: Tensor, candidate: Tensor, tolerance: float = 0.0) -> Tensor:
+    """At which place each query finds the best of its own candidates (Q,), from 1.
+
+    Before it come the candidates of others with higher scores, and those with equal ones: a tie counts against the
+    model, as scores do that are NaN. Its own other candidates count for nothing.
+
+    Args:
+        scores: (Q, C) of each query with each candidate.
+        query: (M,) long, the rows of the M pairs of a query and a candidate of its own; every query is there.
+        candidate: (M,) long, their columns.
+        tolerance: scores that differ by no more are equal.
+    """
+    own = scores[query, candidate]
+    best = scores.new_full((len(scores),), -torch.inf).scatter_reduce(0, query, own, "amax")
+    least = best - tolerance
+    before = (~(scores < least[:, None])).sum(dim=1, dtype=torch.int32).long()
+    own_before = torch.zeros_like(before).scatter_add(0, query, (~(own < least[query])).long())
+    return before - own_before + 1
+
+
+def recalls(ranks_of_images: Tensor, ranks_of_texts: Tensor) -> dict[str, float]:
+    """Recall at each of RANKS, in both directions.
+
+    Args:
+        ranks_of_images: (T,) at which place each text finds its image.
+        ranks_of_texts: (I,) at which place each image finds the best of its texts.
+    """
+    return {
+        f"{direction}_r{most}": float((ranks <= most).float().mean())
+        for direction, ranks in (("ir", ranks_of_images), ("tr", ranks_of_texts))
+        for most in RANKS
+    }
+
+
+def median_ranks(ranks_of_images: Tensor, ranks_of_texts: Tensor) -> dict[str, float]:
+    """The median rank in both directions.
+
+    Args:
+        ranks_of_images: (T,) at which place each text finds its image.
+        ranks_of_texts: (I,) at which place each image finds the best of its texts.
+    """
+    return {
+        f"{direction}_median_rank": float(np.median(ranks.numpy()))
+        for direction, ranks in (("ir", ranks_of_images), ("tr", ranks_of_texts))
+    }
+
+
+def recalls_of_all_scores(scores: Sequence[tuple[int, Tensor]], rows: Sequence[int]) -> dict[str, float]:
+    """Recall at each of RANKS, in both directions, from the scores of all pairs.
 
     Args:
         scores: for each of T texts the row of its image, and its scores (I,) with every image.
         rows: the row of each of the I images.
     """
     table = torch.stack([one for _, one in scores])  # (T, I)
-    true = torch.tensor([own for own, _ in scores])[:, None] == torch.tensor(rows)  # (T, I)
-    best = table.masked_fill(~true, -torch.inf)
-    of_images = (~(table < best.amax(dim=1, keepdim=True)) & ~true).sum(dim=1) + 1  # (T,) ranks from 1
-    of_texts = (~(table < best.amax(dim=0)) & ~true).sum(dim=0) + 1  # (I,) of an image's best text
-    return {
-        f"{direction}_r{most}": float((ranks <= most).float().mean())
-        for direction, ranks in (("ir", of_images), ("tr", of_texts))
-        for most in RANKS
-    }
+    text, image = (torch.tensor([own for own, _ in scores])[:, None] == torch.tensor(rows)).nonzero(as_tuple=True)
+    return recalls(ranks_of_best(table, text, image), ranks_of_best(table.T, image, text))
