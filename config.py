@@ -180,6 +180,7 @@ def defaults() -> None:
     eval_batch_size = 32  # examples a device takes at once in validation and test
 
     # == The model ==
+    clip_model = None  # a whole CLIP or SigLIP as both towers, in the place of image_encoder and text_encoder
     model_type = "two-tower"  # two-tower: two encoders and a fuser; late-fusion: no fuser; one-tower: one encoder
 
     # == One-tower encoder ==
