@@ -400,7 +400,7 @@ def task_contrastive() -> None:
     loss_names = _loss_names({"contrastive": 1})
     max_epoch = None
     warmup_steps = 0.1
-    decay_power = "cosine"
+    schedule = "cosine"
 
 
 @ex.named_config
@@ -423,7 +423,7 @@ def task_clip_lit() -> None:
     freeze_image_encoder = True
     max_epoch = None
     warmup_steps = 0.1
-    decay_power = "cosine"
+    schedule = "cosine"
 
 
 @ex.named_config
@@ -483,7 +483,7 @@ def task_clip_scenes() -> None:
     val_check_interval = 300
     log_interval = 50
     warmup_steps = 0.1
-    decay_power = "cosine"
+    schedule = "cosine"
     learning_rate = 2e-3
     lr_mult_head = 1
     weight_decay = 0.05

@@ -65,6 +65,13 @@ def _precision(value: Any) -> Any:
     return short.get(value, value) if isinstance(value, int | str) and not isinstance(value, bool) else value
 
 
+def _no_cosine(value: Any) -> Any:
+    """An exponent as it came, if it is not the name that a schedule had in its place."""
+    if value == "cosine":
+        raise ValueError("is the exponent of schedule=polynomial, a number; a cosine is schedule=cosine")
+    return value
+
+
 def _nothing_is_empty(value: Any) -> Any:
     """None, which means no path, as the empty string."""
     return "" if value is None else value
@@ -162,6 +169,7 @@ CheckpointInterval = Annotated[
     _WholeFromOne | _Number | None,
     Allowed("a number of epochs such as 1.0, a whole number of optimiser steps, at least 1, or None"),
 ]
+DecayPower = Annotated[_Number, BeforeValidator(_no_cosine), Allowed("a number above 0")]
 StepSize = Annotated[
     _WholeFromOne | Annotated[float, Field(gt=0, lt=1)],
     BeforeValidator(_whole),

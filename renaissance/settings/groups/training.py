@@ -27,7 +27,7 @@ class OptimizerSettings(SettingsGroup):
     lion_betas: Changes[value_types.Betas]
     muon_momentum: Changes[value_types.Rate]
     schedule: Changes[value_types.Schedule]
-    decay_power: Changes[value_types.Positive]
+    decay_power: Changes[value_types.DecayPower]
     cosine_cycles: Changes[value_types.Count]
     step_size: Changes[value_types.StepSize]
     gamma: Changes[value_types.Probability]
