@@ -112,7 +112,7 @@ def _write_whole(model: PreTrainedModel, folder: Path, checkpoint: Checkpoint, s
     lines = [f"# {folder.name}", "", f"Out of {checkpoint.path}, step {checkpoint.global_step:,}, by Renaissance."]
     longest = settings.max_text_len
     if isinstance(model, SiglipModel):
-        longest = model.config.text_config.max_position_embeddings
+        longest = model.text_model.config.max_position_embeddings
         lines += ["", PADDED]
     with quiet_transformers():
         model.save_pretrained(folder)

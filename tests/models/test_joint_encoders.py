@@ -48,7 +48,7 @@ def settings_of(make: Make, folder: str, family: str, **others: Any) -> Settings
 
 def build(settings: Settings, configs: dict[str, Any] | None = None) -> tuple[VisionLanguageEncoder, ContrastiveTask]:
     model = build_model(settings, vocab_size=60, pad_id=1, image=True, text=True, fused=False, encoder_configs=configs)
-    task = ContrastiveTask(TaskContext(declaration_of("contrastive"), settings, model, None, None))  # type: ignore[arg-type]
+    task = ContrastiveTask(TaskContext(declaration_of("contrastive"), settings, model, None, None))
     return model.eval(), task.eval()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("wandb")
 
-from wandb.proto.wandb_internal_pb2 import Record
+from wandb.proto import wandb_internal_pb2
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.tracking.trackers import wandb as tracker
@@ -43,7 +43,7 @@ def records(path):
         _, length, kind = struct.unpack_from("<IHB", data, place)
         whole = data[place + 7 : place + 7 + length] if kind in (1, 2) else whole + data[place + 7 : place + 7 + length]
         if kind in (1, 4):
-            found.append(Record.FromString(whole))
+            found.append(wandb_internal_pb2.Record.FromString(whole))
         place += 7 + length
     return found
 
