@@ -24,5 +24,6 @@ TASK = TaskDeclaration(
         *(Metric(name, more_is_better=False) for name in MEDIAN_RANKS),
     ),
     monitor="ir_r1",
+    fuses=False,
     older_names=("contras",),
 )

@@ -50,6 +50,7 @@ class TaskDeclaration:
         writes: whether it has the text decoder.
         predicts: whether it answers each example, so that a test leaves a file of predictions.
         mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
+        fuses: whether, where it reads both, it lets text and image see each other.
         older_names: what `loss_names` may call it beside its name; a run records the name.
 
     Raises:
@@ -65,6 +66,7 @@ class TaskDeclaration:
     writes: bool = False
     predicts: bool = False
     mixable: bool = False
+    fuses: bool = True
     older_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

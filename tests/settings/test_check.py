@@ -166,6 +166,18 @@ def test_long_values_are_cut_and_missing_ones_named() -> None:
             "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset",
         ),
         (
+            {"loss_names": {"itm": 1}, "itm_false_from": "hard"},
+            "itm_false_from='hard' draws false partners by the similarity that contrastive learns: add loss_names.cont",
+        ),
+        (
+            {"loss_names": {"contrastive": 1}, "batch_size": 1, "per_gpu_batchsize": 1},
+            "batch_size=1 leaves contrastive nothing to compare a text and its image with",
+        ),
+        (
+            {"loss_names": {"contrastive": 1}, "text_modality_dropout": 0.1},
+            "a modality left out before fusing changes nothing for contrastive, which fuses nothing",
+        ),
+        (
             {"loss_names": {"cifar10": 1}, "per_gpu_batchsize": 1, "mixing_alpha": 0.2},
             "per_gpu_batchsize=1 leaves mixing_alpha=0.2 nothing in the batch to mix an example with",
         ),
@@ -222,6 +234,8 @@ def test_pairs_that_cannot_go_together(overrides: dict[str, Any], expected: str)
         {"loss_names": {"cifar10": 1}, "image_only": True},
         {"loss_names": {"itm": 1}, "draw_false_image": 0, "draw_false_text": 1},
         {"loss_names": {"itm": 1}, "per_gpu_batchsize": 1, "itm_false_from": "dataset"},
+        {"loss_names": {"itm": 1, "contrastive": 1}, "itm_false_from": "hard", "text_modality_dropout": 0.1},
+        {"loss_names": {"mlm": 1}, "itm_false_from": "hard"},
         {"loss_names": {"itm": 1}, "per_gpu_batchsize": 1, "test_only": True, "load_path": "somewhere.ckpt"},
         # Random weights mean a vocabulary built from the training texts, which has word pieces.
         {"whole_word_masking": True, "text_encoder": "roberta-base", "random_init_text_encoder": True},
@@ -233,6 +247,22 @@ def test_pairs_that_cannot_go_together(overrides: dict[str, Any], expected: str)
 )
 def test_pairs_that_go_together(make_settings: MakeSettings, overrides: dict[str, Any]) -> None:
     make_settings(**overrides)
+
+
+@pytest.mark.parametrize("weights", [{"contras": 0.5}, {"contras": 0.5, "contrastive": 0}, {"contrastive": 0.5}])
+def test_an_older_name_of_a_task_is_recorded_under_its_name(
+    make_settings: MakeSettings, weights: dict[str, Any]
+) -> None:
+    settings = make_settings(loss_names=weights)
+    assert settings.active_tasks() == ["contrastive"]
+    assert settings.loss_names["contrastive"] == 0.5
+    assert "contras" not in settings.loss_names
+
+
+def test_both_names_of_a_task_with_different_weights() -> None:
+    assert fault(loss_names={"contras": 1, "contrastive": 2}).startswith(
+        "loss_names: contras is an older name of contrastive, and the two have different weights"
+    )
 
 
 def test_local_tokenizers_are_told_by_their_files(tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ def _partners(settings: Settings) -> Iterator[str]:
         yield (
             "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset"
         )
+    if settings.batch_size < 2 and "contrastive" in settings.active_tasks():
+        yield "batch_size=1 leaves contrastive nothing to compare a text and its image with: take as much as fits"
     if settings.mixing_alpha:
         yield (
             f"per_gpu_batchsize=1 leaves mixing_alpha={settings.mixing_alpha} nothing in the batch to mix an example "
@@ -165,6 +167,10 @@ def _own_images(settings: Settings) -> Iterator[str]:
 def _modality_dropout(settings: Settings) -> Iterator[str]:
     rates = {name: getattr(settings, name) for name in ("text_modality_dropout", "image_modality_dropout")}
     one_sided = [task for task in settings.active_tasks() if len(task_reads(task)) < 2]
+    tasks = [declaration_of(task) for task in settings.active_tasks()]
+    if any(rates.values()) and tasks and not one_sided and not any(task.fuses for task in tasks):
+        apart = ", ".join(task.name for task in tasks)
+        yield f"a modality left out before fusing changes nothing for {apart}, which fuses nothing: take rates of 0"
     for name, rate in rates.items():
         if rate and one_sided:
             yield f"{name}={rate} leaves {', '.join(one_sided)} nothing: it has one modality. Take {name}=0"

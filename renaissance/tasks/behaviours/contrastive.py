@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from renaissance.data.batches.collate import Collate
 from renaissance.data.text.processor import TextProcessor
-from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
+from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
 from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.contrastive_losses import sigmoid_losses, softmax_losses, stand_together
@@ -71,10 +71,6 @@ class ContrastiveTask(StepWideTask):
         self.logit_bias = nn.Parameter(torch.tensor(SIGLIP_BIAS)) if self._is_siglip else None
         if joint_space is not None:
             self.load_state_dict({**self.state_dict(), **joint_space.start})
-
-    @classmethod
-    def sides(cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings) -> Sides:
-        return Sides(text=True, image=True)
 
     @classmethod
     def collate(

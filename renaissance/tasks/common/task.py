@@ -115,14 +115,14 @@ class Task(nn.Module, ABC):
 
     @classmethod
     def sides(cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings) -> Sides:
-        """What of a model it uses: the sides that it reads, and the fuser where these are both.
+        """What of a model it uses: the sides that it reads, and the fuser where these are both and see each other.
 
         Args:
             declaration: the task that is to behave like this.
             settings: the run's settings.
         """
         needs = declaration.needs
-        return Sides(text=needs.text, image=needs.image, fused=needs.text and needs.image)
+        return Sides(text=needs.text, image=needs.image, fused=needs.text and needs.image and declaration.fuses)
 
     def takes(self, batch: Batch) -> bool:
         """Whether a batch is of the examples that it reads."""
