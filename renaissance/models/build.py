@@ -144,7 +144,7 @@ class _Builder:
         self.configs = configs
         self.notes: list[str] = []
         self.image_statistics: ImageStatistics | None = None
-        self.joint_space: JointSpace | None = None
+        self.whole: JointSpace | None = None  # of `clip_model`, once it is known
 
     def two_tower(self, sides: Sides) -> TwoTower:
         layers = self.settings.cross_layer_dimensions()
@@ -155,35 +155,46 @@ class _Builder:
             )
         frozen = self._frozen("text_projection", "image_projection", "fuser")
         model = TwoTower(*self._towers(sides), fuser, layers.hidden_size, frozen)
-        model.joint_space = self.joint_space
+        model.joint_space = self._shared_joint_space(sides)
         return model
 
     def late_fusion(self, sides: Sides) -> LateFusion:
         model = LateFusion(*self._towers(sides), sides.fused, self._frozen("pair_pooler"))
-        model.joint_space = self.joint_space
+        model.joint_space = self._shared_joint_space(sides)
         return model
 
     def _towers(self, sides: Sides) -> tuple[dict[str, TextTower], ImageTower | None]:
-        self.joint_space = self._find_joint_space()
         chosen = text_encoders(self.settings) if sides.text else []
         texts = {encoder.part: self._text_tower(encoder) for encoder in chosen}
         return texts, self._image_tower() if sides.image else None
 
-    def _find_joint_space(self) -> JointSpace | None:
-        """The joint space of the whole model that the towers are of; None where they are of none."""
+    def _joint_space(self, part: str) -> JointSpace | None:
+        """The joint space of the whole CLIP or SigLIP that a tower is of; None where it is of none."""
+        if part in self.configs:
+            return JointSpace.of_config(self.configs[part])
         settings = self.settings
-        kept = [JointSpace.of_config(self.configs.get(part)) for part in ("text_encoder", "image_encoder")]
-        if any(kept) or self.configs or settings.clip_model is None:
-            return next((space for space in kept if space is not None), None)
-        random = bool(settings.random_init_text_encoder)
-        return find_joint_space(EncoderRequest(settings.clip_model, "clip_model", "random_init_text_encoder", random))
+        if settings.clip_model is None:
+            return None
+        if self.whole is None:
+            random = bool(settings.random_init_text_encoder)
+            request = EncoderRequest(settings.clip_model, "clip_model", "random_init_text_encoder", random)
+            self.whole = find_joint_space(request)
+        return self.whole
+
+    def _shared_joint_space(self, sides: Sides) -> JointSpace | None:
+        """Where the texts and images of the model meet as those of one whole model; None where they do not."""
+        if not (sides.text and sides.image):
+            return None
+        text, image = self._joint_space("text_encoder"), self._joint_space("image_encoder")
+        both = text is not None and image is not None and (text.family, text.size) == (image.family, image.size)
+        return text if both else None
 
     def _text_tower(self, chosen: TextEncoderSettings) -> TextTower:
         saved = self.configs.get(chosen.part)
         name = registered_name(saved) or (chosen.name if chosen.is_registered and saved is None else None)
         if name is None:
+            joint = self._joint_space(chosen.part)
             encoder = self._text(self._text_request(chosen))
-            joint = self.joint_space
             return TextEncoder(encoder) if joint is None else JointTextEncoder(encoder, joint, self.pad_id)
         sizes = {"vocab_size": self.vocab_size, "pad_id": self.pad_id, "max_text_len": self.settings.max_text_len}
         own = own_config(saved)
@@ -198,7 +209,7 @@ class _Builder:
         if name is None:
             encoder = self._vision(self._request("image_encoder"))
             sizes = settings.image_size, settings.patch_dropout
-            joint = self.joint_space
+            joint = self._joint_space("image_encoder")
             return VisionEncoder(encoder, *sizes) if joint is None else JointVisionEncoder(encoder, joint, *sizes)
         if settings.patch_dropout:
             raise UserError(

@@ -152,3 +152,17 @@ def test_what_does_not_go_with_the_model_is_refused(
         from_folders(clip_model=folder, model_type="one-tower")
     with pytest.raises(UserError, match="clip_model begins at random as a whole or not at all"):
         from_folders(clip_model=folder, random_init_text_encoder=True)
+
+
+def test_one_of_its_towers_beside_another_encoder(
+    from_folders: Make, save: Callable[[PreTrainedModel], str], pixels: Tensor
+) -> None:
+    """As `load_modules` brings it: it pools in its own way, the other as the settings say, and they share no space."""
+    model, _ = build(settings_of(from_folders, save(whole("clip")), "clip"))
+    configs = {"text_encoder": model.encoder_configs()["text_encoder"]}
+    settings = from_folders(image_encoder=save(reference("vit", IMAGE)), max_text_len=12, image_size=32)
+    mixed, task = build(settings, configs)
+    assert mixed.joint_space is None
+    text, image = embedded(mixed, task, texts(), pixels)
+    assert text.shape == image.shape == (3, settings.contrastive_size)
+    assert mixed.pool_whole_image is None
