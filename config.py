@@ -479,8 +479,8 @@ def task_clip_scenes() -> None:
     eval_batch_size = 128
     num_workers = 1
     max_epoch = None
-    max_steps = 1500
-    val_check_interval = 300
+    max_steps = 800
+    val_check_interval = 200
     log_interval = 50
     warmup_steps = 0.1
     schedule = "cosine"

@@ -115,6 +115,8 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},
     ),
+    "python run.py with task_clip_scenes": (SHORT, {}),
+    "python run.py with task_albef scenes tiny max_steps=500": (SHORT, {}),
     "python run.py with task_foundation_captioning": (f"{SHORT} scenes", {}),
     "python run.py with task_foundation_captioning scenes max_steps=1000": (SHORT, {}),
     "python run.py with task_foundation_captioning decoder=distilgpt2 freeze_decoder=True": (

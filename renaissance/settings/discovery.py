@@ -53,7 +53,7 @@ def check_loss_names(value: Any) -> dict[str, float]:
         elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             faults.append(f"the weight of {name} must be a number, at least 0, not {weight!r}")
         elif weight and weights[name] and weights[name] != weight:
-            faults.append(f"{given} is an older name of {name}, and the two have different weights: give one")
+            faults.append(f"{name} has two weights, one under an older name: give one")
         else:
             weights[name] = weights[name] or float(weight)
     if faults:

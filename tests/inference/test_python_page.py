@@ -14,7 +14,11 @@ PAGE = ROOT / "docs" / "python.md"
 
 def test_the_page_runs(pretrained, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    runs = {"quickstart": pretrained(), "foundation_captioning": trained("task_foundation_captioning")}
+    runs = {
+        "quickstart": pretrained(),
+        "foundation_captioning": trained("task_foundation_captioning"),
+        "clip_scenes": trained("task_clip_scenes", model_type="two-tower", batch_size=8, per_gpu_batchsize=8),
+    }
     for name, checkpoint in runs.items():
         folder = tmp_path / "result" / name / "1" / "checkpoints"
         folder.mkdir(parents=True)
@@ -22,7 +26,7 @@ def test_the_page_runs(pretrained, trained, tmp_path, monkeypatch, capsys):
     Image.new("RGB", (80, 60), "red").save("scene.png")
     page = PAGE.read_text(encoding="utf-8")
     blocks, shown = (re.findall(rf"```{kind}\n(.*?)```", page, flags=re.DOTALL) for kind in ("python", "text"))
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     capsys.readouterr()
     exec("\n".join(blocks), {})
     printed = capsys.readouterr().out

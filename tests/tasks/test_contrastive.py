@@ -179,3 +179,18 @@ def test_the_scale_stays_within_bounds_and_does_not_decay(ask):
         asked.task.log_scale.data.fill_(outside)
         asked.task.after_optimizer_step()
         assert asked.task.log_scale.item() == pytest.approx(bound)
+
+
+@torch.no_grad()
+def test_a_pairs_similarity_is_the_cosine_and_its_probability_the_sigmoids(ask):
+    for loss in ("clip", "siglip"):
+        asked = ask("contrastive", contrastive_loss=loss)
+        step = asked.step()
+        cosines = (asked.task.embed_text(step) * asked.task.embed_image(step)).sum(-1)
+        said = asked.task.answers(step)
+        assert [one["similarity"] for one in said] == pytest.approx(cosines.tolist(), abs=1e-6)
+        if loss == "clip":
+            assert all(one.keys() == {"similarity"} for one in said), "a softmax gives a single pair no probability"
+        else:
+            expected = torch.sigmoid(asked.task.scale * cosines + asked.task.bias)
+            assert [one["probability"] for one in said] == pytest.approx(expected.tolist(), rel=1e-4)

@@ -15,8 +15,8 @@ from tests.training.interrupting import run_whole_and_broken, stop_at
 
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
 QUICK: dict[str, Any] = {
-    "max_steps": 6, "warmup_steps": 2, "val_check_interval": 4, "log_interval": 1, "batch_size": 8,
-    "per_gpu_batchsize": 8,
+    "max_steps": 4, "warmup_steps": 1, "val_check_interval": 4, "log_interval": 1, "batch_size": 8,
+    "per_gpu_batchsize": 8, "eval_batch_size": 64, "image_size": 32,
 }  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
 
 
 def test_a_resumed_run_with_hard_pairs_and_masked_words_equals_the_run_through(run: Runner) -> None:
-    stop = stop_at(3, "contrastive/train/loss")
+    stop = stop_at(2, "contrastive/train/loss")
     dropout = {"contrastive_drop_rate": 0.2}
     whole, broken = run_whole_and_broken(run, "task_albef", "scenes", "tiny", stop=stop, **QUICK, **dropout)
     first, second = weights(whole), weights(broken)
