@@ -53,4 +53,5 @@ bench: install
 	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.attention
 	$(BIN)/python -m benchmarks.contrastive
+	$(BIN)/python -m benchmarks.patch_dropout
 	$(BIN)/python -m benchmarks.pipeline

@@ -116,6 +116,8 @@ def defaults() -> None:
     test_only = False  # test load_path, train nothing
     fast_dev_run = False  # one step of training, validation and test each, to try a set-up
     tensorboard = False  # write TensorBoard logs into the run's folder
+    wandb_project = None  # project of Weights & Biases that the run is sent to; None: it is not
+    wandb_offline = False  # keep what would be sent in the run's folder, for `wandb sync`
     log_interval = 10  # optimiser steps between two points of the training curves
 
     # == Randomness ==
@@ -178,6 +180,7 @@ def defaults() -> None:
     eval_batch_size = 32  # examples a device takes at once in validation and test
 
     # == The model ==
+    clip_model = None  # a whole CLIP or SigLIP as both towers, in the place of image_encoder and text_encoder
     model_type = "two-tower"  # two-tower: two encoders and a fuser; late-fusion: no fuser; one-tower: one encoder
 
     # == One-tower encoder ==
@@ -261,6 +264,7 @@ def defaults() -> None:
     val_transform_keys = ["imagenet"]  # of validation and test: whose mean, std and interpolation
     randaugment_operations = 2  # operations that RandAugment applies to an image
     randaugment_magnitude = 9  # strength of RandAugment's operations
+    patch_dropout = 0.0  # share of an image's patches that its encoder does not see in training; faster by as much
 
     # == The optimiser ==
     optim_type = "adamw"  # the optimiser; lion: smaller learning rates; muon: of hidden matrices, adamw of the rest
@@ -271,8 +275,12 @@ def defaults() -> None:
     momentum = 0.9  # momentum of SGD
     lion_betas = [0.9, 0.99]  # decay rates of Lion's running mean: of what a step looks at, and of what is kept
     muon_momentum = 0.95  # momentum of Muon
-    decay_power = 1  # exponent of the learning rate's polynomial decay, 1 is linear; cosine: half a cosine wave
-    end_lr = 0  # learning rate at the end, of the parts whose full one is learning_rate
+    schedule = "polynomial"  # how the learning rate moves after the warm-up, each with its settings below; none: not
+    decay_power = 1  # of schedule=polynomial: the exponent; 1 is linear
+    cosine_cycles = 1  # of schedule=cosine: half waves, equally long, each from the full learning rate on
+    step_size = 0.3  # of schedule=step: optimiser steps between two reductions; below 1: a fraction of the schedule
+    gamma = 0.1  # of schedule=step: what the learning rate is multiplied by at each
+    end_lr = 0  # learning rate at the end of polynomial and cosine, of the parts whose full one is learning_rate
     warmup_steps = 10000  # optimiser steps until the full learning rate; below 1: a fraction of the training
     lr_mult_head = 5  # the tasks' heads learn at this many times learning_rate
     lr_mult_cross_modal = 5  # the cross-modal module learns at this many times learning_rate
@@ -285,6 +293,8 @@ def defaults() -> None:
     resume_schedule = "new"  # of a run resumed to another length. new: learning rates follow; kept: end_lr holds on
     val_check_interval = 1.0  # how often to validate: 1.0 once an epoch, 0.25 four times, 500 every 500 steps
     monitor = None  # tells the best, such as mlm/val/loss; None: the task's own, of several tasks their weighted loss
+    checkpoint_interval = None  # further checkpoints on the way: 1.0 once an epoch, 5.0 every 5, 500 every 500 steps
+    keep_checkpoints = 3  # how many of these stay, the newest; None: all
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
@@ -406,7 +416,7 @@ def task_contrastive() -> None:
     loss_names = _loss_names({"contrastive": 1})
     max_epoch = None
     warmup_steps = 0.1
-    decay_power = "cosine"
+    schedule = "cosine"
 
 
 @ex.named_config
@@ -429,7 +439,7 @@ def task_clip_lit() -> None:
     freeze_image_encoder = True
     max_epoch = None
     warmup_steps = 0.1
-    decay_power = "cosine"
+    schedule = "cosine"
 
 
 @ex.named_config
@@ -489,7 +499,7 @@ def task_clip_scenes() -> None:
     val_check_interval = 200
     log_interval = 50
     warmup_steps = 0.1
-    decay_power = "cosine"
+    schedule = "cosine"
     learning_rate = 2e-3
     lr_mult_head = 1
     weight_decay = 0.05

@@ -275,6 +275,7 @@ def _words() -> Words:
     from renaissance.data.sets import data_sets
     from renaissance.settings.registered_encoders import registered_image_encoders, registered_text_encoders
     from renaissance.training.optimizers.registry import optimizer_names
+    from renaissance.training.schedules.registry import schedule_names
 
     return words_of(
         commands={name: _first_line(inspect.getdoc(function)) for name, function in ex.commands.items()}
@@ -288,6 +289,7 @@ def _words() -> Words:
         names={
             "dataset": sorted(data_sets()),
             "optim_type": optimizer_names(),
+            "schedule": schedule_names(),
             "image_encoder": registered_image_encoders(),
             "text_encoder": registered_text_encoders(),
         },

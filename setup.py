@@ -35,8 +35,9 @@ DEPENDENCIES = [
 ]
 
 EXTRAS = {
-    "wandb": ["wandb>=0.18"],
+    "wandb": ["wandb>=0.31"],  # the tracker of Weights & Biases; its first that can be told never to ask or wait
     "dev": [
+        "wandb>=0.31",
         "pytest>=8",
         "pytest-xdist>=3.6",  # tests on every core
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently

@@ -47,6 +47,8 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "python run.py with task_mlm_itm onetower_electra coco step25k learning_rate=1e-4": (RANDOM, {}),
     "python run.py with task_mlm_itm scenes tiny max_steps=500": (SHORT, {}),
+    "python run.py with task_itm scenes tiny schedule=cosine cosine_cycles=3 end_lr=1e-6 adam_betas='[0.9, 0.98]' "
+    "adam_epsilon=1e-6": (SHORT, {}),
     "python run.py with task_finetune_ref scenes tiny max_steps=500": (SHORT, {}),
     "python run.py with task_finetune_nlvr2 scenes_finetuning load_path=result/quickstart/1/checkpoints/best.ckpt": (
         SHORT,

@@ -15,9 +15,10 @@ from typing import Any
 
 from renaissance.checkpoints.decoder_names import migrate_decoder
 from renaissance.errors import UserError
+from renaissance.settings.earlier import with_schedule
 
 ENTRY = "renaissance"
-FORMAT = 1  # of the checkpoints that this version writes
+FORMAT = 2  # of the checkpoints that this version writes
 Content = dict[str, Any]
 
 
@@ -49,4 +50,11 @@ def _move_decoder(content: Content) -> Content:
     return {**content, "state_dict": migrate_decoder(content["state_dict"])}
 
 
-MIGRATIONS: dict[int, Callable[[Content], Content]] = {0: _move_decoder}
+def _name_schedule(content: Content) -> Content:
+    """Format 1 to 2: a cosine is a `schedule`, no longer a `decay_power`."""
+    entry = content[ENTRY]
+    settings = entry.get("settings")
+    return {**content, ENTRY: {**entry, "settings": with_schedule(settings)}} if isinstance(settings, dict) else content
+
+
+MIGRATIONS: dict[int, Callable[[Content], Content]] = {0: _move_decoder, 1: _name_schedule}

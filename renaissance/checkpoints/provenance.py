@@ -52,6 +52,8 @@ def pretrained_parts(settings: ModelSettings, configs: Collection[str]) -> dict[
     if is_image_encoder(settings.image_encoder):
         found.pop("image_encoder", None)
     found |= {encoder.part: encoder.name for encoder in text_encoders(settings) if not encoder.random}
+    if settings.clip_model is not None and "text_encoder" in found and not configs:
+        found["contrastive_head"] = settings.clip_model  # its projections, scale and bias
     return {part: name for part, name in found.items() if part not in configs}
 
 

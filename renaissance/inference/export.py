@@ -1,9 +1,10 @@
 """The encoders and the decoder of a checkpoint as Hugging Face folders, which other programs open without us.
 
 Comes in: `load_path`. Goes out: `<export_dir>/<part>/` for each of them, with config.json, model.safetensors and the
-files of its tokenizer or its image processor. `AutoModel` (of a decoder `AutoModelForCausalLM`), `AutoTokenizer` and
-`AutoImageProcessor` open such a folder, and so do our settings `text_encoder`, `image_encoder`, `encoder` and
-`decoder`. Nothing is fetched.
+files of its tokenizer or its image processor; of a trained CLIP or SigLIP `<export_dir>/clip_model/` too, the whole
+(`joint_model.py`). `AutoModel` (of a decoder `AutoModelForCausalLM`), `AutoTokenizer` and `AutoImageProcessor` open
+such a folder, and so do our settings `text_encoder`, `image_encoder`, `encoder`, `decoder` and `clip_model`. Nothing is
+fetched.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, SiglipModel
 
 from renaissance.atomic_files import whole_folder, write_json
 from renaissance.checkpoints.checkpoint import Checkpoint, read_checkpoint
@@ -22,6 +23,7 @@ from renaissance.checkpoints.restore import restore
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
+from renaissance.inference.joint_model import joint_model
 from renaissance.inference.pooler import add_first_token_pooler
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.pretrained.sources import attention_of, quiet_transformers
@@ -34,6 +36,11 @@ PIXELS = """The image processor's pixels are those of training on transformers' 
 torchvision is not installed: of 100 photographs at 64 and 224 pixels 99.8 % of the values and more were equal, the
 others differed by 4 levels of 256 at most. torchvision's backend rounds otherwise. Renaissance decodes JPEGs of at
 least twice the size that is needed at a fraction of it, which differs from a picture that was decoded whole."""
+
+PADDED = (
+    """A SigLIP reads texts with their padding: `tokenizer(texts, padding="max_length")["input_ids"]`, and no mask."""
+)
+WHOLE = "clip_model"  # the folder of a whole CLIP or SigLIP
 
 
 def export_encoders(settings: Settings) -> dict[str, Path]:
@@ -57,13 +64,16 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
         raise UserError(
             f"{checkpoint.path}: none of its parts is a Hugging Face encoder, so there is nothing to export."
         )
+    whole = joint_model(restored)
+    if whole is not None:
+        encoders = {WHOLE: whole, **encoders}
     target = Path(settings.export_dir)
     rows = [(name, encoder.config.model_type, encoder.num_parameters(), target / name)
             for name, encoder in encoders.items()]  # fmt: skip
     try:
         with whole_folder(target.absolute()) as temporary:
             for name, encoder in encoders.items():
-                _write_encoder(encoder, temporary / name, checkpoint, resolved)
+                (_write_whole if name == WHOLE else _write_encoder)(encoder, temporary / name, checkpoint, resolved)
     except OSError as error:
         raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
     print(text_table(["part", "kind", "parameters", "folder"], rows))
@@ -95,6 +105,24 @@ def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoin
         write_json(folder / "preprocessor_config.json", _image_processor(statistics, settings.image_size))
         lines += ["", PIXELS]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_whole(model: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: ModelSettings) -> None:
+    """A whole CLIP or SigLIP with its tokenizer and its image processor."""
+    lines = [f"# {folder.name}", "", f"Out of {checkpoint.path}, step {checkpoint.global_step:,}, by Renaissance."]
+    longest = settings.max_text_len
+    if isinstance(model, SiglipModel):
+        longest = model.text_model.config.max_position_embeddings
+        lines += ["", PADDED]
+    with quiet_transformers():
+        model.save_pretrained(folder)
+    description = checkpoint.description
+    assert description.text is not None
+    assert description.image_statistics is not None
+    _tokenizer(description.text, longest).save_pretrained(folder)
+    statistics = ImageStatistics.of_state(description.image_statistics)
+    write_json(folder / "preprocessor_config.json", _image_processor(statistics, settings.image_size))
+    (folder / "README.md").write_text("\n".join([*lines, "", PIXELS]) + "\n", encoding="utf-8")
 
 
 def _tokenizer(state: Mapping[str, object], max_text_len: int) -> PreTrainedTokenizerFast:
@@ -133,7 +161,8 @@ def _image_processor(statistics: ImageStatistics, size: int) -> dict[str, object
 
 def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], settings: ModelSettings) -> list[str]:
     """What of the checkpoint the folders do not hold."""
-    parts = sorted({part_of_tensor(name) for name in checkpoint.state_dict} - encoders.keys())
+    held = {*encoders, "contrastive_head"} if WHOLE in encoders else {*encoders}
+    parts = sorted({part_of_tensor(name) for name in checkpoint.state_dict} - held)
     remarks = []
     if parts:
         remarks.append(f"not exported, for Hugging Face has no model of them: {', '.join(parts)}")

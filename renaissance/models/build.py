@@ -22,7 +22,9 @@ from renaissance.models.late_fusion import LateFusion
 from renaissance.models.layers.heads import POOLINGS
 from renaissance.models.one_tower import OneTower, PatchEmbeddings, WordEmbeddings
 from renaissance.models.pretrained.dimensions import dropout_of
+from renaissance.models.pretrained.joint_space import JointSpace, find_joint_space
 from renaissance.models.pretrained.sources import EncoderRequest, find_config, find_image_statistics, sees_images
+from renaissance.models.towers.clip import JointTextEncoder, JointVisionEncoder
 from renaissance.models.towers.image import VisionEncoder, build_vision_encoder, check_patches
 from renaissance.models.towers.interface import ImageTower, TextTower
 from renaissance.models.towers.joint import JointTransformer
@@ -88,12 +90,23 @@ def build_model(
     model: VisionLanguageEncoder = architectures[settings.model_type](sides)
     model.pool_text = POOLINGS[settings.text_pooling]
     model.image_pooling = settings.image_pooling
+    _pool_as_joint_encoders(model)
     _freeze_lowest_layers(model, settings)
     if decoder is not None:
         add_decoder(model, decoder_settings(settings), decoder, builder.configs.get("decoder"), builder.notes)
     model.notes = builder.notes + _image_pooling_notes(model, settings)
     model.image_statistics = builder.image_statistics
     return model
+
+
+def _pool_as_joint_encoders(model: VisionLanguageEncoder) -> None:
+    """Have the towers of a whole CLIP or SigLIP pool in their own ways."""
+    towers = {part.name: part.module for part in model.parts()}
+    text, image = towers.get("text_encoder"), towers.get("image_encoder")
+    if isinstance(text, JointTextEncoder):
+        model.pool_text = text.pool
+    if isinstance(image, JointVisionEncoder):
+        model.pool_whole_image = image.pool
 
 
 def _image_pooling_notes(model: VisionLanguageEncoder, settings: ModelSettings) -> list[str]:
@@ -131,6 +144,7 @@ class _Builder:
         self.configs = configs
         self.notes: list[str] = []
         self.image_statistics: ImageStatistics | None = None
+        self.whole: JointSpace | None = None  # of `clip_model`, once it is known
 
     def two_tower(self, sides: Sides) -> TwoTower:
         layers = self.settings.cross_layer_dimensions()
@@ -140,21 +154,48 @@ class _Builder:
                 layers.hidden_size, layers.num_layers, layers.num_heads, layers.mlp_ratio, layers.drop_rate
             )
         frozen = self._frozen("text_projection", "image_projection", "fuser")
-        return TwoTower(*self._towers(sides), fuser, layers.hidden_size, frozen)
+        model = TwoTower(*self._towers(sides), fuser, layers.hidden_size, frozen)
+        model.joint_space = self._shared_joint_space(sides)
+        return model
 
     def late_fusion(self, sides: Sides) -> LateFusion:
-        return LateFusion(*self._towers(sides), sides.fused, self._frozen("pair_pooler"))
+        model = LateFusion(*self._towers(sides), sides.fused, self._frozen("pair_pooler"))
+        model.joint_space = self._shared_joint_space(sides)
+        return model
 
     def _towers(self, sides: Sides) -> tuple[dict[str, TextTower], ImageTower | None]:
         chosen = text_encoders(self.settings) if sides.text else []
         texts = {encoder.part: self._text_tower(encoder) for encoder in chosen}
         return texts, self._image_tower() if sides.image else None
 
+    def _joint_space(self, part: str) -> JointSpace | None:
+        """The joint space of the whole CLIP or SigLIP that a tower is of; None where it is of none."""
+        if part in self.configs:
+            return JointSpace.of_config(self.configs[part])
+        settings = self.settings
+        if settings.clip_model is None:
+            return None
+        if self.whole is None:
+            random = bool(settings.random_init_text_encoder)
+            request = EncoderRequest(settings.clip_model, "clip_model", "random_init_text_encoder", random)
+            self.whole = find_joint_space(request)
+        return self.whole
+
+    def _shared_joint_space(self, sides: Sides) -> JointSpace | None:
+        """Where the texts and images of the model meet as those of one whole model; None where they do not."""
+        if not (sides.text and sides.image):
+            return None
+        text, image = self._joint_space("text_encoder"), self._joint_space("image_encoder")
+        both = text is not None and image is not None and (text.family, text.size) == (image.family, image.size)
+        return text if both else None
+
     def _text_tower(self, chosen: TextEncoderSettings) -> TextTower:
         saved = self.configs.get(chosen.part)
         name = registered_name(saved) or (chosen.name if chosen.is_registered and saved is None else None)
         if name is None:
-            return TextEncoder(self._text(self._text_request(chosen)))
+            joint = self._joint_space(chosen.part)
+            encoder = self._text(self._text_request(chosen))
+            return TextEncoder(encoder) if joint is None else JointTextEncoder(encoder, joint, self.pad_id)
         sizes = {"vocab_size": self.vocab_size, "pad_id": self.pad_id, "max_text_len": self.settings.max_text_len}
         own = own_config(saved)
         return RegisteredTextEncoder(
@@ -166,7 +207,15 @@ class _Builder:
         is_new = is_image_encoder(settings.image_encoder) and saved is None
         name = registered_name(saved) or (settings.image_encoder if is_new else None)
         if name is None:
-            return VisionEncoder(self._vision(self._request("image_encoder")), settings.image_size)
+            encoder = self._vision(self._request("image_encoder"))
+            sizes = settings.image_size, settings.patch_dropout
+            joint = self._joint_space("image_encoder")
+            return VisionEncoder(encoder, *sizes) if joint is None else JointVisionEncoder(encoder, joint, *sizes)
+        if settings.patch_dropout:
+            raise UserError(
+                f"patch_dropout={settings.patch_dropout}: {name!r} is a plug-in's encoder, which leaves out patches "
+                "itself where it is to. Take patch_dropout=0."
+            )
         dimensions, own = settings.image_encoder_dimensions(), own_config(saved)
         return RegisteredImageEncoder(
             ImageEncoderRequest(name, settings.image_size, settings.patch_size, dimensions, own)
@@ -200,6 +249,7 @@ class _Builder:
             sides=sides,
             pooler_type=settings.pooler_type,
             frozen=frozenset({"encoder"} if settings.freeze_encoder else ()),
+            patch_dropout=settings.patch_dropout,
         )
 
     def _request(self, setting: str) -> EncoderRequest:

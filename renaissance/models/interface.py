@@ -19,6 +19,7 @@ from renaissance.data.batches.batch import Tokens
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.models.image_positions import ImagePooling, ImagePositions
 from renaissance.models.layers.heads import mean_over
+from renaissance.models.pretrained.joint_space import JointSpace
 from renaissance.models.pretrained.sources import config_to_dict
 
 Output = Literal["text", "image", "pooled"]
@@ -121,6 +122,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
         pool_text: one vector a text (B, D) of its features (B, L, D) and their mask (B, L), for texts alone.
         image_positions: what the positions of an image stand for; None without an image side.
         image_pooling: how an image alone becomes one vector.
+        pool_whole_image: the way of a whole CLIP's or SigLIP's image encoder for that; None for `image_pooling`'s.
+        joint_space: where the texts and images of a whole CLIP or SigLIP meet; None of other models.
         decoder: writes texts about what the encoders made of images and texts (`decoders/interface.py`); None where no
             task writes.
         notes: what building did that the user should know, such as resized position embeddings; one line each.
@@ -139,6 +142,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
         self.image_positions = None
         self.image_pooling: ImagePooling = "cls"
         self.pool_text: Callable[[Tensor, Tensor], Tensor] = mean_over
+        self.pool_whole_image: Callable[[Tensor], Tensor] | None = None
+        self.joint_space: JointSpace | None = None
         self.notes: list[str] = []
         self._frozen: frozenset[str] = frozenset()
         self._frozen_modules: list[nn.Module] = []  # within parts that are trained otherwise
@@ -163,6 +168,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
 
     def pool_image(self, hidden: Tensor) -> Tensor:
         """One vector an image (B, D) of its positions (B, P, D), as `image_pooling` says, for images alone."""
+        if self.pool_whole_image is not None:
+            return self.pool_whole_image(hidden)
         assert self.image_positions is not None
         return self.image_positions.pool(hidden, self.image_pooling)
 

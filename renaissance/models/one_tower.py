@@ -19,6 +19,7 @@ from renaissance.data.batches.batch import Tokens
 from renaissance.models.image_positions import ImagePositions
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, Sides, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
+from renaissance.models.patch_dropout import PatchDropout
 from renaissance.models.towers.joint import JointTransformer
 
 TEXT, IMAGE = 0, 1  # rows of the modality type embeddings
@@ -89,6 +90,7 @@ class OneTower(VisionLanguageEncoder):
         pooler_type: "single" pools the first position, which is the text's class position; "double" joins it with
             the image's class position.
         frozen: names of the parts that are not trained.
+        patch_dropout: share of an image's patches that are left out in training.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class OneTower(VisionLanguageEncoder):
         sides: Sides,
         pooler_type: Literal["single", "double"],
         frozen: frozenset[str] = frozenset(),
+        patch_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         size = encoder.hidden_size
@@ -120,6 +123,10 @@ class OneTower(VisionLanguageEncoder):
             initialise(self.pooler)
         if not (sides.image if encoder.sees_images else sides.text):
             encoder.drop_embeddings()
+        before = self.image_positions.before if self.image_positions else 0
+        self.patch_dropout = PatchDropout(patch_dropout, before)
+        if patch_dropout and sides.image and encoder.sees_images:
+            encoder.check_takes_some_patches(before)
         self.freeze(frozen)
 
     def encode_text(self, tokens: Tokens) -> Features:
@@ -128,7 +135,7 @@ class OneTower(VisionLanguageEncoder):
 
     def encode_image(self, pixels: Tensor) -> Features:
         embed = self.encoder.embed_image if self.image_embeddings is None else self.image_embeddings
-        hidden = embed(pixels) + self.type_embeddings.weight[IMAGE]
+        hidden = self.patch_dropout(embed(pixels) + self.type_embeddings.weight[IMAGE])
         return Features(hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device))
 
     def fuse(self, text: Features | None, image: Features | None, outputs: frozenset[Output] = ALL_OUTPUTS) -> Fused:

@@ -61,11 +61,13 @@ class TwoTower(VisionLanguageEncoder):
         self.freeze(frozen)
 
     def encode_text(self, tokens: Tokens) -> Features:
-        hidden = []
+        features: list[Features] = []
         for name in self.text_parts:
             with self.gradients_unless_frozen(name):
-                hidden.append(self.get_submodule(name)(tokens).hidden)
-        return Features(torch.cat(hidden, dim=-1) if len(hidden) > 1 else hidden[0], tokens.mask)
+                features.append(self.get_submodule(name)(tokens))
+        if len(features) == 1:
+            return features[0]
+        return Features(torch.cat([one.hidden for one in features], dim=-1), tokens.mask)
 
     def encode_image(self, pixels: Tensor) -> Features:
         assert self.image_encoder is not None

@@ -33,7 +33,7 @@ def check_settings(config: Mapping[str, Any], command: str | None = None) -> Set
     """
     fields = Settings.model_fields
     faults = [_unknown(name) for name in config if name not in fields]
-    known = {name: value for name, value in config.items() if name in fields}
+    known = _with_towers({name: value for name, value in config.items() if name in fields})
     try:
         settings = Settings(**known)
     except ValidationError as error:
@@ -42,6 +42,12 @@ def check_settings(config: Mapping[str, Any], command: str | None = None) -> Set
         settings = _valid_part({name: value for name, value in known.items() if name not in wrong})
     _refuse("The configuration", [*faults, *faults_together(settings, command)])
     return settings
+
+
+def _with_towers(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which both towers have the name of the whole model that they are of, where `clip_model` names one."""
+    whole = values.get("clip_model")
+    return {**values, "image_encoder": whole, "text_encoder": whole} if isinstance(whole, str) else values
 
 
 def check_inherited(settings: Settings, brought: Collection[str]) -> None:

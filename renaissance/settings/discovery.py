@@ -9,6 +9,7 @@ from typing import Any
 
 from renaissance.tasks.registry import declaration_of, recorded_name, task_names
 from renaissance.training.optimizers.registry import optimizer_names
+from renaissance.training.schedules.registry import schedule_names
 
 
 def task_reads(name: str) -> frozenset[str]:
@@ -66,7 +67,19 @@ def check_optimizer(value: Any) -> str:
     Raises:
         ValueError: there is none of that name.
     """
-    names = optimizer_names()
+    return _one_of(optimizer_names(), value)
+
+
+def check_schedule(value: Any) -> str:
+    """The name of a schedule; None is that of the one that leaves the learning rate as it is.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    return _one_of(schedule_names(), "none" if value is None else value)
+
+
+def _one_of(names: Sequence[str], value: Any) -> str:
     if value not in names:
         raise ValueError(f"must be {in_words(names)}, not {value!r}{suggestion(str(value), names)}")
     return str(value)

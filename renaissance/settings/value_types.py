@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from renaissance.settings.discovery import check_loss_names, check_optimizer, in_words
+from renaissance.settings.discovery import check_loss_names, check_optimizer, check_schedule, in_words
 from renaissance.settings.marks import Mark
 from renaissance.training.optimizers.registry import optimizer_names
+from renaissance.training.schedules.registry import schedule_names
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ def _precision(value: Any) -> Any:
     """The short spellings of a precision in full."""
     short = {16: "16-mixed", "16": "16-mixed", "bf16": "bf16-mixed", "32": 32, "32-true": 32}
     return short.get(value, value) if isinstance(value, int | str) and not isinstance(value, bool) else value
+
+
+def _no_cosine(value: Any) -> Any:
+    """An exponent as it came, if it is not the name that a schedule had in its place."""
+    if value == "cosine":
+        raise ValueError("is the exponent of schedule=polynomial, a number; a cosine is schedule=cosine")
+    return value
 
 
 def _nothing_is_empty(value: Any) -> Any:
@@ -167,7 +175,16 @@ Interval = Annotated[
     BeforeValidator(_steps),
     Allowed("a fraction of an epoch above 0.0, at most 1.0, or a whole number of optimiser steps, at least 1"),
 ]
-Decay = Annotated[Literal["cosine"] | _Number, Allowed("a number above 0 (the polynomial's exponent), or cosine")]
+CheckpointInterval = Annotated[
+    _WholeFromOne | _Number | None,
+    Allowed("a number of epochs such as 1.0, a whole number of optimiser steps, at least 1, or None"),
+]
+DecayPower = Annotated[_Number, BeforeValidator(_no_cosine), Allowed("a number above 0")]
+StepSize = Annotated[
+    _WholeFromOne | Annotated[float, Field(gt=0, lt=1)],
+    BeforeValidator(_whole),
+    Allowed("a whole number of steps, at least 1, or a fraction of the schedule above 0.0 and below 1.0"),
+]
 Gpus = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=0, le=MOST)],
     BeforeValidator(_whole),
@@ -299,3 +316,4 @@ LossWeights = Annotated[
     dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")
 ]
 Optimizer = Annotated[str, BeforeValidator(check_optimizer), Allowed(lambda: in_words(optimizer_names()))]
+Schedule = Annotated[str, BeforeValidator(check_schedule), Allowed(in_words(schedule_names()))]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from renaissance.atomic_files import write_json
+from renaissance.settings.earlier import with_schedule
 from renaissance.tracking.run_folder import RunFolder
 
 
@@ -34,9 +35,9 @@ class History:
     resumes: list[dict[str, Any]]
 
     def settings_now(self) -> dict[str, Any]:
-        """The settings with what the resumes changed."""
+        """The settings with what the resumes changed, as this version calls them."""
         changed = {name: after for resume in self.resumes for name, (_, after) in resume["changed"].items()}
-        return {**self.settings, **changed}
+        return with_schedule({**self.settings, **changed})
 
     def words(self) -> set[str]:
         """The words of the run's commands."""

@@ -8,11 +8,12 @@ plugins/             the source of the plug-ins as they were imported
 loaded.csv           what became of every tensor of the checkpoints that the run started from
 metrics.csv          step,epoch,name,value
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
-checkpoints/         last.ckpt, best.ckpt
+checkpoints/         last.ckpt, best.ckpt, and step_<n>.ckpt when asked for
 plots/               a curve per metric
 predictions/         what the model answered on each split that was tested, a line an example
 samples/             sheets of what the model generated, where a task generates
 tensorboard/         when asked for
+wandb/               when asked for; what is not sent yet, too
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class RunFolder:
     @property
     def best_checkpoint(self) -> Path:
         return self.path / "checkpoints" / "best.ckpt"
+
+    def step_checkpoint(self, step: int) -> Path:
+        """The checkpoint that is kept of an optimiser step on the way."""
+        return self.path / "checkpoints" / f"step_{step}.ckpt"
 
     @property
     def plots(self) -> Path:

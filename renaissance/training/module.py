@@ -32,7 +32,7 @@ from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizers.build import build_optimizer
 from renaissance.training.optimizers.groups import check_parts, parameter_groups
 from renaissance.training.plan import Plan
-from renaissance.training.schedule import LearningRateFactor, Schedule
+from renaissance.training.schedules.schedule import LearningRateFactor, Schedule
 from renaissance.training.step_wide import StepWideLosses
 
 LogMetrics = Callable[[int, float, Mapping[str, float]], None]
@@ -265,12 +265,8 @@ class TrainingModule(pl.LightningModule):
     def learning_rate_factor(self) -> LearningRateFactor:
         """The schedule of this run."""
         assert self.plan is not None
-        return LearningRateFactor(
-            warmup_steps=self.plan.warmup_steps,
-            total_steps=self.plan.schedule_steps,
-            decay_power=self.settings.decay_power,
-            end_factor=self.settings.end_lr / self.settings.learning_rate,
-        )
+        steps = self.plan.warmup_steps, self.plan.schedule_steps
+        return LearningRateFactor.of_settings(*steps, self.settings.model_dump())
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(parameter_groups(self.parts(), self.settings), self.settings)

@@ -17,6 +17,7 @@ from renaissance.errors import UserError
 from renaissance.plugins import how_to_name, missing_plugins
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
+from renaissance.settings.defaults import default_settings
 from renaissance.settings.groups.training import LengthSettings, OptimizerSettings
 from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.history import read_history, run_of
@@ -24,7 +25,7 @@ from renaissance.tracking.run_folder import RunFolder, newest_unfinished, unfini
 from renaissance.training.devices import say, this_rank
 from renaissance.training.inputs import TaskGroup, each_split
 from renaissance.training.plan import Plan
-from renaissance.training.schedule import LearningRateFactor
+from renaissance.training.schedules.schedule import LearningRateFactor
 
 # Numbers of a plan by which the position in the stream of training batches is counted, and what they follow from.
 POSITION = {"device_batch": "per_gpu_batchsize", "accumulate": "batch_size", "world_size": "num_gpus and num_nodes",
@@ -144,7 +145,7 @@ def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: Optimizer
     ]
     _refuse(checkpoint, differences)
     end = max(plan.schedule_steps, checkpoint.global_step)
-    if plan.total_steps > end and settings.end_lr == 0:
+    if plan.total_steps > end and _rate_and_factor(asked, settings.model_dump())[1](end) == 0:
         raise UserError(
             f"resume_schedule=kept: the learning rate is end_lr, 0, from step {plan.schedule_steps:,} on, so nothing "
             f"would be learnt in the steps from {end:,} to {plan.total_steps:,}. Give a rate that holds after the "
@@ -198,22 +199,25 @@ def new_learning_rate(checkpoint: Checkpoint, plan: Plan, settings: Settings) ->
     if not checkpoint.plan:
         return None
     step = checkpoint.global_step
-    before = _rate_and_factor(checkpoint.plan, checkpoint.description.settings)
-    after = _rate_and_factor(asdict(plan), settings.model_dump())
-    if before == after:
+    old_rate, old = _rate_and_factor(checkpoint.plan, {**default_settings(), **checkpoint.description.settings})
+    rate, new = _rate_and_factor(asdict(plan), settings.model_dump())
+    to_come = range(step, plan.total_steps + 1)
+    if (old_rate, old) == (rate, new) or all(old_rate * old(one) == rate * new(one) for one in to_come):
         return None
-    (old_rate, old), (rate, new) = before, after
     return (
-        f"learning rate from step {step:,} on: {rate * new(step):.3g}, by a schedule of {new.total_steps:,} steps "
-        f"(so far: {old_rate * old(step):.3g}, by one of {old.total_steps:,})"
+        f"learning rate from step {step:,} on: {rate * new(step):.3g}, by {_in_words(new)} "
+        f"(so far: {old_rate * old(step):.3g}, by {_in_words(old)})"
     )
 
 
 def _rate_and_factor(plan: Mapping[str, int], settings: Mapping[str, Any]) -> tuple[float, LearningRateFactor]:
     """The full learning rate, and what it is multiplied by at each step."""
-    rate = settings["learning_rate"]
-    steps = plan.get("schedule_steps", plan["total_steps"])
-    return rate, LearningRateFactor(plan["warmup_steps"], steps, settings["decay_power"], settings["end_lr"] / rate)
+    steps = plan["warmup_steps"], plan.get("schedule_steps", plan["total_steps"])
+    return settings["learning_rate"], LearningRateFactor.of_settings(*steps, settings)
+
+
+def _in_words(factor: LearningRateFactor) -> str:
+    return f"schedule={factor.schedule} over {factor.total_steps:,} steps"
 
 
 def spent_before(folder: RunFolder, checkpoint: Checkpoint | None) -> Spent:

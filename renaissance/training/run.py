@@ -26,6 +26,7 @@ from renaissance.training.memory import keep_freed_memory
 from renaissance.training.optimizers.registry import unread_settings
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import Resumption, find_resumption
+from renaissance.training.schedules.registry import unread_by_schedule
 from renaissance.training.session import Session
 
 FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
@@ -85,11 +86,15 @@ def _settings_of(settings: Settings, resumption: Resumption | None) -> Settings:
 
 
 def _unread(settings: Settings, chosen: Chosen) -> list[str]:
-    """What to say of settings on the command line that the run's optimiser does not read."""
+    """What to say of settings on the command line that the run's optimiser, or its schedule, does not read."""
     if settings.test_only:
         return []
-    names = unread_settings(settings.optim_type, chosen.given)
-    return [f"{name} is without effect: optim_type={settings.optim_type} does not read it" for name in names]
+    by_optimizer = dict.fromkeys(
+        unread_settings(settings.optim_type, chosen.given), f"optim_type={settings.optim_type}"
+    )
+    by_schedule = dict.fromkeys(unread_by_schedule(settings.schedule, chosen.given), f"schedule={settings.schedule}")
+    unread = {**by_optimizer, **by_schedule}
+    return [f"{name} is without effect: {choice} does not read it" for name, choice in unread.items()]
 
 
 def _worked_through(session: Session, report: RunReport) -> dict[str, float]:

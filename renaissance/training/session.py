@@ -26,6 +26,7 @@ from renaissance.tracking.trackers.registry import trackers_of
 from renaissance.training.assemble import Assembly
 from renaissance.training.callbacks.checkpointing import KeepCheckpoints, restored_best
 from renaissance.training.callbacks.early_stopping import early_stopping
+from renaissance.training.callbacks.interval_checkpoints import interval_checkpoints
 from renaissance.training.callbacks.progress import ProgressBars, Throughput
 from renaissance.training.callbacks.sheets import SampleSheets
 from renaissance.training.callbacks.signals import StopOnSignal, agreed_to_stop, leave_signals_alone, stopping_lightning
@@ -83,13 +84,15 @@ class Session:
         best = restored_best(folder, resumed) if resumed and self.is_main else None
         self.keeping = KeepCheckpoints(folder, resumed, best) if self.plan else None
         self.stopping = early_stopping(settings, settings.datasets, self.validates, resumed) if self.plan else None
+        on_the_way = interval_checkpoints(settings, folder, self.plan, self.validates) if self.plan else None
         self.loaders = Loaders(assembly, devices)
         self.trackers = Trackers(trackers_of(settings) if self.is_main else ())
         pictures = self.loaders.pictures()
         interval, show = settings.sample_interval, self.trackers.picture
         self.sheets = SampleSheets(interval, folder, pictures, show) if self.is_main else None
         bars = ProgressBars(self.plan, self.throughput) if self.is_main else None
-        own = (self.throughput, bars, self.sheets, self.stopping, self.keeping, StopOnSignal(folder, self.plan))
+        writing = (self.keeping, on_the_way, StopOnSignal(folder, self.plan))
+        own = (self.throughput, bars, self.sheets, self.stopping, *writing)
         self.module = TrainingModule(
             assembly.model,
             assembly.tasks,

@@ -13,6 +13,7 @@ from renaissance.checkpoints.migration import FORMAT
 from renaissance.checkpoints.restore import restore
 from renaissance.errors import UserError
 from renaissance.settings.defaults import default_settings
+from renaissance.tracking.history import History
 from renaissance.training.checkpoint_io import SafeCheckpointIO
 
 
@@ -111,6 +112,16 @@ def test_every_migration_on_the_way_is_made_in_order(pretrained, changed, monkey
         assert content.keys() == expected["state_dict"].keys()
     assert SafeCheckpointIO().load_checkpoint(path)["optimizer_states"]
     assert SafeCheckpointIO().load_checkpoint(path)["renaissance"]["format"] == FORMAT + 2
+
+
+def test_a_cosine_of_before_there_were_schedules_stays_one(changed):
+    """In a checkpoint, and in what a run says that it began with."""
+    before = {"decay_power": "cosine"}
+    path = changed(lambda content: (settings_with(**before)(content), content["renaissance"].update(format=1)))
+    settings = read_checkpoint(path).description.settings
+    assert (settings["schedule"], settings["decay_power"]) == ("cosine", 1)
+    assert History(before, {}, []).settings_now() == {"schedule": "cosine", "decay_power": 1}
+    assert History({"decay_power": 2}, {}, []).settings_now() == {"decay_power": 2}
 
 
 def test_every_format_has_its_migration():

@@ -353,7 +353,14 @@ def test_values_take_their_own_type(make_settings: MakeSettings) -> None:
     assert isinstance(make_settings(val_check_interval=1.0).val_check_interval, float)
     assert make_settings(val_check_interval=1).val_check_interval == 1
     assert make_settings(warmup_steps=0.1).warmup_steps == 0.1
-    assert make_settings(decay_power="cosine").decay_power == "cosine"
+    assert (
+        make_settings(step_size=3e3, schedule=None).model_dump().items()
+        >= {"step_size": 3000, "schedule": "none"}.items()
+    )
+    with pytest.raises(
+        UserError, match="decay_power: is the exponent of schedule=polynomial, a number; a cosine is sched"
+    ):
+        make_settings(decay_power="cosine")
     assert make_settings(precision=16).precision == "16-mixed"
     assert make_settings(precision="bf16").precision == "bf16-mixed"
 

@@ -119,7 +119,7 @@ def test_every_setting_of_the_text_encoders_but_their_names_may_have_a_value_for
 def test_what_a_published_model_is_named_by_is_a_name_or_a_folder() -> None:
     names = {roles_of(part)["name"] for part in parts_with("name")}
     assert names == {"encoder", "image_encoder", "text_encoder", "decoder"}
-    assert {*names, "tokenizer"} == set(settings_marked(Mark.NAME_OR_FOLDER))
+    assert {*names, "tokenizer", "clip_model"} == set(settings_marked(Mark.NAME_OR_FOLDER))
 
 
 @pytest.mark.parametrize("name", of_group("Tasks", "Captions"))

@@ -1,4 +1,4 @@
-"""Runs with mixup or modality dropout: what is drawn has an address, so a resumed run draws the same."""
+"""Runs with mixup, modality dropout or patch dropout: what is drawn has an address, so a resumed run draws the same."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ SETTINGS = {"max_steps": 4, "warmup_steps": 0, "learning_rate": 1e-3, "log_inter
             (task, {"text_modality_dropout": 0.0}, {"text_modality_dropout": 0.3, "image_modality_dropout": 0.3})
             for task in ("itm", "ref", "irtr")  # one pair an example, and several
         ),
+        ("itm", {"patch_dropout": 0.0}, {"patch_dropout": 0.5}),
     ],
 )
 def test_a_resumed_run_draws_what_an_uninterrupted_one_does(run, task, off, on):

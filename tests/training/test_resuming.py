@@ -37,11 +37,14 @@ TASKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "sgd": (("task_itm", "scenes", "tiny"), {"optim_type": "sgd", "learning_rate": 0.1}),
     "lion": (("task_itm", "scenes", "tiny"), {"optim_type": "lion"}),
     "muon": (("task_itm", "scenes", "tiny"), {"optim_type": "muon"}),
+    "cosine": (("task_itm", "scenes", "tiny"), {"schedule": "cosine"}),
+    "step": (("task_itm", "scenes", "tiny"), {"schedule": "step"}),
     "caption": (("task_foundation_captioning", "scenes"), {"caption_metric_images": 0, "num_samples": 0}),
 }
 # Of each setting that may change and that weights depend on: the run to try it on, and another value.
 TRAINING: dict[str, tuple[str, Any]] = {
     "precision": ("itm", "bf16-mixed"),
+    "patch_dropout": ("itm", 0.5),
     "label_smoothing": ("caption", 0.2),
     "learning_rate": ("itm", 5e-3),
     "weight_decay": ("itm", 0.9),
@@ -50,7 +53,11 @@ TRAINING: dict[str, tuple[str, Any]] = {
     "momentum": ("sgd", 0.1),
     "lion_betas": ("lion", [0.5, 0.9]),
     "muon_momentum": ("muon", 0.1),
+    "schedule": ("itm", "none"),
     "decay_power": ("itm", 3),
+    "cosine_cycles": ("cosine", 2),
+    "step_size": ("step", 1),
+    "gamma": ("step", 0.9),
     "end_lr": ("itm", 5e-4),
     "warmup_steps": ("itm", 5),
     "lr_mult_head": ("itm", 5),
@@ -70,7 +77,8 @@ OTHER_VALUES: dict[str, Any] = {
     "tokenizer": "bert-base-uncased", "vocab_file": "vocabulary.json", "text_encoder_config": {"num_hidden_layers": 1},
     "decoder": "gpt2", "top_k": 5, "max_generated_tokens": 9, "gradient_clip_val": 1.0, "early_stopping_patience": 3,
     "monitor": "itm/val/accuracy", "step_shares": {"itm": 2.0},
-    "max_epoch": 100, "sample_interval": 7, "manual_inputs": [], "adam_betas": [0.5, 0.9], "num_gpus": 1,
+    "max_epoch": 100, "sample_interval": 7, "checkpoint_interval": 7, "manual_inputs": [],
+    "adam_betas": [0.5, 0.9], "num_gpus": 1, "wandb_project": "a",
     "lion_betas": [0.5, 0.9], "optim_type": "lion",
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
@@ -244,13 +252,26 @@ def test_training_longer_says_what_the_learning_rate_was_and_is(run, finished, c
     said = capsys.readouterr().out
     assert "changed on resume: max_steps 6 → 12" in said
     # 1e-3 * (1 - (6 - 1) / (12 - 1)), by hand
-    assert "learning rate from step 6 on: 0.000545, by a schedule of 12 steps (so far: 0, by one of 6)" in said
+    assert "learning rate from step 6 on: 0.000545, by schedule=polynomial over 12 steps (so far: 0, by " in said
     first, second = (torch.load(f.last_checkpoint, weights_only=True) for f in (finished, folder))
     assert (first["global_step"], second["global_step"]) == (6, 12)
     assert differ(first["state_dict"], second["state_dict"])
     config = json.loads(folder.config.read_text())
     assert (config["max_steps"], config["batch_size"], config["learning_rate"]) == (12, 8, 1e-3), "its own settings"
     assert config["resume_from"] == str(finished.last_checkpoint)
+
+
+def test_training_longer_at_a_constant_rate_has_nothing_to_say(run, capsys):
+    folder, _ = run("task_itm", "scenes", "tiny", **BEGUN, schedule="none")
+    run("task_itm", "scenes", "tiny", max_steps=9, resume_from=str(folder.last_checkpoint))
+    said = capsys.readouterr().out
+    assert "changed on resume: max_steps 6 → 9" in said
+    assert "learning rate from step" not in said
+    run("task_itm", "scenes", "tiny", max_steps=9, resume_from=str(folder.last_checkpoint), resume_schedule="kept")
+    run("task_itm", "scenes", "tiny", max_steps=9, resume_from=str(folder.last_checkpoint), schedule="step")
+    said = capsys.readouterr().out
+    # The step is 0.3 of the 8 steps after the warm-up, so 2: the rate fell at the steps 3 and 5.
+    assert "step 6 on: 1e-05, by schedule=step over 9 steps (so far: 0.001, by schedule=none over 6 steps)" in said
 
 
 def test_the_schedule_can_be_kept_but_not_at_a_rate_of_0(finished, stopped, tmp_path):

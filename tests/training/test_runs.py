@@ -50,7 +50,7 @@ def test_a_run_leaves_what_the_contract_says(run, capsys):
 def test_an_interrupted_and_resumed_run_has_the_curve_of_an_uninterrupted_one(run, workers):
     # 9 steps of two batches: interrupted within an epoch, between two points of the curve, after a validation
     settings = {**QUICK, "max_steps": 9, "log_interval": 4, "val_check_interval": 3, "batch_size": 32,
-                "cross_layer_drop_rate": 0.2, "decay_power": "cosine", "warmup_steps": 2}  # fmt: skip
+                "cross_layer_drop_rate": 0.2, "schedule": "cosine", "warmup_steps": 2}  # fmt: skip
     stop, others = stop_at(4, "itm/train/loss"), {"num_workers": workers}
     named = ("task_mlm_itm", "scenes", "tiny")
     whole, broken = run_whole_and_broken(run, *named, stop=stop, resumed_with=others, **settings)

@@ -100,6 +100,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "drop_path_rate": 0.1,
         "use_mean_pooling": True,
     },
+    # Whole models for `clip_model`; what is left out is transformers' default, which these two are.
+    "openai/clip-vit-base-patch32": {"model_type": "clip"},
+    "google/siglip-base-patch16-224": {"model_type": "siglip"},
     # Swin (https://arxiv.org/abs/2103.14030)
     "microsoft/swin-tiny-patch4-window7-224": {
         "model_type": "swin",

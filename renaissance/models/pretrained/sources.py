@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import transformers
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -41,6 +42,8 @@ from renaissance.settings.registered_encoders import registered_image_encoders, 
 
 BOTH_WAYS = {"xlnet"}  # a language model whose tokens see each other unless told otherwise
 BICUBIC = 3  # Pillow's number, which preprocessor_config.json uses
+
+UNMAPPED = {"siglip_text_model": "SiglipTextModel"}  # classes that AutoModel does not know, by their model types
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def find_config(request: EncoderRequest, part: Literal["text", "vision"] | None)
         config = CONFIG_MAPPING[MODEL_TYPE if request.name == BUILT_IN else request.name]()
         return getattr(config, f"{part}_config", config)
     if request.random and request.name in PUBLISHED and not Path(request.name).is_dir():
-        return config_from_dict(PUBLISHED[request.name])
+        config = config_from_dict(PUBLISHED[request.name])
+        return getattr(config, f"{part}_config", config) if part else config
     config = _fetch(request, lambda **where: AutoConfig.from_pretrained(request.name, trust_remote_code=False, **where))
     return getattr(config, f"{part}_config", config) if part else config
 
@@ -219,6 +223,8 @@ def is_decoder(config: PreTrainedConfig) -> bool:
 
 def _model_class(config: PreTrainedConfig, kind: type[Any] = AutoModel) -> type[PreTrainedModel]:
     model_class: Any = kind._model_mapping.get(type(config), None)
+    if model_class is None and kind is AutoModel and config.model_type in UNMAPPED:
+        return getattr(transformers, UNMAPPED[config.model_type])
     if model_class is None:
         raise UserError(f"transformers has no model for the configuration {type(config).__name__}.")
     return model_class[0] if isinstance(model_class, (tuple, list)) else model_class

@@ -8,6 +8,8 @@ initialised in its published dimensions, or in dimensions given by hand; `image_
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from renaissance.errors import UserError
 from renaissance.models.image_positions import ImagePositions, find_image_positions
 from renaissance.models.interface import Features
 from renaissance.models.layers.initialise import initialise_linear_maps
+from renaissance.models.patch_dropout import PatchDropout, check_takes_some_patches
 from renaissance.models.pretrained.dimensions import with_dimensions
 from renaissance.models.pretrained.sources import (
     EncoderRequest,
@@ -36,6 +39,7 @@ class VisionEncoder(ImageTower):
     Args:
         encoder: the Hugging Face model, without a pooler.
         image_size: H = W, in pixels.
+        patch_dropout: share of the patches that are left out in training.
 
     Attributes:
         hidden_size: D.
@@ -44,21 +48,57 @@ class VisionEncoder(ImageTower):
 
     encoder: PreTrainedModel
 
-    def __init__(self, encoder: PreTrainedModel, image_size: int) -> None:
+    def __init__(self, encoder: PreTrainedModel, image_size: int, patch_dropout: float = 0.0) -> None:
         super().__init__()
         self.encoder = encoder
         self.hidden_size, makes_map = self._measure(image_size)
         self.positions = ImagePositions() if makes_map else find_image_positions(encoder)
+        self.patch_dropout = PatchDropout(patch_dropout, self.positions.before)
+        if patch_dropout:
+            self._check_takes_some_patches(image_size)
 
     def forward(self, pixels: Tensor) -> Features:
-        """B images to features (B, P, D)."""
-        hidden = self.encoder(pixel_values=pixels).last_hidden_state
+        """B images to features (B, P, D); under patch dropout, in training, of fewer patches."""
+        dropped = self.training and self.patch_dropout.rate
+        with self._embeddings_through(self.patch_dropout) if dropped else nullcontext():
+            hidden = self.encoder(pixel_values=pixels).last_hidden_state
         if hidden.dim() == 4:  # a feature map (B, D, rows, columns)
             hidden = hidden.flatten(2).transpose(1, 2)
         norm = sequence_norm(self.encoder)
         if norm is not None:
             hidden = norm(hidden)
         return Features(hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device))
+
+    @contextmanager
+    def _embeddings_through(self, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """Have the encoder's layers see what `change` makes of the patches' embeddings (B, P, D)."""
+        hook = self.encoder.get_submodule("embeddings").register_forward_hook(lambda module, given, made: change(made))
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def _check_takes_some_patches(self, image_size: int) -> None:
+        """Refuse patch dropout where the encoder cannot do without some patches. Raises UserError: it cannot."""
+        weight, training = next(self.encoder.parameters()), self.encoder.training
+        self.encoder.eval()
+        noise = torch.randn(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0), device="cpu")
+        pixels = noise.to(weight)
+
+        def run(embeddings: Tensor) -> Tensor:
+            with self._embeddings_through(lambda made: embeddings):
+                hidden: Tensor = self.encoder(pixel_values=pixels).last_hidden_state
+            return hidden
+
+        def embed() -> Tensor:
+            embeddings: Tensor = self.encoder.get_submodule("embeddings")(pixels)
+            return embeddings
+
+        try:
+            name = f"a {self.encoder.config.model_type} model"
+            check_takes_some_patches(embed, run, self.positions.before, name)
+        finally:
+            self.encoder.train(training)
 
     @torch.no_grad()
     def _measure(self, image_size: int) -> tuple[int, bool]:

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AttentionInterface, PreTrainedModel
@@ -23,6 +24,7 @@ from renaissance.data.batches.batch import Tokens
 from renaissance.errors import UserError
 from renaissance.models.image_positions import find_image_positions
 from renaissance.models.layers.attention import attend
+from renaissance.models.patch_dropout import check_takes_some_patches
 from renaissance.models.pretrained.sources import EncoderRequest
 from renaissance.models.towers.image import sequence_norm
 from renaissance.models.towers.text import knows_segments, position_embeddings, position_numbers
@@ -127,6 +129,28 @@ class JointTransformer(nn.Module):
     def embed_image(self, pixels: Tensor) -> Tensor:
         """The encoder's own patch embeddings (B, P, D)."""
         return self._own("embeddings")(pixels)
+
+    def check_takes_some_patches(self, before: int) -> None:
+        """Refuse patch dropout where the layers cannot do without some patches.
+
+        Args:
+            before: positions before the first patch.
+
+        Raises:
+            UserError: they have biases between patches, as BEiT's.
+        """
+        weight, training = next(self.parameters()), self.training
+        self.eval()
+        hidden = torch.randn(1, before + 4, self.hidden_size, generator=torch.Generator().manual_seed(0), device="cpu")
+        try:
+            check_takes_some_patches(
+                lambda: hidden.to(weight),
+                lambda embeddings: self(embeddings, None, embeddings.shape[1]),
+                before,
+                f"a {self.encoder.config.model_type} model",
+            )
+        finally:
+            self.train(training)
 
     def drop_embeddings(self) -> None:
         """Forget the encoder's own embeddings, in a run that has no use for them."""

@@ -20,6 +20,8 @@ class ExperimentSettings(SettingsGroup):
     test_only: OfCommand[value_types.Switch]
     fast_dev_run: Fixed[value_types.Switch]
     tensorboard: NoEffect[value_types.Switch]
+    wandb_project: NoEffect[value_types.OptionalText]
+    wandb_offline: NoEffect[value_types.Switch]
     log_interval: NoEffect[value_types.Count]
 
 

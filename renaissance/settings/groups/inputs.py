@@ -7,7 +7,7 @@ from typing import Annotated
 from renaissance.settings import value_types
 from renaissance.settings.groups.group import SettingsGroup
 from renaissance.settings.marks import FixedByWeights, FollowsWeights, OfVocabulary, Question
-from renaissance.settings.on_resume import Fixed
+from renaissance.settings.on_resume import Changes, Fixed
 
 
 class TextSettings(SettingsGroup):
@@ -35,3 +35,4 @@ class ImageSettings(SettingsGroup):
     val_transform_keys: Question[Fixed[value_types.TransformKeys]]
     randaugment_operations: Fixed[value_types.Count]
     randaugment_magnitude: Fixed[value_types.Magnitude]
+    patch_dropout: Changes[value_types.Rate]

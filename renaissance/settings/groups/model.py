@@ -13,6 +13,7 @@ from renaissance.settings.on_resume import Fixed
 class ArchitectureSettings(SettingsGroup):
     """Which architecture the model has."""
 
+    clip_model: Annotated[Fixed[value_types.OptionalPretrained], FixedByWeights("image_embeddings")]
     model_type: Fixed[value_types.ModelType]
 
 

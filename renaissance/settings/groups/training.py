@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from renaissance.settings import value_types
 from renaissance.settings.groups.group import SettingsGroup
-from renaissance.settings.on_resume import Changes, Fixed
+from renaissance.settings.on_resume import Changes, Fixed, NoEffect
 
 
 class BatchSettings(SettingsGroup):
@@ -26,7 +26,11 @@ class OptimizerSettings(SettingsGroup):
     momentum: Changes[value_types.Rate]
     lion_betas: Changes[value_types.Betas]
     muon_momentum: Changes[value_types.Rate]
-    decay_power: Changes[value_types.Decay]
+    schedule: Changes[value_types.Schedule]
+    decay_power: Changes[value_types.DecayPower]
+    cosine_cycles: Changes[value_types.Count]
+    step_size: Changes[value_types.StepSize]
+    gamma: Changes[value_types.Probability]
     end_lr: Changes[value_types.NotNegative]
     warmup_steps: Changes[value_types.WarmUp]
     lr_mult_head: Changes[value_types.Positive]
@@ -36,12 +40,14 @@ class OptimizerSettings(SettingsGroup):
 
 
 class LengthSettings(SettingsGroup):
-    """How long a training is, when it is validated, and when it ends early."""
+    """How long a training is, when it is validated, what of it is kept, and when it ends early."""
 
     max_epoch: Changes[value_types.OptionalCount]
     max_steps: Changes[value_types.OptionalCount]
     resume_schedule: Changes[value_types.ResumeSchedule]
     val_check_interval: Changes[value_types.Interval]
     monitor: Fixed[value_types.Metric]
+    checkpoint_interval: NoEffect[value_types.CheckpointInterval]
+    keep_checkpoints: NoEffect[value_types.OptionalCount]
     early_stopping_patience: Changes[value_types.OptionalCount]
     early_stopping_min_delta: Changes[value_types.NotNegative]

@@ -83,6 +83,18 @@ def _inner_width(part: str) -> Check:
     return check
 
 
+def _clip_model(settings: Settings) -> Iterator[str]:
+    if settings.clip_model is None:
+        return
+    if settings.model_type == "one-tower":
+        yield "clip_model is two towers, and model_type=one-tower has one: take two-tower or late-fusion"
+    if settings.random_init_text_encoder != settings.random_init_vision_encoder:
+        yield (
+            "clip_model begins at random as a whole or not at all: give random_init_text_encoder and "
+            "random_init_vision_encoder the same value"
+        )
+
+
 def _image_size(settings: Settings) -> Iterator[str]:
     patch, source = settings.patch_size, "patch_size"
     if patch is None and not settings.load_path and not settings.load_modules:
@@ -172,6 +184,14 @@ def _modality_dropout(settings: Settings) -> Iterator[str]:
         )
 
 
+def _patch_dropout(settings: Settings) -> Iterator[str]:
+    if settings.patch_dropout and settings.freeze_image_encoder and settings.model_type != "one-tower":
+        yield (
+            f"patch_dropout={settings.patch_dropout} is for an image encoder that is trained: with "
+            "freeze_image_encoder=True it sees every patch, as in evaluation. Take patch_dropout=0"
+        )
+
+
 def _generated_length(settings: Settings) -> Iterator[str]:
     longest = settings.max_generated_tokens
     if longest is not None and longest > settings.max_text_len:
@@ -205,6 +225,7 @@ ALWAYS: list[Check] = [
     *(_manual_needs_random(part) for part in parts_with("manual") if part != SEVERAL),
     *(_heads_divide(part) for part in parts_with("hidden_size") if part != SEVERAL),
     *(_inner_width(part) for part in parts_with("hidden_size") if part != SEVERAL),
+    _clip_model,
     _image_size,
     _decoder,
     _false_pairs,
@@ -213,6 +234,7 @@ ALWAYS: list[Check] = [
     _image_only,
     _mixable,
     _modality_dropout,
+    _patch_dropout,
     _own_images,
     _generated_length,
     _monitor,

@@ -47,8 +47,8 @@ class ContrastiveTask(StepWideTask):
     """Projections of texts and images into a joint space, and CLIP's or SigLIP's loss on their similarities.
 
     Attributes:
-        text_projection: linear, from the width of a text alone to the joint space's E.
-        image_projection: linear, from the width of an image alone to E.
+        text_projection: linear, from the width of a text alone to the joint space's E; of a whole SigLIP nothing.
+        image_projection: linear, from the width of an image alone to E; of a whole SigLIP nothing.
         log_scale: the logarithm of the scale, a scalar.
         logit_bias: SigLIP's bias, a scalar; None with CLIP's loss.
     """
@@ -59,11 +59,18 @@ class ContrastiveTask(StepWideTask):
         self._is_siglip = settings.contrastive_loss == "siglip"
         self._masks = settings.mask_false_negatives
         self.dropout = nn.Dropout(settings.contrastive_drop_rate)
-        self.text_projection = nn.Linear(context.model.text_size, size, bias=False)
-        self.image_projection = nn.Linear(context.model.image_size, size, bias=False)
+        joint_space = context.model.joint_space
+        if joint_space is not None:
+            joint_space.check(settings.contrastive_loss, size)
+        self._is_published_siglip = joint_space is not None and joint_space.family == "siglip"
+        is_projected = not self._is_published_siglip
+        self.text_projection = nn.Linear(context.model.text_size, size, bias=False) if is_projected else nn.Identity()
+        self.image_projection = nn.Linear(context.model.image_size, size, bias=False) if is_projected else nn.Identity()
         initialise(self)
         self.log_scale = nn.Parameter(torch.tensor(math.log(SIGLIP_SCALE if self._is_siglip else CLIP_SCALE)))
         self.logit_bias = nn.Parameter(torch.tensor(SIGLIP_BIAS)) if self._is_siglip else None
+        if joint_space is not None:
+            self.load_state_dict({**self.state_dict(), **joint_space.start})
 
     @classmethod
     def collate(
@@ -96,7 +103,7 @@ class ContrastiveTask(StepWideTask):
         return self._embed(step.model, self.image_projection, None, step.image)
 
     def _embed(
-        self, model: VisionLanguageEncoder, projection: nn.Linear, text: Features | None, image: Features | None
+        self, model: VisionLanguageEncoder, projection: nn.Module, text: Features | None, image: Features | None
     ) -> Tensor:
         pooled = model.fuse(text, image, outputs=frozenset(("pooled",))).pooled
         return F.normalize(projection(self.dropout(pooled)).float(), dim=-1)
@@ -141,8 +148,12 @@ class ContrastiveTask(StepWideTask):
 
     @torch.no_grad()
     def after_optimizer_step(self) -> None:
-        """Set the scale back to where it may be, 1 to 100: beyond it training becomes unstable."""
-        self.log_scale.clamp_(0, math.log(MOST_SCALE))
+        """Set the scale back to where it may be, 1 to 100: beyond it training becomes unstable.
+
+        Published SigLIPs have learned a scale beyond it, and go on from there.
+        """
+        if not self._is_published_siglip:
+            self.log_scale.clamp_(0, math.log(MOST_SCALE))
 
     def evaluation(self, split: Split) -> JointSpaceEvaluation:
         return JointSpaceEvaluation(self, split)

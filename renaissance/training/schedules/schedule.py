@@ -1,47 +1,52 @@
-"""How the learning rate moves: a linear warm-up, then a polynomial or a cosine decay to `end_lr`.
+"""How the learning rate moves: a linear warm-up, then the schedule that `schedule` names.
 
-The formulas are those of transformers' `get_polynomial_decay_schedule_with_warmup` and
-`get_cosine_schedule_with_warmup`, so published recipes can be repeated:
-https://huggingface.co/docs/transformers/main_classes/optimizer_schedules
+Comes in: where warm-up and schedule end, and the settings. Goes out: the factor of each step, and PyTorch's schedule
+that multiplies an optimiser's rates by it. A factor follows from the number of the step alone, so a resumed run goes on
+exactly.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch.optim.lr_scheduler import LambdaLR
+
+from renaissance.training.schedules.interface import Span
+from renaissance.training.schedules.registry import declared_schedule
 
 
 @dataclass(frozen=True)
 class LearningRateFactor:
     """What every group's learning rate is multiplied by at a step.
 
+    All of it is plain values, for checkpoints hold what a PyTorch schedule is made of.
+
     Attributes:
         warmup_steps: steps of the linear warm-up from 0.
         total_steps: the step at which the end is reached.
-        decay_power: the exponent of the polynomial decay, or "cosine".
-        end_factor: the factor at the end, `end_lr / learning_rate`.
+        schedule: the schedule's name.
+        options: by name the settings that it reads, and `learning_rate`.
     """
 
     warmup_steps: int
     total_steps: int
-    decay_power: float | Literal["cosine"]
-    end_factor: float
+    schedule: str
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of_settings(cls, warmup_steps: int, total_steps: int, settings: Mapping[str, Any]) -> LearningRateFactor:
+        """The factor that a run's settings, by name, ask for."""
+        name = settings["schedule"]
+        reads = {*declared_schedule(name).reads, "learning_rate"}
+        return cls(warmup_steps, total_steps, name, {setting: settings[setting] for setting in sorted(reads)})
 
     def __call__(self, step: int) -> float:
         """The factor at optimiser step `step`, counted from 0."""
         if step < self.warmup_steps:
             return step / self.warmup_steps
-        if step >= self.total_steps:
-            return self.end_factor
-        progress = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
-        if self.decay_power == "cosine":
-            remaining = 0.5 * (1.0 + math.cos(math.pi * progress))
-        else:
-            remaining = (1.0 - progress) ** self.decay_power
-        return self.end_factor + (1.0 - self.end_factor) * remaining
+        return declared_schedule(self.schedule).factor(step, Span(self.warmup_steps, self.total_steps), self.options)
 
 
 class Schedule(LambdaLR):

@@ -1,0 +1,1 @@
+"""One file a schedule, each with a `SCHEDULE`."""
