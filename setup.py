@@ -34,8 +34,11 @@ DEPENDENCIES = [
 ]
 
 EXTRAS = {
+    "data": ["datasets>=4", "webdataset>=1"],  # data sets of the hub; tar shards
     "wandb": ["wandb>=0.18"],
     "dev": [
+        "datasets>=4",
+        "webdataset>=1",
         "pytest>=8",
         "pytest-xdist>=3.6",  # tests on every core
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently
