@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import glob
-from itertools import islice
+import re
+from math import prod
 from pathlib import Path
 
 from renaissance.data.preparing.image_texts import write_image_texts
@@ -69,12 +70,13 @@ def _shards_named(pattern: str) -> list[Path]:
         from braceexpand import UnbalancedBracesError, braceexpand
     except ImportError:
         raise UserError("dataset=webdataset needs the package webdataset: pip install webdataset") from None
+    ranges = re.findall(r"\{(-?\d+)\.\.(-?\d+)", pattern)  # before braceexpand writes down every number of one
+    if prod(abs(int(last) - int(first)) + 1 for first, last in ranges) > _MOST_SHARDS:
+        raise UserError(f"raw_root={pattern} names more than {_MOST_SHARDS:,} shards.")
     try:
-        names = list(islice(braceexpand(pattern), _MOST_SHARDS + 1))
+        names = list(braceexpand(pattern))
     except UnbalancedBracesError as error:
         raise UserError(f"raw_root={pattern}: its braces do not match ({error}).") from None
-    if len(names) > _MOST_SHARDS:
-        raise UserError(f"raw_root={pattern} names more than {_MOST_SHARDS:,} shards.")
     paths = [Path(path) for name in names for path in (sorted(glob.glob(name)) or [name])]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
