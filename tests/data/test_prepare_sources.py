@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from renaissance import processes
 from renaissance.data.preparing import table_files, writing
 from renaissance.errors import UserError
-from tests.data.raw_folders import picture, prepare, read, write
+from tests.data.raw_folders import picture, prepare, read, shard, write
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = [f"{number:03d}.png" for number in range(14)]
@@ -63,19 +65,6 @@ def write_shards(root: Path, split: str = "") -> None:
             files[name] = data
             files[name.replace(".png", ".json")] = json.dumps({"caption": captions}).encode()
         shard(root / f"{part:04d}.tar", files)
-
-
-def shard(path: Path, files: Mapping[str, bytes] | Iterable[tuple[tarfile.TarInfo, bytes]]) -> Path:
-    """A tar file, as the standard library writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(files, Mapping):
-        files = [(tarfile.TarInfo(name), data) for name, data in files.items()]
-    with tarfile.open(path, "w") as archive:
-        for info, data in files:
-            if info.isreg():
-                info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return path
 
 
 SOURCES: dict[str, tuple[str, Write]] = {
@@ -466,3 +455,28 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch, dataset
         make(root)
     with pytest.raises(UserError, match=f"pip install {library}"):
         prepare(dataset, root if make else Path("owner/name"), tmp_path / "arrow", dataset_name="mine")
+
+
+def test_a_killed_run_goes_on_to_the_bytes_of_one_that_ran_through(tmp_path: Path):
+    file = io.BytesIO()
+    Image.new("RGB", (700, 700)).save(file, "PNG")  # small, and takes long to decode
+    images = [file.getvalue() + number.to_bytes(4, "big") for number in range(800)]
+    write_table(tmp_path / "raw" / "train.parquet", {"image": images, "text": [str(number) for number in range(800)]})
+    command = [sys.executable, "run.py", "prepare", "with", "dataset=parquet", f"raw_root={tmp_path / 'raw'}"]
+    killed = [*command, "dataset_name=mine", f"data_root={tmp_path / 'arrow'}"]
+    process = subprocess.Popen(killed, cwd=REPOSITORY, stdout=subprocess.DEVNULL, start_new_session=True)
+    parts = tmp_path / "arrow" / ".mine_train.parts"
+    deadline = time.monotonic() + 120
+    while len(list(parts.glob("*.arrow"))) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not list((tmp_path / "arrow").glob("*.arrow"))
+    prepare("parquet", tmp_path / "raw", tmp_path / "whole", dataset_name="mine")
+    prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine")
+    for split in ("train", "val"):
+        again, whole = ((tmp_path / place / f"mine_{split}.arrow").read_bytes() for place in ("arrow", "whole"))
+        assert again == whole
+    assert not parts.exists()

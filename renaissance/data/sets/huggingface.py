@@ -8,6 +8,7 @@ https://huggingface.co/docs/datasets
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -127,6 +128,7 @@ def _from_the_hub(name: str) -> dict[Path, str]:
         import datasets
     except ImportError:
         raise UserError("Data sets of the hub need the package datasets: pip install datasets") from None
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every attempt that fails
     print(f"fetching {name} from the Hugging Face hub …", flush=True)
     try:
         found = datasets.load_dataset(name)
