@@ -354,7 +354,7 @@ def _sums(numbers: Iterable[int]) -> Iterable[int]:
 def test_nothing_of_a_shard_is_unpickled_and_unknown_files_are_left_alone(tmp_path: Path):
     """WebDataset's own decoders unpickle .pyd, .pkl and .pth; here they are not even read."""
     evil = b"cos\nsystem\n(S'touch " + str(tmp_path / "executed").encode() + b"'\ntR."
-    files = {}
+    files: dict[str, bytes] = {}
     for name, data, _ in ROWS:
         key = name.removesuffix(".png")
         files |= {f"{key}.png": data, f"{key}.txt": b"a"}

@@ -226,7 +226,6 @@ def _files(path: str, archive: tarfile.TarFile, file: BinaryIO) -> Iterator[tarf
             kind = "a link" if info.islnk() or info.issym() else "no plain file"
             raise UserError(f"{path}: {info.name!r:.200} is {kind}, which no shard needs. Do not use this one.")
         yield info
-        archive.members = []  # or the shard's whole list would stay in memory
     file.seek(archive.offset)
     rest = file.read(_MOST_PADDING + 1)
     if len(rest) < _BLOCK or len(rest) > _MOST_PADDING or rest.strip(b"\0"):

@@ -67,7 +67,7 @@ def _shards_named(pattern: str) -> list[Path]:
         UserError: some are missing, or webdataset is.
     """
     try:
-        from braceexpand import UnbalancedBracesError, braceexpand
+        from braceexpand import braceexpand
     except ImportError:
         raise UserError("dataset=webdataset needs the package webdataset: pip install webdataset") from None
     ranges = re.findall(r"\{(-?\d+)\.\.(-?\d+)", pattern)  # before braceexpand writes down every number of one
@@ -75,7 +75,7 @@ def _shards_named(pattern: str) -> list[Path]:
         raise UserError(f"raw_root={pattern} names more than {_MOST_SHARDS:,} shards.")
     try:
         names = list(braceexpand(pattern))
-    except UnbalancedBracesError as error:
+    except ValueError as error:
         raise UserError(f"raw_root={pattern}: its braces do not match ({error}).") from None
     paths = [Path(path) for name in names for path in (sorted(glob.glob(name)) or [name])]
     missing = [str(path) for path in paths if not path.is_file()]
