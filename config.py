@@ -127,6 +127,8 @@ def defaults() -> None:
     # == Data ==
     data_root = "data/arrow"  # where Arrow tables lie
     datasets = ["coco", "vg"]  # which data sets to join: coco, vg, scenes, cifar10, imdb, or a prepared folder's name
+    dataset_weights = None  # how often an example of each data set is seen, beside the others'; None: 1 each
+    caption_weights = None  # draw one caption of an image each epoch, by its source's weight; None: take all
 
     # == Tasks ==
     loss_names = _loss_names({})  # weight of each task's loss; 0 is off
@@ -302,8 +304,10 @@ def defaults() -> None:
     dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
 
     # == The command `prepare` ==
-    raw_root = None  # the raw files' folder, or the folder that holds it
-    dataset_name = None  # name that the tables of an image-caption folder get; None: the folder's
+    raw_root = None  # the raw files' folder, or the folder that holds it; a hub name; shards, as in {00..31}.tar
+    dataset_name = None  # name that the tables of images with captions get, of a folder or the hub; None: the folder's
+    image_column = None  # column of the images in parquet and huggingface, ending of webdataset; None: a usual name
+    caption_columns = None  # column of the captions, ending of webdataset, or a list of these; None: a usual name
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together

@@ -35,8 +35,11 @@ DEPENDENCIES = [
 ]
 
 EXTRAS = {
+    "data": ["datasets>=4", "webdataset>=1"],  # data sets of the hub; tar shards
     "wandb": ["wandb>=0.31"],  # the tracker of Weights & Biases; its first that can be told never to ask or wait
     "dev": [
+        "datasets>=4",
+        "webdataset>=1",
         "wandb>=0.31",
         "pytest>=8",
         "pytest-xdist>=3.6",  # tests on every core

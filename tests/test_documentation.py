@@ -13,10 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from renaissance.settings.table import anchor
 from tests.command_line import ROOT, documented_commands, run_documented
+from tests.data.raw_folders import shard
 
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,6 +68,29 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py prepare with dataset=folder raw_root=/data/flickr8k dataset_name=flickr8k": (
         "",
         {"/data": "{real}"},
+    ),
+    "python run.py prepare with dataset=huggingface raw_root=lambdalabs/pokemon-blip-captions dataset_name=pokemon": (
+        "",
+        {"lambdalabs/pokemon-blip-captions": "{parquet}"},
+    ),
+    "python run.py prepare with dataset=parquet raw_root=/data/laion-parquet dataset_name=laion": (
+        "",
+        {"/data/laion-parquet": "{parquet}"},
+    ),
+    "python run.py prepare with dataset=webdataset raw_root=/data/cc3m dataset_name=cc3m": (
+        "",
+        {"/data/cc3m": "{shards}"},
+    ),
+    "python run.py prepare with dataset=webdataset 'raw_root=/data/cc3m/{00000..00331}.tar' dataset_name=recaptioned "
+    '\'caption_columns=["txt", "json.synthetic"]\'': ("", {"/data/cc3m": "{shards}", "00331": "00001"}),
+    'python run.py with task_mlm_itm \'datasets=["coco", "vg"]\' \'dataset_weights={"vg": 0.3}\'': (
+        f"{RANDOM} tokenizer={{bert}}",
+        {'"vg"]': '"words"]', '{"vg"': '{"words"'},
+    ),
+    "python run.py with task_mlm_itm 'datasets=[\"recaptioned\"]' "
+    '\'caption_weights={"txt": 0.7, "json.synthetic": 0.3}\'': (
+        f"{RANDOM} tokenizer={{bert}}",
+        {"recaptioned": "words"},
     ),
     "python run.py prepare with dataset=scenes": ("num_scenes=60", {}),
     "python run.py with task_finetune_cifar10 load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": (
@@ -244,6 +270,12 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     run_documented(f"python run.py with task_finetune_cifar10 scenes {SHORT} load_path={found['pretrained']}", tmp)
     run_documented(f"python run.py with task_foundation_captioning scenes {SHORT}", tmp)
     found["captioned"] = str(tmp / "result" / "foundation_captioning" / "1" / "checkpoints" / "best.ckpt")
+    found |= _sources(tmp, real_data)
+    run_documented(
+        f"python run.py prepare with dataset=webdataset raw_root={tmp}/shards dataset_name=words "
+        '\'caption_columns=["txt", "json.synthetic"]\'',
+        tmp,
+    )
     found["image"] = str(next((real_data / "coco").rglob("*.jpg")))
     found["fine_tuned"] = str(tmp / "result" / "finetune_cifar10" / "1" / "checkpoints" / "best.ckpt")
     run_documented(f"python run.py with task_clip_scenes tiny {SHORT}", tmp)
@@ -251,6 +283,19 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     found["templates"] = str(tmp / "templates.txt")
     Path(found["templates"]).write_text("a {}\na picture of a {}\n", encoding="utf-8")
     return found
+
+
+def _sources(tmp: Path, real_data: Path) -> dict[str, str]:
+    """A Parquet file and tar shards of a few real pictures, under the names of their places."""
+    images = [path.read_bytes() for path in sorted((real_data / "coco").rglob("*.jpg"))[:24]]
+    (tmp / "parquet").mkdir()
+    pq.write_table(pa.table({"image": images, "text": ["a picture"] * 24}), tmp / "parquet" / "train.parquet")
+    for part in (0, 1):
+        files: dict[str, bytes] = {}
+        for number, image in enumerate(images[part::2]):
+            files |= {f"{number}.jpg": image, f"{number}.txt": b"a picture", f"{number}.json": b'{"synthetic": "one"}'}
+        shard(tmp / "shards" / f"{part:05d}.tar", files)
+    return {"parquet": str(tmp / "parquet"), "shards": str(tmp / "shards")}
 
 
 @pytest.mark.slow

@@ -115,6 +115,18 @@ def _once(names: list[str]) -> list[str]:
     return names
 
 
+def _all_different(names: list[str]) -> list[str]:
+    """Names that are all different."""
+    if len(set(names)) < len(names):
+        raise ValueError("must name each once")
+    return names
+
+
+def _single_as_list(value: Any) -> Any:
+    """A single name as a list of it; anything else as it came."""
+    return [value] if isinstance(value, str) else value
+
+
 def _short_enough(text: str) -> str:
     """A text as it came, if it can name a file: Linux and macOS take no longer names."""
     if max(len(os.fsencode(part)) for part in text.split("/")) > 255 or len(os.fsencode(text)) > 4095:
@@ -221,6 +233,11 @@ OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None", paths="fol
 OptionalFile = Annotated[_Text | None, Allowed("a file, or None", paths="file")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
 Names = Annotated[list[_Text], Field(min_length=1), AfterValidator(_once), Allowed("a list of names")]
+OptionalNames = Annotated[
+    Annotated[list[_Text], Field(min_length=1), AfterValidator(_all_different)] | None,
+    BeforeValidator(_single_as_list),
+    Allowed("a name, a list of names, or None"),
+]
 OptionalFolders = Annotated[Annotated[list[_Text], Field(min_length=1)] | None, Allowed("a list of folders, or None")]
 Pretrained = Annotated[_Text, Mark.NAME_OR_FOLDER, Allowed("a Hugging Face name or a folder", paths="folder")]
 _List = Field(min_length=1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from renaissance.data.batches.selection import Selection
 from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.examples.schema import DataNeeds, Schema
 from renaissance.data.examples.tables import TableExamples, open_split
@@ -20,13 +21,14 @@ from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.settings.schema import ModelAndTaskSettings, TableSettings
 from renaissance.training.devices import say
+from renaissance.training.selecting import select_training
 
 TEST = "test"  # the split that a test is on where it is told of no other
 _TEXTS_LOOKED_AT = 1000
 _MOST_UNSPELLED = 0.05  # of the texts, without a remark
 
 
-@dataclass(frozen=True)
+@dataclass
 class TaskGroup:
     """Tasks whose examples have one schema, so that they share batches.
 
@@ -35,12 +37,19 @@ class TaskGroup:
         tasks: their names.
         share: of the optimiser steps that this group gets, beside the other groups' shares.
         examples: by split; training is there unless a run only tests.
+        selection: which training examples an epoch has; None for all.
     """
 
     needs: DataNeeds
     tasks: tuple[str, ...]
     share: float
     examples: dict[str, TableExamples]
+    selection: Selection | None = None
+
+    @property
+    def examples_an_epoch(self) -> int:
+        """How many training examples an epoch has."""
+        return len(self.examples[TRAIN] if self.selection is None else self.selection)
 
     @property
     def name(self) -> str:
@@ -109,6 +118,7 @@ def open_groups(settings: Settings, groups: Sequence[TaskGroup], chosen: Collect
         group.examples.update(opened)
         if TRAIN in opened:
             _check_answers(opened[TRAIN], group.tasks)
+            group.selection = select_training(settings, opened[TRAIN])
     schemas = [group.name for group in groups]
     unread = sets_without(settings, schemas)
     if unread:

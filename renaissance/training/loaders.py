@@ -46,6 +46,7 @@ class Loaders:
         loader = make_train_loader(
             [self._maker(group, TRAIN) for group in groups],
             weights=[group.share for group in groups],
+            selections=[group.selection for group in groups],
             batch_size=plan.device_batch,
             total_batches=plan.total_batches,
             start_batch=step * plan.accumulate,

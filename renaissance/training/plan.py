@@ -93,7 +93,7 @@ class TrainingData:
     """A training set.
 
     Attributes:
-        examples: how many it has.
+        examples: how many an epoch has.
         share: of the optimiser steps, beside the shares of others.
     """
 

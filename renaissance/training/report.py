@@ -16,6 +16,7 @@ import transformers
 from renaissance import __version__
 from renaissance.atomic_files import write_csv, write_json
 from renaissance.plugins import plugin_sources
+from renaissance.settings import Settings
 from renaissance.tasks.common.step_wide import StepWideTask
 from renaissance.tracking.history import add_resume, read_history, write_start
 from renaissance.tracking.metrics import Point, read_points
@@ -33,6 +34,7 @@ from renaissance.training.memory import peak_memory_bytes
 from renaissance.training.optimizers.groups import learning_rate_of
 from renaissance.training.plan import Plan
 from renaissance.training.resuming import Resumption, new_learning_rate
+from renaissance.training.selecting import selection_in_words
 from renaissance.training.session import Session
 
 
@@ -73,7 +75,7 @@ class RunReport:
         for report in assembly.loaded:
             print(f"loaded from {report.source}:\n{report}")
         print(parts_table(self._parts()))
-        for line in _counts(assembly.groups):
+        for line in _counts(assembly.groups, assembly.settings):
             print(line)
         if plan is not None:
             print(plan_in_words(plan, self._session.validates))
@@ -185,6 +187,7 @@ class RunReport:
             },
             "parts_from": {part.name: part.beginning for part in parts},
             "examples": _examples(session.assembly.groups),
+            "examples_an_epoch": _examples_an_epoch(session.assembly.groups),
             "device": _device_name(session),
             "command": (history.start if history else {}).get("command", self._command_line),
         }
@@ -201,11 +204,13 @@ class RunReport:
         return figures
 
 
-def _counts(groups: Sequence[TaskGroup]) -> Iterator[str]:
-    """The numbers of examples, a line for each of the data that tasks read."""
+def _counts(groups: Sequence[TaskGroup], settings: Settings) -> Iterator[str]:
+    """The numbers of examples, a line for each of the data that tasks read, and what an epoch takes of them."""
     for group in groups:
         counts = ", ".join(f"{split} {len(examples):,}" for split, examples in group.examples.items())
         yield f"examples: {counts}" if len(groups) == 1 else f"examples of {', '.join(group.tasks)}: {counts}"
+        if group.selection is not None:
+            yield selection_in_words(group.selection, settings)
 
 
 def _examples(groups: Sequence[TaskGroup]) -> dict[str, int]:
@@ -214,6 +219,16 @@ def _examples(groups: Sequence[TaskGroup]) -> dict[str, int]:
     for split, examples in each_split(groups):
         totals[split] = totals.get(split, 0) + len(examples)
     return totals
+
+
+def _examples_an_epoch(groups: Sequence[TaskGroup]) -> dict[str, int] | None:
+    """What an epoch takes of each data set, of all that tasks read; None where that is every example."""
+    if all(group.selection is None for group in groups):
+        return None
+    taken: dict[str, int] = {}
+    for share in (share for group in groups if group.selection is not None for share in group.selection.shares):
+        taken[share.name] = taken.get(share.name, 0) + share.taken
+    return taken
 
 
 def plan_in_words(plan: Plan, validates: bool) -> str:

@@ -15,7 +15,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content
 from renaissance.data.batches.loader import BatchLoader
-from renaissance.data.examples.interface import TRAIN, VAL
+from renaissance.data.examples.interface import VAL
 from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
 from renaissance.tasks.common.evaluation import Split
@@ -124,7 +124,7 @@ class Session:
         """The plan of a training, which a resumed one has to share."""
         settings, groups = self.assembly.settings, self.assembly.groups
         kept = kept_schedule(settings, resumed)
-        data = [TrainingData(len(group.examples[TRAIN]), group.share) for group in groups]
+        data = [TrainingData(group.examples_an_epoch, group.share) for group in groups]
         plan, remarks = make_plan(AskedLength.of_settings(settings), data, self.devices.world_size, kept)
         self.remarks += remarks
         self.monitor.check_split(self.validates, settings.datasets)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,19 @@ def write(path: Path, content: bytes | str | Any) -> bytes:
     data = text if isinstance(text, bytes) else text.encode()
     path.write_bytes(data)
     return data
+
+
+def shard(path: Path, files: Mapping[str, bytes] | Iterable[tuple[tarfile.TarInfo, bytes]]) -> Path:
+    """A tar file, as the standard library writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(files, Mapping):
+        files = [(tarfile.TarInfo(name), data) for name, data in files.items()]
+    with tarfile.open(path, "w") as archive:
+        for info, data in files:
+            if info.isreg():
+                info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
 
 
 def karpathy(root: Path, splits: Mapping[str, Sequence[str]], captions: int = 5) -> dict[str, bytes]:

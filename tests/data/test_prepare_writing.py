@@ -190,6 +190,9 @@ LAYOUTS = {
     "cifar10": ["cifar-10-batches-py", "cifar-10-batches-bin", "<class>"],
     "imdb": ["aclImdb/train/{pos,neg}", "IMDB Dataset.csv"],
     "folder": ["captions.csv", "metadata.jsonl"],
+    "parquet": ["*.parquet"],
+    "huggingface": ["dataset_dict.json", "*.parquet"],
+    "webdataset": ["*.tar", "000017.jpg"],
 }
 
 
@@ -215,6 +218,7 @@ def test_images_that_are_not_there_are_the_layout_message(tmp_path: Path):
 
 def test_every_data_set_has_a_name_of_its_own():
     assert {"coco", "vg", "cifar10", "imdb", "folder", "scenes"} <= set(data_sets())
+    assert {"parquet", "huggingface", "webdataset"} <= set(data_sets())
 
 
 def _command(*settings: str) -> subprocess.Popen[str]:

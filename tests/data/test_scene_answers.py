@@ -102,7 +102,7 @@ def test_only_the_kind_asked_for_is_drawn_with_its_own_splits(
 ) -> None:
     settings = make_settings(datasets=["scenes"], data_root=str(tmp_path), num_scenes=24)
     assert splits_there(settings, "ref") == ["train", "val", "testA", "testB"]
-    assert find_tables(settings, "ref", "testB") == [tmp_path / "scenes_ref_testB.arrow"]
+    assert list(find_tables(settings, "ref", "testB")) == [tmp_path / "scenes_ref_testB.arrow"]
     assert {path.stem for path in tmp_path.glob("*.arrow")} == {f"scenes_ref_{split}" for split in SPLITS["ref"]}
 
 

@@ -83,6 +83,8 @@ OTHER_VALUES: dict[str, Any] = {
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
     "templates": ["a {}"], "class_names": ["a"], "query": "a", "split": "val",
+    "dataset_weights": {"scenes": 2.0}, "caption_weights": {"caption": 2.0},
+    "image_column": "a", "caption_columns": ["a"],
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import BatchMaker, Failure
 from renaissance.data.batches.order import BatchAddress, EvaluationOrder, TrainOrder
+from renaissance.data.batches.selection import Selection
 from renaissance.data.batches.turns import TurnOrder, Turns
 from renaissance.errors import UserError
 from renaissance.processes import children_unsignalled, obey_parent_only
@@ -105,6 +106,7 @@ def make_train_loader(
     batch_size: int,
     total_batches: int,
     weights: Sequence[float] = (1.0,),
+    selections: Sequence[Selection | None] = (None,),
     start_batch: int = 0,
     accumulate: int = 1,
     seed: int,
@@ -120,6 +122,7 @@ def make_train_loader(
         batch_size: examples a device and batch.
         total_batches: where the stream ends, counted from the beginning of training.
         weights: of each source, the share of the optimiser steps that it gets, in proportion.
+        selections: of each source, which examples an epoch has; None for all.
         start_batch: where it begins; a resumed run goes on here, and nothing before it is read.
         accumulate: batches that make up an optimiser step, of which an epoch takes whole ones.
         seed: of the order.
@@ -132,7 +135,8 @@ def make_train_loader(
     turns = Turns(weights)
     orders = [
         TrainOrder(
-            maker.examples,
+            maker.examples if selection is None else len(selection),
+            of_epoch=None if selection is None else selection.of_epoch,
             batch_size=batch_size,
             start_batch=before * accumulate,
             total_batches=after * accumulate,
@@ -141,7 +145,9 @@ def make_train_loader(
             world_size=world_size,
             accumulate=accumulate,
         )
-        for maker, before, after in zip(makers, turns.taken(steps.start), turns.taken(steps.stop), strict=True)
+        for maker, selection, before, after in zip(
+            makers, selections, turns.taken(steps.start), turns.taken(steps.stop), strict=True
+        )
     ]
     return BatchLoader(SourcesMaker(makers), TurnOrder(orders, turns, steps, accumulate), num_workers, pin_memory)
 

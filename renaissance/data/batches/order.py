@@ -5,7 +5,7 @@ Training is one stream of batches over all epochs, so that going on from batch 1
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,17 @@ class TrainOrder:
     equal parts, and what does not fill an optimiser step of `accumulate` global batches is left out. A set smaller
     than a global batch makes one batch an epoch, as large as an equal share for each rank allows (with fewer examples
     than ranks some repeat).
+
+    Args:
+        examples: how many an epoch has.
+        batch_size: a device's.
+        start_batch: the number of the first batch.
+        total_batches: the number behind the last one.
+        seed: of the order.
+        rank: the device's number.
+        world_size: number of devices.
+        accumulate: batches of a device that make up an optimiser step.
+        of_epoch: the numbers of an epoch's examples; None for all, from 0.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class TrainOrder:
         rank: int,
         world_size: int,
         accumulate: int = 1,
+        of_epoch: Callable[[int], NDArray[np.integer]] | None = None,
     ):
         self._per_epoch = batches_per_epoch(examples, batch_size, world_size, accumulate)
         self._examples = examples
@@ -70,6 +82,7 @@ class TrainOrder:
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
+        self._of_epoch = of_epoch or self._all
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -86,10 +99,12 @@ class TrainOrder:
             yield BatchAddress(epoch, order[positions])
 
     def _permutation(self, epoch: int) -> NDArray[np.integer]:
-        small = self._examples < 2**31
-        order: NDArray[np.integer] = np.arange(self._examples, dtype=np.int32) if small else np.arange(self._examples)
+        order = self._of_epoch(epoch)
         stream(self._seed, epoch, 0, "order").shuffle(order)
         return order
+
+    def _all(self, epoch: int) -> NDArray[np.integer]:
+        return np.arange(self._examples, dtype=np.int32 if self._examples < 2**31 else np.int64)
 
 
 class EvaluationOrder:

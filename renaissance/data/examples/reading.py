@@ -11,7 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from renaissance.data.examples.checks import check_columns
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from renaissance.data.examples.checks import check_columns, leaves_of
 from renaissance.data.examples.schema import LISTS, Column, DataNeeds
 from renaissance.data.tables.table import UNKNOWN_CLASS, ColumnKind, Table
 from renaissance.errors import UserError
@@ -88,6 +92,18 @@ class TableReader:
     def of_row(self, row: int) -> range:
         """The examples of a row."""
         return range(row, row + 1) if self._text is None else self._table.texts(self._text).of_row(row)
+
+    def text_counts(self) -> NDArray[np.int64]:
+        """How many texts each row has (rows,)."""
+        return np.ones(self.rows, np.int64) if self._text is None else self._table.texts(self._text).counts()
+
+    def values(self, role: str) -> pa.Array | None:
+        """A column's plain values, out of their lists; None where the table lacks it."""
+        column = self._columns[role]
+        if column.name not in self._table.columns:
+            return None
+        leaves = [leaves_of(chunk) for chunk in self._table.chunks(column.name)]
+        return pa.concat_arrays(leaves) if leaves else None
 
     def texts(self) -> Iterator[str]:
         """Every text of the table, one text column after the other."""

@@ -97,5 +97,6 @@ CAPTIONS = Schema(
         "image": Column("image", "image"),
         "text": Column("caption", "text", per_text=True),
         "id": Column("image_id", "id", optional=True),
+        "source": Column("caption_source", "id", per_text=True, optional=True),
     },
 )

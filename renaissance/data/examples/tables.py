@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from renaissance.data.examples.classes import class_map
@@ -31,7 +32,8 @@ def open_split(settings: TableSettings, needs: DataNeeds, split: str) -> TableEx
     Raises:
         UserError: a table is missing, incomplete or of another schema; or the split has no example.
     """
-    examples = TableExamples(find_tables(settings, needs.schema.name, split), needs)
+    tables = find_tables(settings, needs.schema.name, split)
+    examples = TableExamples(list(tables), needs, list(tables.values()))
     if len(examples) == 0:
         raise UserError(f"The {split} split is empty: there is no example in {examples.describe()}.")
     return examples
@@ -43,15 +45,17 @@ class TableExamples:
     Attributes:
         needs: what of each example is read.
         paths: the files of its tables.
+        data_sets: the data set that each is of; "" where that is not known.
         class_names: those of the first table until `adopt_classes`; None where the tables name none.
         rows: number of table rows (images, where there are images).
     """
 
     remedy = " Prepare the table again, which leaves such images out and lists them."
 
-    def __init__(self, paths: Sequence[Path], needs: DataNeeds):
+    def __init__(self, paths: Sequence[Path], needs: DataNeeds, data_sets: Sequence[str] = ()):
         self.needs = needs
         self.paths = list(paths)
+        self.data_sets = list(data_sets) or [""] * len(self.paths)
         self._tables = self._open(check=True)
         self._process = os.getpid()
         self._row_starts = [0, *accumulate(table.rows for table in self._tables)]
@@ -117,6 +121,14 @@ class TableExamples:
         place = bisect_right(self._row_starts, row) - 1
         own = self._table(place).of_row(row - self._row_starts[place])
         return range(self._starts[place] + own.start, self._starts[place] + own.stop)
+
+    def text_counts(self) -> list[NDArray[np.int64]]:
+        """Of each table, how many texts its rows have (rows,)."""
+        return [table.text_counts() for table in self._opened()]
+
+    def values(self, column: str) -> list[pa.Array | None]:
+        """Of each table, a column's plain values out of their lists; None where it lacks the column."""
+        return [table.values(column) for table in self._opened()]
 
     def texts(self) -> Iterator[str]:
         """Every text in order, for building a vocabulary."""

@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from tqdm import tqdm
 
-from renaissance.data.preparing.raw_files import inside, load_json, read_image, whole_text
+from renaissance.data.preparing.raw_files import MOST_IMAGE_BYTES, inside, load_json, read_file, read_image, whole_text
 from renaissance.data.preparing.rejected import Listed, Rejected
+from renaissance.data.preparing.splits import digest_of
 from renaissance.data.preparing.writing import TablePlan
+from renaissance.data.sets.interface import PrepareOptions
 from renaissance.errors import UserError
+from renaissance.processes import map_in_order
+
+MOST_CHARACTERS = 131_072  # of a caption
+_ROWS_A_TASK = 256
 
 CAPTION_SCHEMA = pa.schema(
     [("image", pa.binary()), ("caption", pa.list_(pa.string())), ("image_id", pa.string()), ("split", pa.string())]
@@ -55,6 +62,27 @@ def make_caption_row(row: CaptionRow) -> dict[str, object]:
 def caption_plan(table: str, rows: Sequence[CaptionRow], rejected: Sequence[Listed] = ()) -> TablePlan:
     """The plan of one table; `rejected` are lines of its annotations that could not be read."""
     return TablePlan(table, CAPTION_SCHEMA, rows, len(rows), make_caption_row, "caption", rejected)
+
+
+def digests_of(rows: Sequence[CaptionRow], options: PrepareOptions) -> list[str]:
+    """Of each row the digest of its image file; "" where that cannot be read. Every file is read once."""
+    tasks = (rows[start : start + _ROWS_A_TASK] for start in range(0, len(rows), _ROWS_A_TASK))
+    with tqdm(total=len(rows), desc="looking through", unit=" images", disable=None, leave=False) as bar:
+        digests: list[str] = []
+        for found in map_in_order(_digests, tasks, options.processes):
+            digests += found
+            bar.update(len(found))
+    return digests
+
+
+def _digests(rows: Sequence[CaptionRow]) -> list[str]:
+    def digest(row: CaptionRow) -> str:
+        try:
+            return digest_of(read_file(inside(Path(row.folder), row.name), MOST_IMAGE_BYTES))
+        except Rejected:  # it is listed when the row is made
+            return ""
+
+    return [digest(row) for row in rows]
 
 
 def group_captions(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

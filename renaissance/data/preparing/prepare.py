@@ -63,6 +63,8 @@ def prepare_data_set(
         num_scenes=settings.num_scenes,
         processes=processes,
         schemas=schemas,
+        image_column=settings.image_column,
+        caption_columns=None if settings.caption_columns is None else tuple(settings.caption_columns),
     )
     lock = options.data_root / f".{data_set.name}.lock"
 

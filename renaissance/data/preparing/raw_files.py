@@ -21,7 +21,7 @@ from renaissance.errors import UserError
 
 Row = TypeVar("Row")
 
-_MOST_IMAGE_BYTES = 64 << 20
+MOST_IMAGE_BYTES = 64 << 20
 _MOST_JSON_BYTES = 4 << 30
 _MOST_ITEM_CHARACTERS = 64 << 20  # of a JSON array that is read item by item
 _CHUNK = 1 << 20
@@ -96,7 +96,7 @@ def inside(folder: Path, name: str) -> Path:
 
 def read_image(path: Path) -> bytes:
     """The bytes of an image file that decodes from beginning to end. Raises Rejected otherwise."""
-    data = read_file(path, _MOST_IMAGE_BYTES)
+    data = read_file(path, MOST_IMAGE_BYTES)
     try:
         check_image(data)
     except BadImage as error:

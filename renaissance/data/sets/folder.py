@@ -14,10 +14,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from renaissance.data.preparing.captions import CaptionRow, caption_plan, group_captions
-from renaissance.data.preparing.raw_files import find_root, hold_out_validation, inside, one_spelling
+from renaissance.data.preparing.captions import MOST_CHARACTERS, CaptionRow, caption_plan, digests_of, group_captions
+from renaissance.data.preparing.raw_files import find_root, inside, one_spelling
 from renaissance.data.preparing.records import RecordFile
 from renaissance.data.preparing.rejected import Listed, Rejected
+from renaissance.data.preparing.splits import SPLIT_NAMES, SPLITS, hold_out_images
 from renaissance.data.preparing.writing import write_tables
 from renaissance.data.sets.interface import DataSet, PrepareOptions, TableNames, TableReport
 from renaissance.errors import UserError
@@ -32,15 +33,7 @@ pictures (val_fraction) becomes one.
 _FILES = ("captions.csv", "metadata.jsonl", "metadata.csv", "captions.txt")  # the last is Flickr8k's, written as CSV
 _IMAGE_COLUMNS = ("image", "file_name", "image_path", "filename")
 _CAPTION_COLUMNS = ("caption", "captions", "text")
-_SPLIT_NAMES: dict[str, str] = {
-    **{"train": "train", "training": "train"},
-    **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
-    **{"test": "test"},
-}
-_ORDER: tuple[str, ...] = ("train", "val", "test")
 _FURTHER_SPLIT = re.compile(r"(dev|test|val)[A-Za-z0-9-]*(_(?!train$|val$|test$)[A-Za-z0-9-]+)?")
-
-_MOST_CHARACTERS = 131_072  # of a caption
 
 Line = tuple[str, str, str | None]  # image, its path spelled one way; caption; split
 
@@ -72,27 +65,33 @@ class CaptionTables(DataSet):
     def splits(self, schema: str, data_root: Path) -> tuple[str, ...]:
         """Train, val and test, then by name what else is there, such as `<name>_dev` or `<name>_test1`."""
         names = {path.stem.removeprefix(f"{self.name}_") for path in data_root.glob(f"{self.name}_*.arrow")}
-        further = sorted(name for name in names - {*_ORDER} if _FURTHER_SPLIT.fullmatch(name))
+        further = sorted(name for name in names - {*SPLITS} if _FURTHER_SPLIT.fullmatch(name))
         # Beside <name>_dev_train, <name>_dev_hard is a split of the data set <name>_dev.
         others = {name.removesuffix("_train") for name in names if name.endswith("_train")}
-        return (*_ORDER, *(name for name in further if "_" not in name or name.partition("_")[0] not in others))
+        return (*SPLITS, *(name for name in further if "_" not in name or name.partition("_")[0] not in others))
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "an image-caption folder", LAYOUT)
-        name = _table_name(options.dataset_name, root)
+        name = table_name(options.dataset_name, root)
         divide = _divided_by_folders if _annotations(root) is None else _divided_by_lines
         division = divide(root, name, options)
-        parameters = hold_out_validation(division.rows, options)
+        parameters: dict[str, object] = {}
+        if "val" not in division.rows:
+            parameters = hold_out_images(division.rows, digests_of(division.rows["train"], options), options)
         plans = [
             caption_plan(f"{name}_{split}", division.rows[split], division.rejected.get(split, ()))
-            for split in _ORDER
+            for split in SPLITS
             if division.rows.get(split)
         ]
         return write_tables(plans, options, parameters)
 
 
-def _table_name(wanted: str | None, root: Path) -> str:
-    """What the tables are called: as `dataset_name` says, else as the folder."""
+def table_name(wanted: str | None, root: Path) -> str:
+    """What the tables of a source of captions are called: as `dataset_name` says, else as the folder.
+
+    Raises:
+        UserError: no table can be called so, or a data set of ours is.
+    """
     name = root.resolve().name if wanted is None else wanted
     given = f"dataset_name={name!r}" if wanted else f"dataset_name is not set, and the folder's name {name!r}"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
@@ -108,8 +107,8 @@ def _divided_by_folders(root: Path, name: str, options: PrepareOptions) -> Divis
     division = Division()
     for folder in sorted(root.iterdir()):
         path = _annotations(folder)
-        if folder.name in _SPLIT_NAMES and path is not None:
-            split = _SPLIT_NAMES[folder.name]
+        if folder.name in SPLIT_NAMES and path is not None:
+            split = SPLIT_NAMES[folder.name]
             lines, rejected = _read(path, f"{name}_{split}", options)
             division.rows.setdefault(split, []).extend(_rows(folder, split, lines))
             division.rejected.setdefault(split, []).extend(rejected)
@@ -133,7 +132,7 @@ def _divided_by_lines(root: Path, name: str, options: PrepareOptions) -> Divisio
 def _first_folder(image: str) -> str | None:
     """The split that an image's path starts with."""
     first, slash, _ = image.partition("/")
-    return _SPLIT_NAMES.get(first.lower()) if slash else None
+    return SPLIT_NAMES.get(first.lower()) if slash else None
 
 
 def _rows(folder: Path, split: str, lines: Iterable[Line]) -> list[CaptionRow]:
@@ -187,8 +186,8 @@ def _captions_of(record: Mapping[str, Any]) -> list[Line]:
             f"it has no image or caption; its columns are {', '.join(record)}. Expected: "
             f"{' or '.join(_IMAGE_COLUMNS[:2])}, and {' or '.join(_CAPTION_COLUMNS)}"
         )
-    if any(len(caption) > _MOST_CHARACTERS for caption in captions):
-        raise Rejected(f"its caption has more than {_MOST_CHARACTERS:,} characters")
+    if any(len(caption) > MOST_CHARACTERS for caption in captions):
+        raise Rejected(f"its caption has more than {MOST_CHARACTERS:,} characters")
     if not any(caption.strip() for caption in captions):
         raise Rejected("it has no caption")
     if not all(caption.strip() for caption in captions):
@@ -202,9 +201,9 @@ def _split(name: object) -> str | None:
     """The split that a record names; None where it names none. Raises Rejected."""
     if name is None or name == "":
         return None
-    known = _SPLIT_NAMES.get(str(name).strip().lower())
+    known = SPLIT_NAMES.get(str(name).strip().lower())
     if known is None:
-        raise Rejected(f"the split {name!r} is none of {', '.join(_SPLIT_NAMES)}")
+        raise Rejected(f"the split {name!r} is none of {', '.join(SPLIT_NAMES)}")
     return known
 
 
@@ -215,4 +214,4 @@ def _annotations(folder: Path) -> Path | None:
 def _is_root(folder: Path) -> bool:
     if _annotations(folder) is not None:
         return True
-    return folder.is_dir() and any(_annotations(folder / name) is not None for name in _SPLIT_NAMES)
+    return folder.is_dir() and any(_annotations(folder / name) is not None for name in SPLIT_NAMES)

@@ -28,15 +28,18 @@ class PrepareOptions:
     """The settings of `prepare`.
 
     Attributes:
-        raw_root: the data set's folder, or the folder that holds it; None for a set that needs none.
+        raw_root: the data set's folder, or the folder that holds it, or a hub name or pattern of files where the data
+            set takes one; None for a set that needs none.
         data_root: where the tables go.
-        dataset_name: name of the tables of an image-caption folder.
+        dataset_name: name of the tables of an image-caption folder, or of another source of captions.
         val_fraction: share of the training rows that become the validation split, where there is none.
         max_rejected_fraction: share of a table's rows that may be corrupt or missing.
         seed: draws the validation split.
         num_scenes: pictures of the sample set, all splits together.
         processes: how many processes write; 1 is this one.
         schemas: the schemas whose tables are written, for a set that draws itself; None for all.
+        image_column: the images' column in tables and shards; None to go by usual names.
+        caption_columns: the captions' columns there; None to go by usual names.
     """
 
     raw_root: Path | None
@@ -48,6 +51,8 @@ class PrepareOptions:
     num_scenes: int = 6000
     processes: int = 1
     schemas: tuple[str, ...] | None = None
+    image_column: str | None = None
+    caption_columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from renaissance.errors import UserError
 from renaissance.settings.schema import TableSettings
 
 
-def find_tables(settings: TableSettings, schema: str, split: str) -> list[Path]:
-    """The files of a split, in the order of `datasets`.
+def find_tables(settings: TableSettings, schema: str, split: str) -> dict[Path, str]:
+    """The files of a split with the data set that each is of, in the order of `datasets`.
 
     Raises:
         UserError: no data set has this schema or split, or a file is missing.
     """
     data_root = Path(settings.data_root)
     chosen = _sets_with(settings, schema)
-    paths: list[Path] = []
+    paths: dict[Path, str] = {}
     for data_set in chosen:
         _draw_if_missing(data_set, settings, schema)
         names = data_set.tables(schema, split)
@@ -31,13 +31,13 @@ def find_tables(settings: TableSettings, schema: str, split: str) -> list[Path]:
         there = [_path(data_root, name) for name in names.all if _path(data_root, name).is_file()]
         if missing or (names.all and not there and split == TRAIN):
             raise UserError(_missing_message(data_set, data_root, missing or list(names.all)))
-        paths += there
-    for place, path in enumerate(paths):
-        if path in paths[:place]:
-            raise UserError(
-                f"datasets={list(settings.datasets)} names {path} twice, so its examples would count double: two of "
-                "the names mean the same tables. Leave one out."
-            )
+        for path in there:
+            if path in paths:
+                raise UserError(
+                    f"datasets={list(settings.datasets)} names {path} twice, so its examples would count double: two "
+                    "of the names mean the same tables. Leave one out."
+                )
+            paths[path] = data_set.name
     if not paths:
         names_chosen = [data_set.name for data_set in chosen]
         raise UserError(

@@ -27,6 +27,8 @@ class PrepareSettings(SettingsGroup):
 
     raw_root: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("prepare")]
     dataset_name: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
+    image_column: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
+    caption_columns: Annotated[NoEffect[value_types.OptionalNames], OnlyReadBy("prepare")]
     val_fraction: DecidesOnTables[NoEffect[value_types.Share]]
     max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare")]
     num_scenes: DecidesOnTables[NoEffect[value_types.Count]]

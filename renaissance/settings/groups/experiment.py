@@ -33,10 +33,12 @@ class SeedSettings(SettingsGroup):
 
 
 class DataSettings(SettingsGroup):
-    """Which tables are read, and from where."""
+    """Which tables are read, from where, and how much of them."""
 
     data_root: NoEffect[value_types.Folder]
     datasets: Question[Fixed[value_types.Names]]
+    dataset_weights: Fixed[value_types.Shares]
+    caption_weights: Fixed[value_types.Shares]
 
 
 class StartSettings(SettingsGroup):

@@ -106,6 +106,12 @@ def _image_size(settings: Settings) -> Iterator[str]:
         yield f"image_size={settings.image_size} is not divisible by {source}, {patch}"
 
 
+def _weighted_data_sets(settings: Settings) -> Iterator[str]:
+    others = [name for name in settings.dataset_weights if name not in settings.datasets]
+    if others:
+        yield f"dataset_weights names {', '.join(others)}, and datasets are {', '.join(settings.datasets)}"
+
+
 def _decoder(settings: Settings) -> Iterator[str]:
     if settings.random_init_decoder and settings.decoder is None and not loads_a_checkpoint(settings):
         yield "random_init_decoder=True needs a decoder, such as gpt2: our own begins at random anyway"
@@ -227,6 +233,7 @@ ALWAYS: list[Check] = [
     *(_inner_width(part) for part in parts_with("hidden_size") if part != SEVERAL),
     _clip_model,
     _image_size,
+    _weighted_data_sets,
     _decoder,
     _false_pairs,
     _partners,

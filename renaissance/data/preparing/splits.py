@@ -1,0 +1,129 @@
+"""Which split an image belongs to: as its source says, or held out by seed, all copies of a picture on one side.
+
+In: names of splits, paths, digests of image files. Out: "train", "val" or "test".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from renaissance.data.sets.interface import PrepareOptions
+from renaissance.errors import UserError
+
+SPLITS: tuple[str, ...] = ("train", "val", "test")
+SPLIT_NAMES: dict[str, str] = {
+    **{"train": "train", "training": "train", "restval": "train"},  # the last is Karpathy's rest of val2014
+    **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
+    **{"test": "test"},
+}
+
+
+class OfSplit(Protocol):
+    """A row that knows the split which its source gives it."""
+
+    @property
+    def split(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=OfSplit)
+
+
+def split_in_path(path: PurePath) -> str | None:
+    """The split that a file's path names, as `train/0000.tar` and `data/train-00000-of-00002.parquet` do.
+
+    The outermost folder that is called like a split tells it, else a word of the file's name. None where neither does.
+
+    Args:
+        path: the file, from the data set's folder.
+
+    Raises:
+        UserError: the file's name has the words of two splits.
+    """
+    for folder in path.parts[:-1]:
+        if folder.lower() in SPLIT_NAMES:
+            return SPLIT_NAMES[folder.lower()]
+    words = re.split(r"[^a-z0-9]+", path.name.lower())
+    found = list(dict.fromkeys(SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES))
+    if len(found) > 1:
+        raise UserError(
+            f"The name of {path} speaks of two splits, {' and '.join(found)}. Rename it, or lay such files into "
+            f"folders {', '.join(f'{split}/' for split in SPLITS)}."
+        )
+    return found[0] if found else None
+
+
+def by_split(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of each split, in their order."""
+    splits: dict[str, list[Row]] = {}
+    for row in rows:
+        splits.setdefault(row.split, []).append(row)
+    return splits
+
+
+def hold_out_images(splits: dict[str, list[Row]], digests: Sequence[str], options: PrepareOptions) -> dict[str, object]:
+    """Make some rows of "train" the split "val", the same pictures whatever order their source has them in.
+
+    Args:
+        splits: rows by split, without "val"; changed in place.
+        digests: of each row of "train" the digest of its image file, equal for copies of one picture; "" where the
+            file cannot be read.
+        options: say how many rows, and which.
+
+    Returns:
+        what decided on the division, for the tables' metadata.
+
+    Raises:
+        UserError: there are not two pictures to divide.
+    """
+    held_out = held_out_images(digests, options)
+    train = splits["train"]
+    splits["train"] = [row for row, out in zip(train, held_out, strict=True) if not out]
+    splits["val"] = [row for row, out in zip(train, held_out, strict=True) if out]
+    return {"seed": options.seed, "val_fraction": options.val_fraction, "grouped_by": "image"}
+
+
+def held_out_images(digests: Sequence[str], options: PrepareOptions) -> NDArray[np.bool_]:
+    """Which rows are held out for validation: (len(digests),), a share of `val_fraction`, copies together.
+
+    Pictures are taken in the order of a hash of seed and digest, so the order of the rows decides on nothing. Copies
+    that are more than what is still wanted stay in training.
+
+    Args:
+        digests: of the rows' image files; a row with "" stays in training.
+        options: say how many rows, and which.
+
+    Raises:
+        UserError: there are not two pictures to divide.
+    """
+    copies: dict[str, list[int]] = {}
+    for row, digest in enumerate(digests):
+        if digest:
+            copies.setdefault(digest, []).append(row)
+    if len(copies) < 2:
+        raise UserError(
+            f"{options.raw_root} has {len(copies)} different pictures for training: too few to hold some out for "
+            "validation."
+        )
+    drawn = sorted(copies, key=lambda digest: blake2b(f"{options.seed} {digest}".encode()).digest())
+    wanted = min(max(round(len(digests) * options.val_fraction), 1), len(digests) - 1)
+    held_out = np.zeros(len(digests), np.bool_)
+    for digest in drawn[:-1]:  # one picture at least is for training
+        rows = copies[digest]
+        if len(rows) <= wanted:
+            held_out[rows] = True
+            wanted -= len(rows)
+    if not held_out.any():
+        held_out[min(copies.values(), key=len)] = True
+    return held_out
+
+
+def digest_of(data: bytes) -> str:
+    """What tells image files apart: equal for equal bytes alone."""
+    return blake2b(data, digest_size=16).hexdigest()
