@@ -14,6 +14,7 @@ Every setting with its default, its unit and its meaning, and the named configur
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,9 +22,18 @@ from typing import Any
 # Sacred imports pkg_resources, which warns at every start that it will go; setup.py keeps the version that has it.
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 
-from sacred import SETTINGS, Experiment  # noqa: E402  (after the filter above)
+# Where pandas is installed Sacred imports it, for observers' tables that no run here has: 0.35 s at every start. For a
+# name that stands for None Python says that there is no such module.
+_without_pandas = "pandas" not in sys.modules
+if _without_pandas:
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+
+from sacred import SETTINGS, Experiment  # noqa: E402  (after what is said above)
 from sacred.config.config_dict import ConfigDict  # noqa: E402
 from sacred.config.config_scope import ConfigScope  # noqa: E402
+
+if _without_pandas:
+    del sys.modules["pandas"]
 
 from renaissance.errors import UserError  # noqa: E402
 from renaissance.settings import Settings  # noqa: E402
@@ -101,22 +111,54 @@ def defaults() -> None:
     # == The experiment ==
     exp_name = "renaissance"  # folder under log_dir that holds the runs of this experiment, numbered
     plugins = []  # your own files or modules that add tasks, data sets, encoders, optimisers, trackers
-    seed = 0  # start of all random choices in training
-    eval_seed = 0  # start of those in validation and test: the same questions for every seed
     log_dir = "result"  # where runs go
-    data_root = "data/arrow"  # where Arrow tables lie
-    datasets = ["coco", "vg"]  # which data sets to join: coco, vg, scenes, cifar10, imdb, or a prepared folder's name
-    loss_names = _loss_names({})  # weight of each task's loss; 0 is off
-    step_shares = None  # of tasks that read different data, each data's share of the steps, such as caption; 1 each
-    load_path = ""  # .ckpt file whose weights fine-tuning or testing starts from
-    load_modules = None  # .ckpt file for each part of the model that comes from another one, such as text_encoder
-    freeze_random = False  # allow frozen parts whose weights begin at random, as a baseline
-    strict_loading = True  # refuse weights that do not fit; False: what fits is loaded, the rest begins anew
     resume_from = None  # .ckpt file of a stopped run to continue; auto: the newest unfinished run of this exp_name
     test_only = False  # test load_path, train nothing
     fast_dev_run = False  # one step of training, validation and test each, to try a set-up
     tensorboard = False  # write TensorBoard logs into the run's folder
     log_interval = 10  # optimiser steps between two points of the training curves
+
+    # == Randomness ==
+    seed = 0  # start of all random choices in training
+    eval_seed = 0  # start of those in validation and test: the same questions for every seed
+
+    # == Data ==
+    data_root = "data/arrow"  # where Arrow tables lie
+    datasets = ["coco", "vg"]  # which data sets to join: coco, vg, scenes, cifar10, imdb, or a prepared folder's name
+
+    # == Tasks ==
+    loss_names = _loss_names({})  # weight of each task's loss; 0 is off
+    step_shares = None  # of tasks that read different data, each data's share of the steps, such as caption; 1 each
+    whole_word_masking = False  # mlm hides whole words; needs a tokenizer with word pieces (RoBERTa's has none)
+    mlm_prob = 0.15  # share of the words (or tokens) that mlm hides
+    draw_false_image = 1  # false images for each true pair of itm
+    draw_false_text = 0  # false texts for each true pair of itm
+    itm_false_from = "batch"  # where itm's false partners come from; dataset: the whole set, so more to encode
+
+    # == Captions ==
+    label_smoothing = 0.0  # share of a token's target that is spread over the whole vocabulary, in training
+    caption_metric_images = 200  # validation images to caption at each validation, for BLEU and others; 0: none
+    generation_strategy = "greedy"  # greedy: the best token each time; beam: the best text found; sample: at random
+    num_beams = 4  # texts that beam search keeps
+    top_k = 20  # sample from this many of the best tokens; None: all
+    top_p = 0.9  # sample from the fewest tokens with this much probability together; 1: all
+    temperature = 0.7  # scores are divided by it before sampling: below 1 bolder, above 1 more varied
+    repetition_penalty = 1.0  # scores of tokens that were written already are divided by it; 1: no penalty
+    max_generated_tokens = None  # longest caption to write, in tokens; None: max_text_len
+    sample_interval = None  # optimiser steps between two sheets of sample captions; None: one at every validation
+    num_samples = 10  # images of the split on a sheet
+    manual_inputs = []  # your own images on every sheet, such as [{"image": "dog.jpg", "prefix": "a dog"}]
+
+    # == Regularisation ==
+    mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
+    text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
+    image_modality_dropout = 0.0  # share of the training examples whose whole image is left out; never both of one
+
+    # == Where weights come from ==
+    load_path = ""  # .ckpt file whose weights fine-tuning or testing starts from
+    load_modules = None  # .ckpt file for each part of the model that comes from another one, such as text_encoder
+    freeze_random = False  # allow frozen parts whose weights begin at random, as a baseline
+    strict_loading = True  # refuse weights that do not fit; False: what fits is loaded, the rest begins anew
 
     # == The machine ==
     num_gpus = "auto"  # GPUs to use on each machine; auto: all that are visible; 0: the CPU
@@ -156,11 +198,6 @@ def defaults() -> None:
     image_encoder_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
     image_encoder_drop_rate = 0.1  # dropout probability
     image_encoder_embedding_size = 128  # width of a convolutional stem, for encoders that have one
-    image_size = 224  # height and width of the images, in pixels
-    original_image_size = None  # image_size that the weights were trained with; None: what the checkpoint says
-    patch_size = None  # height and width of a patch, in pixels; None: the encoder's own
-    image_only = False  # leave out captions and the text side, for image tasks
-    image_pooling = "cls"  # how an image alone becomes one vector: cls: its class position; mean or max: of its patches
     freeze_image_encoder = False  # keep the image encoder's weights as they are
     freeze_image_encoder_layers = 0  # keep its lowest layers, so many, and the embeddings below them as they are
 
@@ -205,40 +242,19 @@ def defaults() -> None:
     decoder_num_layers = 4  # layers
     decoder_mlp_ratio = 4  # width of the feed-forward layers over the hidden states'
     decoder_drop_rate = 0.1  # dropout probability
+    caption_prefix_encoder = False  # a text encoder reads the first part of a caption, the decoder writes the rest
     freeze_decoder = False  # keep the decoder's weights; of a language model, train what attends to the encoders
 
     # == Images ==
+    image_size = 224  # height and width of the images, in pixels
+    original_image_size = None  # image_size that the weights were trained with; None: what the checkpoint says
+    patch_size = None  # height and width of a patch, in pixels; None: the encoder's own
+    image_only = False  # leave out captions and the text side, for image tasks
+    image_pooling = "cls"  # how an image alone becomes one vector: cls: its class position; mean or max: of its patches
     train_transform_keys = ["imagenet"]  # whose mean, std and interpolation; _randaug augments
     val_transform_keys = ["imagenet"]  # of validation and test: whose mean, std and interpolation
     randaugment_operations = 2  # operations that RandAugment applies to an image
     randaugment_magnitude = 9  # strength of RandAugment's operations
-
-    # == Tasks ==
-    whole_word_masking = False  # mlm hides whole words; needs a tokenizer with word pieces (RoBERTa's has none)
-    mlm_prob = 0.15  # share of the words (or tokens) that mlm hides
-    draw_false_image = 1  # false images for each true pair of itm
-    draw_false_text = 0  # false texts for each true pair of itm
-    itm_false_from = "batch"  # where itm's false partners come from; dataset: the whole set, so more to encode
-
-    # == Regularisation ==
-    mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
-    text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
-    image_modality_dropout = 0.0  # share of the training examples whose whole image is left out; never both of one
-
-    # == Captions ==
-    caption_prefix_encoder = False  # a text encoder reads the first part of a caption, the decoder writes the rest
-    label_smoothing = 0.0  # share of a token's target that is spread over the whole vocabulary, in training
-    caption_metric_images = 200  # validation images to caption at each validation, for BLEU and others; 0: none
-    generation_strategy = "greedy"  # greedy: the best token each time; beam: the best text found; sample: at random
-    num_beams = 4  # texts that beam search keeps
-    top_k = 20  # sample from this many of the best tokens; None: all
-    top_p = 0.9  # sample from the fewest tokens with this much probability together; 1: all
-    temperature = 0.7  # scores are divided by it before sampling: below 1 bolder, above 1 more varied
-    repetition_penalty = 1.0  # scores of tokens that were written already are divided by it; 1: no penalty
-    max_generated_tokens = None  # longest caption to write, in tokens; None: max_text_len
-    sample_interval = None  # optimiser steps between two sheets of sample captions; None: one at every validation
-    num_samples = 10  # images of the split on a sheet
-    manual_inputs = []  # your own images on every sheet, such as [{"image": "dog.jpg", "prefix": "a dog"}]
 
     # == The optimiser ==
     optim_type = "adamw"  # the optimiser; lion: smaller learning rates; muon: of hidden matrices, adamw of the rest

@@ -40,6 +40,7 @@ from renaissance.settings import Settings, check_inherited, check_settings
 from renaissance.settings.architectures import BUILT_IN
 from renaissance.settings.marked import fixed_by_weights, roles_of, setting_of
 from renaissance.settings.registered_encoders import registered_name
+from renaissance.settings.schema import ModelSettings
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 
 ARCHITECTURE = (*PRETRAINED, "fuser", "pooler", "text_embeddings", "image_embeddings")
@@ -148,7 +149,7 @@ def inherit(
     return inherited
 
 
-def _check_sides(donors: list[Donor], settings: Settings, sides: Sides) -> None:
+def _check_sides(donors: list[Donor], settings: ModelSettings, sides: Sides) -> None:
     """Refuse encoders that this run does not have, before anything is built or fetched for it.
 
     Raises:
@@ -219,7 +220,9 @@ def _inherit_descriptions(inherited: Inherited, donor: Donor, overridden: Set[st
             inherited.encoder_configs[part] = _adapted(part, name, config, inherited.settings, overridden)
 
 
-def _adapted(part: str, name: str, config: dict[str, Any], settings: Settings, overridden: Set[str]) -> dict[str, Any]:
+def _adapted(
+    part: str, name: str, config: dict[str, Any], settings: ModelSettings, overridden: Set[str]
+) -> dict[str, Any]:
     """A checkpoint's configuration with what the user wants different; dimensions with `strict_loading=False` only."""
     if name not in ENCODERS:  # a published decoder is as it was published
         return config

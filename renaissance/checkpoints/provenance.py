@@ -15,9 +15,9 @@ from renaissance.checkpoints.parts import PRETRAINED, part_of_tensor, pretrained
 from renaissance.errors import UserError
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.weights import LoadReport
-from renaissance.settings import Settings
 from renaissance.settings.marked import roles_of, setting_of
 from renaissance.settings.registered_encoders import is_image_encoder
+from renaissance.settings.schema import ModelSettings
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.common.task import Task
 
@@ -35,7 +35,7 @@ class Beginning:
     random: frozenset[str]
 
 
-def pretrained_parts(settings: Settings, configs: Collection[str]) -> dict[str, str]:
+def pretrained_parts(settings: ModelSettings, configs: Collection[str]) -> dict[str, str]:
     """The parts that are built with pretrained weights, each with its hub name or folder.
 
     Args:
@@ -92,7 +92,7 @@ def _beginning(sizes: Mapping[str, int], brought: Mapping[str, str], pretrained:
 
 
 def check_frozen(
-    settings: Settings,
+    settings: ModelSettings,
     model: VisionLanguageEncoder,
     tasks: Mapping[str, Task],
     beginnings: Mapping[str, Beginning],
@@ -102,7 +102,7 @@ def check_frozen(
     Raises:
         UserError: naming the parts, and what was probably meant.
     """
-    if settings.freeze_random or settings.test_only:
+    if settings.freeze_random:
         return
     kept = {
         id(parameter)
@@ -128,7 +128,7 @@ def check_frozen(
         )
 
 
-def _reason(part: str, settings: Settings) -> str:
+def _reason(part: str, settings: ModelSettings) -> str:
     """Which setting freezes a part, and why it begins at random."""
     name = pretrained_part(part)
     if name is None:

@@ -26,6 +26,7 @@ from renaissance.models.weights import LoadReport, load_weights
 from renaissance.plugins import how_to_name, missing_plugins
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.defaults import default_settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.behaviours import joined_sides, load_behaviour
 from renaissance.tasks.common.task import HEAD_SUFFIX, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
@@ -53,7 +54,7 @@ class Blueprint:
     encoder_configs: dict[str, Any]
     class_names: Mapping[str, list[str]]
 
-    def build(self, settings: Settings) -> tuple[VisionLanguageEncoder, dict[str, Task]]:
+    def build(self, settings: ModelAndTaskSettings) -> tuple[VisionLanguageEncoder, dict[str, Task]]:
         """Model and tasks, with pretrained or random weights."""
         model = build_model(
             settings,

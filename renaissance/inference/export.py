@@ -27,6 +27,7 @@ from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.pretrained.sources import attention_of, quiet_transformers
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings
+from renaissance.settings.schema import ModelSettings
 from renaissance.text_table import text_table
 
 PIXELS = """The image processor's pixels are those of training on transformers' Pillow backend, which it takes where
@@ -77,7 +78,7 @@ def _hugging_face_models(model: VisionLanguageEncoder) -> dict[str, PreTrainedMo
     return {name: encoder for name, encoder in found.items() if encoder is not None}
 
 
-def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: Settings) -> None:
+def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoint, settings: ModelSettings) -> None:
     """Weights and configuration, and what turns texts or images into the encoder's input."""
     encoder.config._attn_implementation = attention_of(type(encoder))  # a one-tower's own is known to us alone
     lines = [f"# {folder.name}", "", f"Out of {checkpoint.path}, step {checkpoint.global_step:,}, by Renaissance."]
@@ -130,7 +131,7 @@ def _image_processor(statistics: ImageStatistics, size: int) -> dict[str, object
     }
 
 
-def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], settings: Settings) -> list[str]:
+def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], settings: ModelSettings) -> list[str]:
     """What of the checkpoint the folders do not hold."""
     parts = sorted({part_of_tensor(name) for name in checkpoint.state_dict} - encoders.keys())
     remarks = []

@@ -29,7 +29,6 @@ from renaissance.models.towers.joint import JointTransformer
 from renaissance.models.towers.registered import RegisteredImageEncoder, RegisteredTextEncoder, own_config
 from renaissance.models.towers.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
-from renaissance.settings import Settings
 from renaissance.settings.decoder import decoder_settings
 from renaissance.settings.marked import setting_of
 from renaissance.settings.registered_encoders import (
@@ -38,13 +37,14 @@ from renaissance.settings.registered_encoders import (
     is_image_encoder,
     registered_name,
 )
+from renaissance.settings.schema import ModelSettings
 from renaissance.settings.text_encoders import TextEncoderSettings, text_encoders
 
 DEFAULT_PATCH_SIZE = 16  # pixels, of a one-tower whose encoder knows no patches (ViT's and ViLT's own)
 
 
 def build_model(
-    settings: Settings,
+    settings: ModelSettings,
     *,
     vocab_size: int,
     pad_id: int,
@@ -96,7 +96,7 @@ def build_model(
     return model
 
 
-def _image_pooling_notes(model: VisionLanguageEncoder, settings: Settings) -> list[str]:
+def _image_pooling_notes(model: VisionLanguageEncoder, settings: ModelSettings) -> list[str]:
     """What the user should know of an encoder that has no class position, where images alone become one vector."""
     positions = model.image_positions
     with_texts = model.text_size and settings.model_type != "late-fusion"
@@ -106,7 +106,7 @@ def _image_pooling_notes(model: VisionLanguageEncoder, settings: Settings) -> li
     return [f"image_pooling: {name} has no class position, so the mean of its positions stands for an image"]
 
 
-def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> None:
+def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: ModelSettings) -> None:
     """Freeze as many layers of each encoder as the settings say."""
     setting = setting_of("text_encoder", "frozen_layers")
     counts = {encoder.part: (setting, encoder.frozen_layers) for encoder in text_encoders(settings)}
@@ -124,7 +124,7 @@ def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: Settings) -> N
 class _Builder:
     """What the architectures share while they are built: settings, configurations of a checkpoint, notes."""
 
-    def __init__(self, settings: Settings, vocab_size: int, pad_id: int, configs: dict[str, Any]) -> None:
+    def __init__(self, settings: ModelSettings, vocab_size: int, pad_id: int, configs: dict[str, Any]) -> None:
         self.settings = settings
         self.vocab_size = vocab_size
         self.pad_id = pad_id

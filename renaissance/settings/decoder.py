@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from renaissance.settings.discovery import task_reads
-from renaissance.settings.schema import EncoderDimensions, Settings
+from renaissance.settings.groups.group import EncoderDimensions
+from renaissance.settings.schema import ModelAndTaskSettings, ModelSettings
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.registry import declaration_of
 
@@ -38,7 +39,7 @@ class DecoderSettings:
         return self.name is not None and not self.random
 
 
-def decoder_settings(settings: Settings) -> DecoderSettings:
+def decoder_settings(settings: ModelSettings) -> DecoderSettings:
     """What the settings say of the text decoder."""
     return DecoderSettings(
         name=settings.decoder,
@@ -51,19 +52,19 @@ def decoder_settings(settings: Settings) -> DecoderSettings:
     )
 
 
-def pretrained_decoder(settings: Settings) -> str | None:
+def pretrained_decoder(settings: ModelAndTaskSettings) -> str | None:
     """The decoder whose weights, and so whose tokenizer, a run begins with; None where it writes with none such."""
     writing = any(declaration_of(task).writes for task in settings.active_tasks())
     return settings.decoder if writing and not settings.random_init_decoder else None
 
 
-def encoders_read_texts(settings: Settings) -> bool:
+def encoders_read_texts(settings: ModelAndTaskSettings) -> bool:
     """Whether an encoder reads texts: a task that writes leaves that to its decoder, prefixes aside."""
     reading = [task for task in settings.active_tasks() if "text" in task_reads(task)]
     return any(settings.caption_prefix_encoder or not declaration_of(task).writes for task in reading)
 
 
-def pretrained_readers(settings: Settings) -> list[tuple[str, str]]:
+def pretrained_readers(settings: ModelAndTaskSettings) -> list[tuple[str, str]]:
     """The setting and the name of each pretrained model that reads or writes a run's tokens, the decoder's first.
 
     A one-tower encoder is among them whether it knows words or patches: its name does not tell.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from renaissance.errors import UserError
 from renaissance.registrations import Registrations
-from renaissance.settings.schema import EncoderDimensions
+from renaissance.settings.groups.group import EncoderDimensions
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from renaissance.settings.architectures import BUILT_IN, is_architecture
+from renaissance.settings.groups.group import EncoderDimensions
+from renaissance.settings.groups.model import TextTowerSettings
 from renaissance.settings.marked import roles_of, settings_marked
 from renaissance.settings.marks import DIMENSIONS, Mark, Role
 from renaissance.settings.registered_encoders import is_text_encoder
-from renaissance.settings.schema import EncoderDimensions, Settings
 
 EACH = settings_marked(Mark.ONE_FOR_EACH)  # the settings that may have a value for each text encoder
 
@@ -69,13 +70,13 @@ def text_encoder_part(number: int, encoders: int) -> str:
     return "text_encoder" if encoders == 1 else f"text_encoder_{number + 1}"
 
 
-def text_encoders(settings: Settings) -> list[TextEncoderSettings]:
+def text_encoders(settings: TextTowerSettings) -> list[TextEncoderSettings]:
     """The settings of each text encoder; where a list is too short, which is a fault, its last value stands in."""
     names = text_encoder_names(settings.text_encoder)
     return [_text_encoder(settings, number, name, len(names)) for number, name in enumerate(names)]
 
 
-def _text_encoder(settings: Settings, number: int, name: str, encoders: int) -> TextEncoderSettings:
+def _text_encoder(settings: TextTowerSettings, number: int, name: str, encoders: int) -> TextEncoderSettings:
     roles = roles_of("text_encoder")
 
     def value(role: Role) -> Any:

@@ -25,6 +25,7 @@ from renaissance.errors import UserError
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.weights import LoadReport
 from renaissance.settings import Settings
+from renaissance.settings.groups.inputs import ImageSettings
 from renaissance.tasks.behaviours import joined_sides
 from renaissance.tasks.common.task import Task
 from renaissance.tasks.registry import declaration_of
@@ -115,7 +116,8 @@ def assemble(
         load_donor(model, tasks, donor, strict, without=heads_of_other_classes(donor, class_names)) for donor in donors
     ]
     beginnings = find_beginnings(model, tasks, pretrained_parts(settings, blueprint.encoder_configs), loaded)
-    check_frozen(settings, model, tasks, beginnings)
+    if not settings.test_only:
+        check_frozen(settings, model, tasks, beginnings)
     words = {part: beginning.words for part, beginning in beginnings.items()}
     if resumed and checkpoint is not None:
         words |= checkpoint.description.beginnings
@@ -172,7 +174,7 @@ def _with_vocabulary(inherited: Inherited, text: TextProcessor | None) -> dict[s
 
 
 def _image_statistics(
-    settings: Settings, model: VisionLanguageEncoder, looks: bool, inherited: Inherited
+    settings: ImageSettings, model: VisionLanguageEncoder, looks: bool, inherited: Inherited
 ) -> ImageStatistics | None:
     """What the image encoder expects: as its checkpoint, its processor or else the transform key says.
 

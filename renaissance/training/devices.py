@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from renaissance.errors import UserError
-from renaissance.settings import Settings
+from renaissance.settings.groups.experiment import MachineSettings
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Devices:
         return self.per_node * self.nodes
 
 
-def resolve_devices(settings: Settings) -> Devices:
+def resolve_devices(settings: MachineSettings) -> Devices:
     """The processors that `num_gpus` and `num_nodes` name.
 
     Raises:

@@ -25,8 +25,10 @@ from renaissance.errors import UserError
 from renaissance.models.interface import Part, VisionLanguageEncoder
 from renaissance.models.towers.joint import find_layers
 from renaissance.settings import Settings
+from renaissance.settings.groups.experiment import ExperimentSettings
 from renaissance.settings.marked import parts_with, roles_of
 from renaissance.settings.marks import Role
+from renaissance.settings.schema import ModelSettings, UpdateSettings
 from renaissance.settings.text_encoders import text_encoders
 from renaissance.tasks.common.task import Task
 from renaissance.text_table import text_table
@@ -188,7 +190,7 @@ def _sketched(settings: Settings, build: Build) -> dict[str, Size]:
     return {**sizes, "images": Size(0, 0, pixels.numel())}
 
 
-def _size(module: nn.Module, settings: Settings) -> Size:
+def _size(module: nn.Module, settings: ExperimentSettings) -> Size:
     parameters = list(module.parameters())
     trained = [] if settings.test_only else [parameter for parameter in parameters if parameter.requires_grad]
     return Size(_numbers(parameters), _numbers(trained))
@@ -205,13 +207,13 @@ def _handed_on(tower: nn.Module) -> int:
     return sum(part.out_features for part in maps if part.weight.requires_grad)
 
 
-def _bytes(size: Size, settings: Settings, images: int) -> int:
+def _bytes(size: Size, settings: UpdateSettings, images: int) -> int:
     state = declared_optimizer(settings.optim_type).numbers_kept(settings)
     kept = NUMBER if settings.precision == 32 else NUMBER // 2
     return NUMBER * size.weights + NUMBER * (1 + state) * size.trained + kept * images * size.kept
 
 
-def _depths(settings: Settings) -> dict[str, Depth]:
+def _depths(settings: ModelSettings) -> dict[str, Depth]:
     """How many layers the settings give each part, and how many of them they freeze."""
     depths = {}
     for part in _single_parts():

@@ -18,6 +18,7 @@ from renaissance.data.tables.parameters import remarks_on_tables
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings, TableSettings
 from renaissance.training.devices import say
 
 TEST = "test"  # the split that a test is on where it is told of no other
@@ -47,7 +48,7 @@ class TaskGroup:
         return self.needs.schema.name
 
 
-def task_groups(needs: Mapping[str, DataNeeds], settings: Settings) -> list[TaskGroup]:
+def task_groups(needs: Mapping[str, DataNeeds], settings: ModelAndTaskSettings) -> list[TaskGroup]:
     """The tasks of a run in groups, as yet without examples.
 
     Args:
@@ -145,7 +146,7 @@ def _tested(settings: Settings, needs: DataNeeds) -> dict[str, TableExamples]:
     return {TEST: open_split(settings, needs, VAL)}
 
 
-def _trained_on(settings: Settings, needs: DataNeeds) -> dict[str, TableExamples]:
+def _trained_on(settings: TableSettings, needs: DataNeeds) -> dict[str, TableExamples]:
     """The training split, which has to be there, and the others where they are."""
     there = splits_there(settings, needs.schema.name)
     return {split: open_split(settings, needs, split) for split in dict.fromkeys([TRAIN, *there])}
@@ -164,7 +165,7 @@ def _check_answers(examples: TableExamples, tasks: Sequence[str]) -> None:
 
 
 def text_processor(
-    settings: Settings, groups: Sequence[TaskGroup], kept: dict[str, Any] | None
+    settings: ModelAndTaskSettings, groups: Sequence[TaskGroup], kept: dict[str, Any] | None
 ) -> TextProcessor | None:
     """The tokenizer of a run; None where no task reads text.
 

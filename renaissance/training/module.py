@@ -23,7 +23,7 @@ from renaissance.errors import RunError
 from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import Part, VisionLanguageEncoder
-from renaissance.settings import Settings
+from renaissance.settings.schema import StepSettings
 from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task
@@ -58,7 +58,7 @@ class TrainingModule(pl.LightningModule):
         self,
         model: VisionLanguageEncoder,
         tasks: Mapping[str, Task],
-        settings: Settings,
+        settings: StepSettings,
         monitor: Monitor,
         plan: Plan | None,
         description: ModelDescription,

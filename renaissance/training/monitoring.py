@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from renaissance.errors import UserError
-from renaissance.settings import Settings
 from renaissance.settings.discovery import suggestion
+from renaissance.settings.schema import MonitorSettings
 from renaissance.tasks.registry import declaration_of
 from renaissance.tracking.metrics import more_is_better
 
@@ -31,7 +31,7 @@ class Monitor:
     chosen: bool = False
 
     @classmethod
-    def of_settings(cls, settings: Settings) -> Monitor:
+    def of_settings(cls, settings: MonitorSettings) -> Monitor:
         """What `monitor` asks for, or what the active tasks are judged by."""
         if settings.monitor is not None:
             return cls({settings.monitor: 1.0}, chosen=True)

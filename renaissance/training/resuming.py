@@ -17,6 +17,7 @@ from renaissance.errors import UserError
 from renaissance.plugins import how_to_name, missing_plugins
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
+from renaissance.settings.groups.training import LengthSettings, OptimizerSettings
 from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.history import read_history, run_of
 from renaissance.tracking.run_folder import RunFolder, newest_unfinished, unfinished_run_of
@@ -122,14 +123,14 @@ def _same(asked: Any, saved: Any) -> bool:
     return bool(asked == saved)
 
 
-def kept_schedule(settings: Settings, resumed: Checkpoint | None) -> int | None:
+def kept_schedule(settings: LengthSettings, resumed: Checkpoint | None) -> int | None:
     """The step at which the learning rate's schedule ends where a resumed run keeps it; None for its training's end."""
     if resumed is None or settings.resume_schedule == "new" or not resumed.plan:
         return None
     return resumed.plan.get("schedule_steps", resumed.plan["total_steps"])
 
 
-def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: Settings) -> None:
+def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: OptimizerSettings) -> None:
     """Check that the stream of training batches is cut as it was, and that what is left of it is learnt from.
 
     Raises:

@@ -16,6 +16,7 @@ from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import Interrupted, RunError
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
+from renaissance.settings.groups.experiment import ExperimentSettings
 from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import RunFolder, at_work_in, new_run_folder
 from renaissance.tracking.trackers.interface import LogScalar
@@ -137,7 +138,7 @@ def _assembled(settings: Settings, chosen: Chosen, resumption: Resumption | None
     return assemble(settings, chosen.names, checkpoint, modules, settings.strict_loading)
 
 
-def _shared_new_folder(settings: Settings) -> RunFolder:
+def _shared_new_folder(settings: ExperimentSettings) -> RunFolder:
     """A new folder, made by the main process; the others on its machine learn of it through the environment.
 
     Processes elsewhere write nothing, so any path serves them.

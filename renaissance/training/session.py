@@ -82,7 +82,7 @@ class Session:
         self.throughput = Throughput(self.plan, started, spent_before(folder, resumed)) if self.plan else None
         best = restored_best(folder, resumed) if resumed and self.is_main else None
         self.keeping = KeepCheckpoints(folder, resumed, best) if self.plan else None
-        self.stopping = early_stopping(settings, self.validates, resumed) if self.plan else None
+        self.stopping = early_stopping(settings, settings.datasets, self.validates, resumed) if self.plan else None
         self.loaders = Loaders(assembly, devices)
         self.trackers = Trackers(trackers_of(settings) if self.is_main else ())
         pictures = self.loaders.pictures()

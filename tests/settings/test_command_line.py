@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "transformers", "pytorch_lightning", "kornia", "matplotlib", "pyarrow", "pymongo", "git")
+HEAVY = ("torch", "transformers", "pytorch_lightning", "kornia", "matplotlib", "pyarrow", "pymongo", "git", "pandas")
 
 STAND_IN = """
 import os, signal, sys, time, types

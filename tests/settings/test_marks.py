@@ -46,8 +46,8 @@ PARTS = {"encoder", "image_encoder", "text_encoder", "fuser", "decoder"}
 WITH_WEIGHTS = {*PARTS, "pooler", "text_embeddings", "image_embeddings"}
 # Of the groups whose settings say what a validation and a test do, those that a test asks nothing by.
 NO_QUESTIONS = {
+    "loss_names", "step_shares",  # what is trained; a test says itself which tasks it is of
     "itm_false_from",  # where training finds its false pairs
-    "caption_prefix_encoder",  # the decoder's weights fix it
     "label_smoothing",  # of the training's loss
     "caption_metric_images",  # of a validation; a test captions all images, or none where it is 0
     "sample_interval", "num_samples", "manual_inputs",  # of pictures to look at

@@ -22,10 +22,10 @@ from renaissance.data.examples.reading import TableReader
 from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.tables.find import find_tables
 from renaissance.errors import UserError
-from renaissance.settings import Settings
+from renaissance.settings.schema import TableSettings
 
 
-def open_split(settings: Settings, needs: DataNeeds, split: str) -> TableExamples:
+def open_split(settings: TableSettings, needs: DataNeeds, split: str) -> TableExamples:
     """The examples of a split of the settings' data sets.
 
     Raises:

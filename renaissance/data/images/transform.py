@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from renaissance.data.images.augment import RandAugmentDraw
 from renaissance.data.images.decode import open_image
-from renaissance.settings import Settings
+from renaissance.settings.groups.inputs import ImageSettings
 
 Box = tuple[float, float, float, float]  # four numbers in pixels of the source
 
@@ -102,7 +102,7 @@ class ImageTransform:
 
     @classmethod
     def of_settings(
-        cls, settings: Settings, statistics: ImageStatistics, *, training: bool, captioned: bool
+        cls, settings: ImageSettings, statistics: ImageStatistics, *, training: bool, captioned: bool
     ) -> ImageTransform:
         """The transform that the settings ask for, in training or otherwise."""
         keys = settings.train_transform_keys if training else settings.val_transform_keys

@@ -14,11 +14,11 @@ from renaissance.data.sets.interface import DataSet, PrepareOptions, TableReport
 from renaissance.errors import UserError
 from renaissance.locks import held
 from renaissance.processes import usable_cores
-from renaissance.settings import Settings
+from renaissance.settings.schema import TableSettings
 from renaissance.text_table import text_table
 
 
-def prepare(settings: Settings) -> list[TableReport]:
+def prepare(settings: TableSettings) -> list[TableReport]:
     """Write the tables of `settings.dataset` and print their counts.
 
     Raises:
@@ -40,7 +40,7 @@ def prepare(settings: Settings) -> list[TableReport]:
 
 
 def prepare_data_set(
-    data_set: DataSet, settings: Settings, processes: int, schemas: tuple[str, ...] | None = None
+    data_set: DataSet, settings: TableSettings, processes: int, schemas: tuple[str, ...] | None = None
 ) -> list[TableReport]:
     """Write the tables of a data set; a second process that wants the same set waits.
 

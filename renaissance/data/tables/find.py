@@ -12,10 +12,10 @@ from renaissance.data.sets import data_sets
 from renaissance.data.sets.folder import CaptionTables
 from renaissance.data.sets.interface import DataSet
 from renaissance.errors import UserError
-from renaissance.settings import Settings
+from renaissance.settings.schema import TableSettings
 
 
-def find_tables(settings: Settings, schema: str, split: str) -> list[Path]:
+def find_tables(settings: TableSettings, schema: str, split: str) -> list[Path]:
     """The files of a split, in the order of `datasets`.
 
     Raises:
@@ -47,7 +47,7 @@ def find_tables(settings: Settings, schema: str, split: str) -> list[Path]:
     return paths
 
 
-def splits_there(settings: Settings, schema: str) -> list[str]:
+def splits_there(settings: TableSettings, schema: str) -> list[str]:
     """The splits that some data set has tables of: "train", "val", then those to evaluate on, by name."""
     data_root = Path(settings.data_root)
     found: dict[str, None] = {}
@@ -59,7 +59,7 @@ def splits_there(settings: Settings, schema: str) -> list[str]:
     return sorted(found, key=lambda split: (split != TRAIN, split != VAL))
 
 
-def tables_lie_there(settings: Settings, schema: str) -> bool:
+def tables_lie_there(settings: TableSettings, schema: str) -> bool:
     """Whether a table to evaluate on is on the disk already: nothing is drawn, and unknown data sets have none."""
     known = data_sets()
     data_root = Path(settings.data_root)
@@ -74,14 +74,14 @@ def tables_lie_there(settings: Settings, schema: str) -> bool:
     )
 
 
-def sets_without(settings: Settings, schemas: Collection[str]) -> list[str]:
+def sets_without(settings: TableSettings, schemas: Collection[str]) -> list[str]:
     """The data sets of the settings that have examples of none of these schemas, so that nothing is read of them."""
     known = data_sets()
     chosen = {name: known.get(name) or CaptionTables(name) for name in settings.datasets}
     return [name for name, data_set in chosen.items() if not set(schemas) & set(data_set.schemas)]
 
 
-def _sets_with(settings: Settings, schema: str) -> list[DataSet]:
+def _sets_with(settings: TableSettings, schema: str) -> list[DataSet]:
     """The settings' data sets with examples of this schema; names that no file of `sets` has are caption tables."""
     known = data_sets()
     chosen = []
@@ -122,7 +122,7 @@ def _check_tables_exist(data_set: DataSet, data_root: Path, schema: str) -> None
     )
 
 
-def _draw_if_missing(data_set: DataSet, settings: Settings, schema: str) -> None:
+def _draw_if_missing(data_set: DataSet, settings: TableSettings, schema: str) -> None:
     """Draw the tables of a schema, every split of it, for a data set that needs no raw files."""
     if not data_set.draws_itself:
         return

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from renaissance.data.tables.table import Table
-from renaissance.settings import Settings
 from renaissance.settings.marked import settings_marked
 from renaissance.settings.marks import Mark
+from renaissance.settings.schema import TableSettings
 
 _KEY = b"renaissance_parameters"
 
@@ -40,7 +40,7 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     )
 
 
-def remarks_on_tables(paths: Collection[Path], settings: Settings, chosen: Collection[str]) -> Iterator[str]:
+def remarks_on_tables(paths: Collection[Path], settings: TableSettings, chosen: Collection[str]) -> Iterator[str]:
     """A line for each setting that a user chose and that the tables of a run were not written with.
 
     Args:

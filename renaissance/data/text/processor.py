@@ -28,8 +28,8 @@ from renaissance.data.text.vocabulary import Vocabulary, is_vision_encoder, load
 from renaissance.data.text.vocabulary_building import build_vocabulary
 from renaissance.data.text.vocabulary_file import read_vocabulary, vocabulary_entries
 from renaissance.errors import UserError
-from renaissance.settings import Settings
 from renaissance.settings.decoder import pretrained_readers
+from renaissance.settings.schema import ModelAndTaskSettings
 
 __all__ = ["SPECIAL_WORD", "Encoded", "TextProcessor"]
 
@@ -64,7 +64,9 @@ class TextProcessor:
         self.knows_words = _knows_words(self._tokenizer)
 
     @classmethod
-    def from_settings(cls, settings: Settings, training_texts: Callable[[], Iterable[str]]) -> TextProcessor:
+    def from_settings(
+        cls, settings: ModelAndTaskSettings, training_texts: Callable[[], Iterable[str]]
+    ) -> TextProcessor:
         """The tokenizer that the settings ask for.
 
         That is `vocab_file`, or `tokenizer`, or the own one of a pretrained decoder or text encoder, or one built from
@@ -96,7 +98,7 @@ class TextProcessor:
         return cls._checked(settings, load_vocabulary(name, setting), f"tokenizer {name!r}")
 
     @classmethod
-    def _checked(cls, settings: Settings, vocabulary: Vocabulary, source: str) -> TextProcessor:
+    def _checked(cls, settings: ModelAndTaskSettings, vocabulary: Vocabulary, source: str) -> TextProcessor:
         """The processor of a vocabulary that fits what the settings say of it."""
         processor = cls(vocabulary, settings.max_text_len, settings.long_text)
         if settings.vocab_size not in (None, processor.vocab_size):
@@ -258,7 +260,7 @@ def _knows_words(tokenizer: Tokenizer) -> bool:
     return isinstance(tokenizer.model, models.WordPiece | models.WordLevel) and not single_signs
 
 
-def _tokenizer_of(settings: Settings) -> tuple[str | None, str]:
+def _tokenizer_of(settings: ModelAndTaskSettings) -> tuple[str | None, str]:
     """The name of the tokenizer and the setting that it comes from; None where one is built from the training texts.
 
     A pretrained decoder and pretrained text encoders read the same tokens, so theirs must be the same.

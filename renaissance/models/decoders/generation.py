@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from renaissance.settings import Settings
+from renaissance.settings.groups.tasks import CaptionSettings
 
 
 class Continuation(Protocol):
@@ -56,7 +56,7 @@ class Choice:
     max_tokens: int = 32
 
     @classmethod
-    def of_settings(cls, settings: Settings, room: int) -> Choice:
+    def of_settings(cls, settings: CaptionSettings, room: int) -> Choice:
         """The choice that the settings ask for, with room for so many tokens."""
         return cls(
             strategy=settings.generation_strategy,

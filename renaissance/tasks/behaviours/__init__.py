@@ -8,7 +8,7 @@ import operator
 
 from renaissance.errors import UserError
 from renaissance.models.interface import Sides
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.task import Task
 from renaissance.tasks.declaration import TaskDeclaration
 from renaissance.tasks.registry import declaration_of
@@ -35,7 +35,7 @@ def load_behaviour(declaration: TaskDeclaration) -> type[Task]:
     return found
 
 
-def joined_sides(settings: Settings) -> Sides:
+def joined_sides(settings: ModelAndTaskSettings) -> Sides:
     """What of a model the active tasks use together."""
     declarations = [declaration_of(name) for name in settings.active_tasks()]
     return functools.reduce(operator.or_, [load_behaviour(one).sides(one, settings) for one in declarations])

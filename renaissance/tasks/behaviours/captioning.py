@@ -33,7 +33,7 @@ from renaissance.errors import UserError
 from renaissance.models.decoders.generation import Choice, generate
 from renaissance.models.decoders.interface import DecoderState, decoder_of
 from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
@@ -96,12 +96,12 @@ class CaptioningTask(Task):
         self.manual = read_manual_inputs(self.settings.manual_inputs)
 
     @classmethod
-    def sides(cls, declaration: TaskDeclaration, settings: Settings) -> Sides:
+    def sides(cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings) -> Sides:
         return Sides(image=True, text=settings.caption_prefix_encoder, fused=False, decoder=declaration.writes)
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate | None:
         return CutPrefix() if settings.caption_prefix_encoder else None
 
@@ -109,7 +109,7 @@ class CaptioningTask(Task):
 
     @classmethod
     def collate_inputs(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None
     ) -> Collate | None:
         return None
 

@@ -12,7 +12,7 @@ from renaissance.data.batches.collate import Collate
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.evaluation import with_answers
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
@@ -41,7 +41,7 @@ class ClassificationTask(Task):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
         return ClassTargets("label")
 

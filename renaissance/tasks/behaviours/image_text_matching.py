@@ -27,7 +27,7 @@ from renaissance.data.batches.fetch import Fetch
 from renaissance.data.examples.belonging import belongs
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.layers.heads import PairHead
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Task, TaskContext
@@ -114,14 +114,14 @@ class ImageTextMatchingTask(Task):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
         false_from = settings.itm_false_from if training else "dataset"
         return DrawPairs(settings.draw_false_image, settings.draw_false_text, false_from)
 
     @classmethod
     def collate_inputs(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None
     ) -> Collate | None:
         return None
 

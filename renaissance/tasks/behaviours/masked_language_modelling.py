@@ -25,7 +25,7 @@ from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import MlmHead
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.task import Input, Task, TaskContext
@@ -113,7 +113,7 @@ class MaskedLanguageModellingTask(Task):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
         assert text is not None
         random_ids = np.setdiff1d(np.arange(text.vocab_size), np.fromiter(text.special_ids, dtype=np.int64))
@@ -121,7 +121,7 @@ class MaskedLanguageModellingTask(Task):
 
     @classmethod
     def collate_inputs(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None
     ) -> Collate | None:
         return None
 

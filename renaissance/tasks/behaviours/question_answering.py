@@ -23,7 +23,7 @@ from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import with_answers
 from renaissance.tasks.common.outcome import Outcome
@@ -75,7 +75,7 @@ class QuestionAnsweringTask(ClassificationTask):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
         return AnswerScores()
 

@@ -25,7 +25,7 @@ from renaissance.data.examples.belonging import belongs
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.heads import PairHead
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.ranking import RetrievalEvaluation
@@ -76,7 +76,7 @@ class RetrievalTask(Task):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate | None:
         return Candidates() if training else None
 

@@ -18,7 +18,7 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.targets import ClassTargets
@@ -59,7 +59,7 @@ class TwoImagesTask(ClassificationTask):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate:
         return SecondImages()
 

@@ -18,7 +18,7 @@ from renaissance.data.examples.schema import ColumnType, DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
-from renaissance.settings import Settings
+from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures
@@ -68,7 +68,7 @@ class TaskContext:
     """
 
     declaration: TaskDeclaration
-    settings: Settings
+    settings: ModelAndTaskSettings
     model: VisionLanguageEncoder
     text: TextProcessor | None
     class_names: list[str] | None
@@ -101,7 +101,7 @@ class Task(nn.Module, ABC):
 
     @classmethod
     def collate(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None, training: bool
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
     ) -> Collate | None:
         """What the loader's processes read, draw and fetch for this task; None where it needs no more than its inputs.
 
@@ -114,7 +114,7 @@ class Task(nn.Module, ABC):
         return None
 
     @classmethod
-    def sides(cls, declaration: TaskDeclaration, settings: Settings) -> Sides:
+    def sides(cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings) -> Sides:
         """What of a model it uses: the sides that it reads, and the fuser where these are both.
 
         Args:
@@ -147,7 +147,7 @@ class Task(nn.Module, ABC):
 
     @classmethod
     def collate_inputs(
-        cls, declaration: TaskDeclaration, settings: Settings, text: TextProcessor | None
+        cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None
     ) -> Collate | None:
         """As `collate`, for a user's own examples, which have no answers: nothing is drawn, the question is theirs.
 

@@ -6,13 +6,14 @@ run that was interrupted stops where an uninterrupted one does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 
 from renaissance.checkpoints.checkpoint import Checkpoint
 from renaissance.errors import UserError
-from renaissance.settings import Settings
+from renaissance.settings.groups.training import LengthSettings
 from renaissance.training.module import TrainingModule
 
 
@@ -66,7 +67,9 @@ class StopEarly(pl.Callback):
         trainer.should_stop = self.stopped
 
 
-def early_stopping(settings: Settings, validates: bool, resumed: Checkpoint | None) -> StopEarly | None:
+def early_stopping(
+    settings: LengthSettings, datasets: Sequence[str], validates: bool, resumed: Checkpoint | None
+) -> StopEarly | None:
     """The callback that the settings ask for; None where they ask for none.
 
     Raises:
@@ -77,6 +80,6 @@ def early_stopping(settings: Settings, validates: bool, resumed: Checkpoint | No
     if not validates:
         raise UserError(
             f"early_stopping_patience={settings.early_stopping_patience} needs validations, and "
-            f"{', '.join(settings.datasets)} has no validation split. Leave it at None."
+            f"{', '.join(datasets)} has no validation split. Leave it at None."
         )
     return StopEarly(settings.early_stopping_patience, settings.early_stopping_min_delta, resumed)

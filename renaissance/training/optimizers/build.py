@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from renaissance.settings import Settings
+from renaissance.settings.schema import UpdateSettings
 from renaissance.training.optimizers.interface import ParameterGroups
 from renaissance.training.optimizers.registry import declared_optimizer
 
 
-def build_optimizer(groups: ParameterGroups, settings: Settings) -> torch.optim.Optimizer:
+def build_optimizer(groups: ParameterGroups, settings: UpdateSettings) -> torch.optim.Optimizer:
     """The optimiser over the groups that `parameter_groups` made for the same settings.
 
     A state that is loaded brings its running means; rates, decays and the like stay those of the settings.

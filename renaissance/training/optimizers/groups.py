@@ -15,12 +15,12 @@ from transformers.pytorch_utils import Conv1D
 
 from renaissance.models.decoders.interface import Decoder
 from renaissance.models.interface import Part
-from renaissance.settings import Settings
+from renaissance.settings.groups.training import OptimizerSettings
 from renaissance.training.optimizers.interface import ParameterGroups
 from renaissance.training.optimizers.registry import declared_optimizer
 
 
-def learning_rate_of(part: Part, settings: Settings) -> float:
+def learning_rate_of(part: Part, settings: OptimizerSettings) -> float:
     """The full learning rate of a part."""
     multiplier = {
         "tower": 1.0,
@@ -30,7 +30,7 @@ def learning_rate_of(part: Part, settings: Settings) -> float:
     return settings.learning_rate * multiplier
 
 
-def parameter_groups(parts: Sequence[Part], settings: Settings) -> ParameterGroups:
+def parameter_groups(parts: Sequence[Part], settings: OptimizerSettings) -> ParameterGroups:
     """The groups of each trained part: with and without weight decay, and where the optimiser asks, matrices apart.
 
     Each has "part", "params", "lr" and "weight_decay"; where the optimiser separates matrices, "matrices" too.

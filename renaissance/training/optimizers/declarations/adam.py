@@ -13,10 +13,10 @@ from renaissance.training.optimizers.interface import OptimizerDeclaration, Para
 if TYPE_CHECKING:
     from torch.optim import Adam, AdamW
 
-    from renaissance.settings import Settings
+    from renaissance.settings.schema import UpdateSettings
 
 
-def build_adamw(groups: ParameterGroups, settings: Settings) -> AdamW:
+def build_adamw(groups: ParameterGroups, settings: UpdateSettings) -> AdamW:
     """AdamW over the groups."""
     from torch.optim import AdamW
 
@@ -30,7 +30,7 @@ def build_adamw(groups: ParameterGroups, settings: Settings) -> AdamW:
     )
 
 
-def build_adam(groups: ParameterGroups, settings: Settings) -> Adam:
+def build_adam(groups: ParameterGroups, settings: UpdateSettings) -> Adam:
     """Adam over the groups."""
     from torch.optim import Adam
 

@@ -13,10 +13,10 @@ from renaissance.training.optimizers.interface import OptimizerDeclaration, Para
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from renaissance.settings import Settings
+    from renaissance.settings.groups.training import OptimizerSettings
 
 
-def build(groups: ParameterGroups, settings: Settings) -> Optimizer:
+def build(groups: ParameterGroups, settings: OptimizerSettings) -> Optimizer:
     """Lion over the groups."""
     from lion_pytorch import Lion
 

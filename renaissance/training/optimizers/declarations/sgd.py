@@ -9,10 +9,10 @@ from renaissance.training.optimizers.interface import OptimizerDeclaration, Para
 if TYPE_CHECKING:
     from torch.optim import SGD
 
-    from renaissance.settings import Settings
+    from renaissance.settings.schema import UpdateSettings
 
 
-def build(groups: ParameterGroups, settings: Settings) -> SGD:
+def build(groups: ParameterGroups, settings: UpdateSettings) -> SGD:
     """SGD over the groups."""
     from torch.optim import SGD
 

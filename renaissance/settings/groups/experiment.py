@@ -1,0 +1,60 @@
+"""What an experiment is called, where it reads and writes, where its weights and its randomness start, its machine."""
+
+from __future__ import annotations
+
+import os
+
+from renaissance.settings import value_types
+from renaissance.settings.groups.group import SettingsGroup
+from renaissance.settings.marks import Question
+from renaissance.settings.on_resume import Changes, Devices, Fixed, NoEffect, OfCommand
+
+
+class ExperimentSettings(SettingsGroup):
+    """The experiment: its name, its folders, and what a run is to do."""
+
+    exp_name: OfCommand[value_types.Name]
+    plugins: Changes[value_types.Plugins]
+    log_dir: OfCommand[value_types.Folder]
+    resume_from: OfCommand[value_types.Resume]
+    test_only: OfCommand[value_types.Switch]
+    fast_dev_run: Fixed[value_types.Switch]
+    tensorboard: NoEffect[value_types.Switch]
+    log_interval: NoEffect[value_types.Count]
+
+
+class SeedSettings(SettingsGroup):
+    """Where random choices start."""
+
+    seed: Fixed[value_types.Seed]
+    eval_seed: Question[Fixed[value_types.Seed]]
+
+
+class DataSettings(SettingsGroup):
+    """Which tables are read, and from where."""
+
+    data_root: NoEffect[value_types.Folder]
+    datasets: Question[Fixed[value_types.Names]]
+
+
+class StartSettings(SettingsGroup):
+    """The checkpoints that a model starts from."""
+
+    load_path: Fixed[value_types.CheckpointOrEmpty]
+    load_modules: Fixed[value_types.Modules]
+    freeze_random: NoEffect[value_types.Switch]
+    strict_loading: Fixed[value_types.Switch]
+
+
+class MachineSettings(SettingsGroup):
+    """What a run computes with."""
+
+    num_gpus: Devices[value_types.Gpus]
+    num_nodes: Devices[value_types.Count]
+    num_workers: NoEffect[value_types.CountOrZero]
+    precision: Changes[value_types.Precision]
+
+    def worker_processes(self) -> int:
+        """`num_workers`, but not more than the cores that this process may use."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(self.num_workers, cores)
