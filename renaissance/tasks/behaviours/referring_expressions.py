@@ -1,8 +1,9 @@
 """Which of several boxes in an image does a phrase mean?
 
-Each box is cut out, resized and encoded as an image of its own; the phrase is fused with every one of them. A head scores
-the pooled pair beside the phrase alone and the box's place and size in the image: what was cut out does not show where
-it was, so "on the left" says nothing of the pair, and pooling would lose it. The softmax is over an example's own boxes.
+Each box is cut out, resized and encoded as an image of its own; the phrase is fused with every one of them. A head
+scores the pooled pair beside the phrase alone and the box's place and size in the image: what was cut out does not show
+where it was, so "on the left" says nothing of the pair and need not survive pooling. The softmax is over an example's
+own boxes.
 
 Source: RefCOCO, Yu et al., 2016, https://arxiv.org/abs/1608.00272, whose box geometry this is (section 4.1).
 """
