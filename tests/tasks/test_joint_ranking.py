@@ -43,7 +43,7 @@ def by_hand(features: dict[str, Tensor]) -> dict[str, float]:
         best = max(table[text][image] for text in range(len(rows)) if rows[text] == image)
         others = [table[text][image] for text in range(len(rows)) if rows[text] != image]
         of_texts.append(1 + sum(score >= best - 1e-9 for score in others))
-    found = {}
+    found: dict[str, float] = {}
     for direction, ranks in (("ir", of_images), ("tr", of_texts)):
         found |= {f"{direction}_r{most}": float(np.mean([rank <= most for rank in ranks])) for most in (1, 5, 10)}
         found[f"{direction}_median_rank"] = float(np.median(ranks))
