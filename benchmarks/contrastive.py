@@ -1,13 +1,13 @@
 """What cached features cost and save: contrastive steps in micro-batches against the plain large batch.
 
-    python -m benchmarks.contrastive [--batches 256 1024] [--micro-batch 32] [--repeats 5]
+    python -m benchmarks.contrastive [--batches 256 1024] [--micro-batch 32] [--image-size 64] [--repeats 5]
 
-A two-tower of 6 layers of DeiT-tiny's and of ELECTRA-small's width each learns `contrastive` on images of 64 × 64 and
-captions whose longest has 20 tokens, with dropout, optimiser included. Each way has a process of its own, for its peak
-memory, and these take turns step by step; printed are medians with the range of the middle half, and the ratio of each
-pair of turns. On the CPU the seconds are the processor's, which what else the machine does changes little. Memory is
-what a process held at its peak, and what of that the steps have added to libraries, model and data. The aim is at most
-1.6 times the plain step's time at under a third of its memory.
+A two-tower of 6 layers of DeiT-tiny's and of ELECTRA-small's width each learns `contrastive` on images in patches of
+16 × 16 and captions whose longest has 20 tokens, with dropout, optimiser included. Each way has a process of its own,
+for its peak memory, and these take turns step by step; printed are medians with the range of the middle half, and the
+ratio of each pair of turns. On the CPU the seconds are the processor's, which what else the machine does changes
+little. Memory is what a process held at its peak, and what of that the steps have added to libraries, model and data.
+The aim is at most 1.6 times the plain step's time at under a third of its memory.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from renaissance.training.optimizers.build import build_optimizer
 from renaissance.training.optimizers.groups import parameter_groups
 from renaissance.training.plan import AskedLength, TrainingData, make_plan
 
-LAYERS, IMAGE_SIZE, PATCH_SIZE = 6, 64, 16
+LAYERS, PATCH_SIZE = 6, 16
 WARM_UP = 1  # turns that are not counted
 
 
-def make_settings(batch: int, micro_batch: int) -> Settings:
+def make_settings(batch: int, micro_batch: int, image_size: int) -> Settings:
     """The settings of a run on contrastive learning."""
     defaults = ex.configurations[0]()
-    size = {"batch_size": batch, "per_gpu_batchsize": micro_batch, "image_size": IMAGE_SIZE, "patch_size": PATCH_SIZE}
+    size = {"batch_size": batch, "per_gpu_batchsize": micro_batch, "image_size": image_size, "patch_size": PATCH_SIZE}
     towers = {
         name: value
         for side in ("image", "text")
@@ -96,11 +96,11 @@ def make_step(module: TrainingModule, batches: Sequence[Batch], device: torch.de
     return step
 
 
-def serve(connection: Connection, batch: int, micro_batch: int) -> None:
+def serve(connection: Connection, batch: int, micro_batch: int, image_size: int) -> None:
     """Take a step whenever asked to, and answer with its seconds; at the end with bytes held before and at the peak."""
     device = measured_device()
     torch.manual_seed(0)
-    settings, text = make_settings(batch, micro_batch), make_text()
+    settings, text = make_settings(batch, micro_batch, image_size), make_text()
     whole = make_batch(batch, settings, text, torch.device("cpu"))
     count = batch // micro_batch
     batches = [whole.map(lambda tensor, part=part: tensor.chunk(count)[part]) for part in range(count)]  # type: ignore[misc]
@@ -125,13 +125,15 @@ def _held() -> int:
         return peak_memory_bytes()
 
 
-def measure(batch: int, micro_batches: Sequence[int], repeats: int) -> list[tuple[list[float], int, int]]:
+def measure(
+    batch: int, micro_batches: Sequence[int], image_size: int, repeats: int
+) -> list[tuple[list[float], int, int]]:
     """Of each way, whose processes take turns, the seconds of its steps and the bytes before them and at the peak."""
     context = multiprocessing.get_context("spawn" if torch.cuda.is_available() else None)
     connections, processes = [], []
     for micro_batch in micro_batches:
         here, there = context.Pipe()
-        process = context.Process(target=serve, args=(there, batch, micro_batch), daemon=True)
+        process = context.Process(target=serve, args=(there, batch, micro_batch, image_size), daemon=True)
         process.start()
         connections.append(here)
         processes.append(process)
@@ -155,11 +157,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, nargs="+", default=[256, 1024], help="examples of a step")
     parser.add_argument("--micro-batch", type=int, default=32, help="examples at once, where features are cached")
+    parser.add_argument("--image-size", type=int, default=64, help="of the images, in pixels")
     parser.add_argument("--repeats", type=int, default=5, help="turns that are counted, at least 2")
     arguments = parser.parse_args()
     print(machine())
     for batch in arguments.batches:
-        plain, cached = measure(batch, (batch, arguments.micro_batch), arguments.repeats)
+        plain, cached = measure(batch, (batch, arguments.micro_batch), arguments.image_size, arguments.repeats)
         names = (f"{batch} plain", f"{batch} in {batch // arguments.micro_batch} × {arguments.micro_batch}")
         for name, (seconds, before, peak) in zip(names, (plain, cached), strict=True):
             held = f"{peak / 1e9:.2f} GB at the peak, {(peak - before) / 1e9:.2f} GB of it the steps'"

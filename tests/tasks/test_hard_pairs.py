@@ -80,7 +80,7 @@ def test_what_is_false_is_drawn_as_often_as_the_settings_say(ask):
     whole = asked.maker.make([*range(16)]).collated["itm"]
     alone = asked.maker.make([7]).collated["itm"]
     assert all(alone[name][0] == whole[name][7] for name in whole), "whatever batch it comes in"
-    drawn = DrawHardPairs(1, 2)(None, None, [stream(0, 0, index, "draw itm") for index in range(3000)])  # type: ignore[arg-type]
+    drawn = DrawHardPairs(1, 2)(None, None, [stream(0, 0, index, "draw itm") for index in range(3000)])
     assert drawn["false"].float().mean() == pytest.approx(3 / 4, abs=0.03)
     assert drawn["swap_image"][drawn["false"]].float().mean() == pytest.approx(1 / 3, abs=0.03)
     assert "label" in ask("itm", itm_false_from="hard", beside={"contrastive": 1}).step().batch.collated["itm"], (
