@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from renaissance.data.streams import stream
 from renaissance.tasks.behaviours.hard_pairs import DrawHardPairs, hard_pairs
-from renaissance.tasks.common.joint_space import JointFeatures
+from renaissance.tasks.common.joint_features import JointFeatures
 
 EXAMPLES, DRAWS = 6, 2000
 TEXT_ID = torch.tensor([1, 2, 3, 2, 5, 6])  # texts 1 and 3 are alike
