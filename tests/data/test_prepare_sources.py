@@ -415,7 +415,10 @@ def test_captions_of_shards_by_ending_and_key(tmp_path: Path):
     row = _contents(tmp_path / "both", "train")[0]
     number = row["image_id"][0]
     assert row["caption"] == [f"c{number}", f"s{number}"]
-    assert row["caption_source"] == ["json.caption", "json.synthetic"]
+    assert row["caption_source"] == ["caption", "synthetic"]
+    options["caption_columns"] = ("json.caption", "other.caption")
+    with pytest.raises(UserError, match="two columns have the same"):
+        prepare("webdataset", tmp_path / "raw", tmp_path / "both", **options)
 
 
 def test_a_folder_with_a_script_is_refused_and_never_run(tmp_path: Path):
