@@ -87,8 +87,7 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         f"{RANDOM} tokenizer={{bert}}",
         {'"vg"]': '"words"]', '{"vg"': '{"words"'},
     ),
-    "python run.py with task_mlm_itm 'datasets=[\"recaptioned\"]' "
-    '\'caption_weights={"txt": 0.7, "json.synthetic": 0.3}\'': (
+    'python run.py with task_mlm_itm \'datasets=["recaptioned"]\' \'caption_weights={"txt": 0.7, "synthetic": 0.3}\'': (
         f"{RANDOM} tokenizer={{bert}}",
         {"recaptioned": "words"},
     ),

@@ -366,15 +366,15 @@ def test_nothing_of_a_shard_is_unpickled_and_unknown_files_are_left_alone(tmp_pa
 
 
 def test_a_value_that_a_file_repeats_is_no_bomb(tmp_path: Path):
-    """20,000 rows that refer to one picture of 1 MB: 20 GB, were they unpacked."""
-    image = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array([os.urandom(1 << 20)]))
-    pq.write_table(pa.table({"image": image, "text": ["a"] * 20_000}), tmp_path / "a.parquet")
+    """1,000 rows that refer to one picture of 1 MB: 1 GB, were it unpacked."""
+    image = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array([os.urandom(1 << 20)]))
+    pq.write_table(pa.table({"image": image, "text": ["a"] * 1_000}), tmp_path / "a.parquet", store_schema=False)
     script = (
         "import resource, sys\n"
         "from pathlib import Path\n"
         "from renaissance.data.preparing.table_files import _piece\n"
         f"piece = _piece({str(tmp_path / 'a.parquet')!r}, 0, ('image', 'text'))\n"
-        "assert len(piece.column('image')[19_999].value.as_buffer()) == 1 << 20\n"
+        "assert len(piece.column('image')[999].value.as_buffer()) == 1 << 20\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
@@ -415,7 +415,10 @@ def test_captions_of_shards_by_ending_and_key(tmp_path: Path):
     row = _contents(tmp_path / "both", "train")[0]
     number = row["image_id"][0]
     assert row["caption"] == [f"c{number}", f"s{number}"]
-    assert row["caption_source"] == ["json.caption", "json.synthetic"]
+    assert row["caption_source"] == ["caption", "synthetic"]
+    options["caption_columns"] = ("json.caption", "other.caption")
+    with pytest.raises(UserError, match="two columns have the same"):
+        prepare("webdataset", tmp_path / "raw", tmp_path / "both", **options)
 
 
 def test_a_folder_with_a_script_is_refused_and_never_run(tmp_path: Path):

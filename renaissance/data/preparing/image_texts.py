@@ -68,6 +68,11 @@ def write_image_texts(
         raise UserError(f"{options.raw_root} has no row for training, {found}.")
     parameters = {} if "val" in splits else hold_out_images(splits, [row.digest for row in splits["train"]], options)
     schema = CAPTION_SCHEMA
+    if len({source_of(column) for column in caption_columns}) < len(caption_columns):
+        raise UserError(
+            f"caption_columns={list(caption_columns)}: captions go by the name behind the last dot, and two columns "
+            "have the same. Rename one."
+        )
     if len(caption_columns) > 1:
         schema = schema.append(pa.field(SOURCE_COLUMN, pa.list_(pa.string())))
     plans = [
@@ -110,5 +115,10 @@ def image_text_row(
         "caption": [whole_text(text) for _, text in texts],
         "image_id": whole_text(image_id),
         "split": row.split,
-        SOURCE_COLUMN: [column for column, _ in texts],
+        SOURCE_COLUMN: [source_of(column) for column, _ in texts],
     }
+
+
+def source_of(column: str) -> str:
+    """What captions of a column go by: its name behind the last dot, since a setting's key cannot have dots."""
+    return column.rpartition(".")[2]
