@@ -23,6 +23,7 @@ from renaissance.inference.classes.classifiers import Classified, linear_probe, 
 from renaissance.inference.classes.counts import Confusion
 from renaissance.inference.classes.picture import draw_confusion
 from renaissance.inference.classes.probe import probe
+from renaissance.inference.export import export_encoders
 from renaissance.inference.untrained import untrained_twin
 from renaissance.tasks.cifar10 import PICTURES, TASK
 from tests.inference.class_tables import SIZES, settings_of, write_tables
@@ -149,6 +150,20 @@ def test_an_encoder_of_the_settings_is_probed_without_a_checkpoint(pictures, tmp
     rows = [(row["weights"], row["classifier"]) for row in results["results"]]
     assert rows == [("–", "chance"), ("random", "linear probe"), ("random", "kNN")], "nothing to compare it with"
     assert results["load_path"] == ""
+
+
+def test_a_pretrained_encoder_gives_what_the_checkpoint_gives_that_it_was_exported_from(pretrained, pictures, tmp_path):
+    checkpoint, exported = str(pretrained()), tmp_path / "exported"
+    export_encoders(settings_of("export", load_path=checkpoint, export_dir=str(exported)))
+    _, expected = probed(tmp_path, pictures[0], load_path=checkpoint)
+    given = {"image_encoder": str(exported / "image_encoder"), "image_size": 64}
+    _, found = probed(tmp_path, pictures[0], **given)
+    assert [row["classifier"] for row in found["results"]].count("chance") == 1
+    trained = by_classifier(expected, "trained")
+    for classifier, row in by_classifier(found, "pretrained").items():
+        assert row["top1"] == trained[classifier]["top1"]
+        assert row["validation"] == pytest.approx(trained[classifier]["validation"])
+    assert len(by_classifier(found, "random")) == 2
 
 
 def test_validation_is_held_out_of_training_where_it_is_tested_on(pretrained, tmp_path, capsys, monkeypatch):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import renaissance
 from renaissance.errors import UserError
-from renaissance.inference.classes.prompts import alike, best_classes, read_templates, renamed
+from renaissance.inference.classes.prompts import alike, best_classes, class_vectors, read_templates, renamed
 from renaissance.inference.classes.zeroshot import zeroshot
 from renaissance.inference.model import Model
 from tests.inference.class_tables import NAMES, SIZES, settings_of, write_tables
@@ -159,6 +159,17 @@ def test_classes_without_names_need_some():
         renamed(None, 3, None)
     names, numbers = renamed(None, 3, ["a", "b", "a"])
     assert (names, numbers.tolist()) == (["a", "b"], [0, 1, 0])
+
+
+def test_a_classes_vector_is_the_mean_of_its_prompts_vectors(trained):
+    model = renaissance.load(trained("task_clip_scenes"))
+    templates = ["one small {}", "there is one large {} in the middle", "{}"]
+    found = class_vectors(model, ["red circle", "blue square"], templates, batch_size=4)
+    for name, vector in zip(["red circle", "blue square"], found, strict=True):
+        mean = torch.zeros_like(vector)
+        for template in templates:
+            mean += model.embed_text([template.replace("{}", name)])[0] / 3
+        torch.testing.assert_close(vector, mean / mean.norm())
 
 
 def test_of_equal_classes_the_first_is_the_likeliest():

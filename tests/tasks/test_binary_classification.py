@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import torch
-from sklearn.metrics import f1_score  # type: ignore[import-untyped]
+from sklearn.metrics import f1_score
 
 from renaissance.tasks.common.evaluation import Split
 from tests.tasks.conftest import EXAMPLES, write_table

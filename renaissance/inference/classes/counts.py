@@ -68,7 +68,11 @@ class Confusion:
 
     def figures(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
-        return {"top1": self.top1, "mean_recall": self.mean_recall, "recall": dict(zip(self.names, self.recalls))}  # noqa: B905
+        return {
+            "top1": self.top1,
+            "mean_recall": self.mean_recall,
+            "recall": dict(zip(self.names, self.recalls, strict=True)),
+        }
 
 
 CLASS_COLUMNS = ("class", "examples", "recall", "taken for most")

@@ -97,8 +97,8 @@ def probe(settings: Settings) -> Path:
         splits = _Splits(data)
         told[data.name] = splits.told()
         print(splits.line())
-        for weights, encoder in _encoders(model, data, splits, settings):
-            rows += list(_probed(splits, weights, encoder, settings))
+        for number, (weights, encoder) in enumerate(_encoders(model, data, splits, settings)):
+            rows += list(_probed(splits, weights, encoder, settings, with_chance=number == 0))
     folder = new_numbered_folder(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
     table = [(row.examples, row.weights, row.answer.name, row.answer.setting, row.confusion.top1,
               row.confusion.mean_recall) for row in rows]  # fmt: skip
@@ -181,8 +181,8 @@ def _encoders(
         yield RANDOM, untrained_twin(own, settings.seed)
 
 
-def _probed(splits: _Splits, weights: str, encoder: Model, settings: Settings) -> Iterator[Row]:
-    """A row for what chance gives (once), one for the linear probe, one for the nearest neighbours."""
+def _probed(splits: _Splits, weights: str, encoder: Model, settings: Settings, with_chance: bool) -> Iterator[Row]:
+    """A row for the linear probe and one for the nearest neighbours, and before them one for what chance gives."""
     name = f"{splits.data.name}, {weights}"
     features = {
         split: normalised(features_of(encoder, examples, pooled, settings, f"{name}: {split}").numpy())
@@ -193,7 +193,7 @@ def _probed(splits: _Splits, weights: str, encoder: Model, settings: Settings) -
         linear_probe(data.train, data.val, data.test, name),
         nearest_neighbours(data.train, data.val, data.test),
     ]
-    if weights != RANDOM or not settings.load_path:
+    if with_chance:
         answers.insert(0, _chance(data))
     for answer in answers:
         confusion = Confusion.of(data.test.labels, answer.predicted, splits.classes)

@@ -68,7 +68,7 @@ def zeroshot(settings: Settings) -> Path:
     model = load(settings.load_path, device_of(settings))
     model.joint_space()
     templates = read_templates(settings.templates)
-    (data,) = classified_data(settings, images=True, texts=False)[:1]
+    data = classified_data(settings, images=True, texts=False)[0]
     found = recognise(model, data, templates, settings)
     number = len(found.confusion.names)
     rows = [

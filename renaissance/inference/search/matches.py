@@ -60,4 +60,4 @@ def _block(features: NDArray[np.float32], start: int) -> NDArray[np.float32]:
     rows = min(BLOCK, len(features) - start)
     offset = features.offset + start * features.strides[0]
     read = np.fromfile(features.filename, features.dtype, rows * features.shape[1], offset=offset)
-    return read.reshape(rows, features.shape[1])
+    return np.asarray(read.reshape(rows, features.shape[1]), np.float32)
