@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from renaissance.errors import UserError
 from renaissance.models.build import build_model
-from renaissance.models.patch_dropout import PatchDropout
+from renaissance.models.patch_dropout import PatchDropout, check_takes_some_patches
 from renaissance.settings import Settings
 from tests.models.references import BEIT, CONVNEXT, IMAGE, SWIN, TEXT, reference
 
@@ -113,3 +113,12 @@ def test_each_patch_stays_as_often_as_another_and_one_always_does() -> None:
 def test_a_frozen_image_encoder_sees_every_patch(make_settings: Make) -> None:
     with pytest.raises(UserError, match=r"patch_dropout=0\.5 is for an image encoder that is trained"):
         make_settings(patch_dropout=0.5, freeze_image_encoder=True, random_init_vision_encoder=False)
+
+
+def test_layers_that_see_an_order_are_refused_though_they_take_fewer_patches() -> None:
+    def embed() -> Tensor:
+        return torch.randn(1, 6, 4, generator=torch.Generator().manual_seed(0))
+
+    check_takes_some_patches(embed, lambda hidden: hidden * hidden.mean(dim=1, keepdim=True), 1, "a plain model")
+    with pytest.raises(UserError, match="the layers of a recurrent model have to know where a patch stands"):
+        check_takes_some_patches(embed, lambda hidden: hidden.cumsum(dim=1), 1, "a recurrent model")

@@ -78,7 +78,7 @@ OTHER_VALUES: dict[str, Any] = {
     "decoder": "gpt2", "top_k": 5, "max_generated_tokens": 9, "gradient_clip_val": 1.0, "early_stopping_patience": 3,
     "monitor": "itm/val/accuracy", "step_shares": {"itm": 2.0},
     "max_epoch": 100, "sample_interval": 7, "checkpoint_interval": 7, "manual_inputs": [],
-    "adam_betas": [0.5, 0.9], "num_gpus": 1, "wandb_project": "a",
+    "adam_betas": [0.5, 0.9], "num_gpus": 1, "wandb_project": "a", "clip_model": "openai/clip-vit-base-patch32",
     "lion_betas": [0.5, 0.9], "optim_type": "lion",
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",

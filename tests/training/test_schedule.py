@@ -100,13 +100,10 @@ def test_each_begins_after_the_warm_up_and_needs_none(name, make_settings):
     assert declared_schedule(name).reads <= make_settings().model_dump().keys()
 
 
-CHOICES = {"cosine": {"cosine_cycles": 2, "end_lr": 1e-4}, "step": {"step_size": 2, "gamma": 0.5}, "none": {}}
-
-
-@pytest.mark.parametrize("name", CHOICES)
-def test_a_resumed_run_equals_the_run_through(run, name):
-    settings = {"schedule": name, **CHOICES[name], "max_steps": 6, "warmup_steps": 2, "learning_rate": 1e-2,
-                "val_check_interval": 4, "log_interval": 1, "batch_size": 8, "per_gpu_batchsize": 8}  # fmt: skip
+def test_a_resumed_run_equals_the_run_through(run):
+    settings = {"schedule": "cosine", "cosine_cycles": 2, "end_lr": 1e-4, "max_steps": 6, "warmup_steps": 2,
+                "learning_rate": 1e-2, "val_check_interval": 4, "log_interval": 1, "batch_size": 8,
+                "per_gpu_batchsize": 8}  # fmt: skip
     stop = stop_at(3, "itm/train/loss")
     whole, broken = run_whole_and_broken(run, "task_itm", "scenes", "tiny", stop=stop, **settings)
     assert whole.metrics.read_text() == broken.metrics.read_text()

@@ -45,15 +45,20 @@ class IntervalCheckpoints(pl.Callback):
         self._keep = keep
         self._written: int | None = None  # the newest step that has one
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, TrainingModule)
         step = pl_module.steps_done
-        is_end_of_step = pl_module.batch_number % self._plan.accumulate == 0
-        if is_end_of_step and self._is_due(step) and not self._is_validated(step):
+        # At this point everything that belongs to the step before is done, also in the module.
+        if pl_module.batch_number % self._plan.accumulate == 0 and self._is_due(step) and not self._is_validated(step):
             trainer.save_checkpoint(self._folder.last_checkpoint)
             self._keep_last(trainer, step)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, TrainingModule)
+        if not self._validates and self._is_due(pl_module.steps_done):
+            self._keep_last(trainer, pl_module.steps_done)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
