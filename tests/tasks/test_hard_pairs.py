@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from renaissance.data.streams import stream
 from renaissance.tasks.behaviours.hard_pairs import DrawHardPairs, hard_pairs
-from renaissance.tasks.common.joint_space import JointFeatures
+from renaissance.tasks.common.joint_features import JointFeatures
 
 EXAMPLES, DRAWS = 6, 2000
 TEXT_ID = torch.tensor([1, 2, 3, 2, 5, 6])  # texts 1 and 3 are alike
@@ -80,7 +80,7 @@ def test_what_is_false_is_drawn_as_often_as_the_settings_say(ask):
     whole = asked.maker.make([*range(16)]).collated["itm"]
     alone = asked.maker.make([7]).collated["itm"]
     assert all(alone[name][0] == whole[name][7] for name in whole), "whatever batch it comes in"
-    drawn = DrawHardPairs(1, 2)(None, None, [stream(0, 0, index, "draw itm") for index in range(3000)])  # type: ignore[arg-type]
+    drawn = DrawHardPairs(1, 2)(None, None, [stream(0, 0, index, "draw itm") for index in range(3000)])
     assert drawn["false"].float().mean() == pytest.approx(3 / 4, abs=0.03)
     assert drawn["swap_image"][drawn["false"]].float().mean() == pytest.approx(1 / 3, abs=0.03)
     assert "label" in ask("itm", itm_false_from="hard", beside={"contrastive": 1}).step().batch.collated["itm"], (

@@ -27,8 +27,8 @@ def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
 
 def test_a_resumed_run_with_hard_pairs_and_masked_words_equals_the_run_through(run: Runner) -> None:
     stop = stop_at(2, "contrastive/train/loss")
-    dropout = {"contrastive_drop_rate": 0.2}
-    whole, broken = run_whole_and_broken(run, "task_albef", "scenes", "tiny", stop=stop, **QUICK, **dropout)
+    settings = QUICK | {"contrastive_drop_rate": 0.2}
+    whole, broken = run_whole_and_broken(run, "task_albef", "scenes", "tiny", stop=stop, **settings)
     first, second = weights(whole), weights(broken)
     assert all(torch.equal(first[tensor], second[tensor]) for tensor in first)
     assert whole.metrics.read_text() == broken.metrics.read_text()
@@ -56,7 +56,13 @@ def test_a_test_on_two_devices_is_that_on_one(run: Runner, scenes_root: Path, tm
 @pytest.mark.slow
 def test_the_scenes_are_learnt(run: Runner, tmp_path: Path) -> None:
     """On a tenth of the sample set; chance among its 50 images is 0.02."""
-    few = {"num_scenes": 600, "max_steps": 150, "val_check_interval": 150, "batch_size": 64, "per_gpu_batchsize": 64}
+    few: dict[str, Any] = {
+        "num_scenes": 600,
+        "max_steps": 150,
+        "val_check_interval": 150,
+        "batch_size": 64,
+        "per_gpu_batchsize": 64,
+    }
     _, final = run("task_clip_scenes", **few, data_root=str(tmp_path / "arrow"))
     assert final["contrastive/val/ir_r1"] > 0.2
     assert final["contrastive/val/tr_median_rank"] <= 10

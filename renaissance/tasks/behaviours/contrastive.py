@@ -30,8 +30,8 @@ from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.contrastive_losses import sigmoid_losses, softmax_losses, stand_together
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.identities import Identify
+from renaissance.tasks.common.joint_features import JointFeatures
 from renaissance.tasks.common.joint_ranking import JointSpaceEvaluation
-from renaissance.tasks.common.joint_space import JointFeatures
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.step_wide import StepWideTask

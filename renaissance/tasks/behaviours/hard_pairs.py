@@ -18,7 +18,7 @@ from torch import Tensor
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.fetch import Fetch
-from renaissance.tasks.common.joint_space import JointFeatures
+from renaissance.tasks.common.joint_features import JointFeatures
 
 
 @dataclass(frozen=True)

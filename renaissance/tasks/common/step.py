@@ -15,7 +15,7 @@ from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.models.fusion.mixing import Mixing
 from renaissance.models.fusion.modality_dropout import ModalityDropout
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, VisionLanguageEncoder
-from renaissance.tasks.common.joint_space import JointFeatures
+from renaissance.tasks.common.joint_features import JointFeatures
 
 
 class Step:
