@@ -206,6 +206,29 @@ def test_the_test_is_asked_once_and_chooses_nothing():
     assert flipped.sweep != nearest_neighbours(train, val, test).sweep, "validation does choose"
 
 
+def test_a_linear_probe_is_scikit_learns_on_the_features_as_they_are():
+    """With the C that is named, on training and validation examples together; neither more nor less than that."""
+
+    def alike(examples):
+        vectors = 1 + examples.features
+        return Classified(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), examples.labels)
+
+    train, val, test = (alike(clusters(size, seed, 1.0)) for seed, size in enumerate((60, 200, 1000)))
+    answer = linear_probe(train, val, test, "a")
+    both = np.concatenate((train.features, val.features)), np.concatenate((train.labels, val.labels))
+    for strength, share in answer.sweep.items():
+        fitted = LogisticRegression(C=float(strength), max_iter=10_000, tol=1e-8).fit(train.features, train.labels)
+        assert fitted.score(val.features, val.labels) == pytest.approx(share, abs=0.011), strength
+    strength = float(answer.setting.removeprefix("C = "))
+    expected = LogisticRegression(C=strength, max_iter=10_000, tol=1e-8).fit(*both).predict(test.features)
+    assert np.mean(answer.predicted == expected) > 0.99
+    for other in (
+        LogisticRegression(C=strength, max_iter=10_000, tol=1e-8).fit(train.features, train.labels),
+        LogisticRegression(C=strength / 20, max_iter=10_000, tol=1e-8).fit(*both),
+    ):
+        assert np.mean(answer.predicted == other.predict(test.features)) < 0.99
+
+
 def test_a_probe_finds_what_points_nearly_the_same_way():
     """Features of a random transformer differ in the fourth digit."""
 
