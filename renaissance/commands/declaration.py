@@ -9,12 +9,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from renaissance.settings.schema import Settings
-
-Check = Callable[["Settings"], Iterator[str]]  # yields faults, a line each
+# Where settings are given here, they are `Settings`. Their check asks for the commands' needs, so naming that type here
+# would close a circle of imports.
+Check = Callable[[Any], Iterator[str]]  # yields faults, a line each
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class CommandDeclaration:
     needs: tuple[Check, ...]
     builds_a_model: bool
 
-    def function(self) -> Callable[[Settings], object]:
+    def function(self) -> Callable[[Any], object]:
         """What does the work, imported now."""
         module, _, name = self.work.partition(":")
-        function: Callable[[Settings], object] = getattr(importlib.import_module(module), name)
+        function: Callable[[Any], object] = getattr(importlib.import_module(module), name)
         return function

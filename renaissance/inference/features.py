@@ -25,18 +25,6 @@ if TYPE_CHECKING:
 Encode = Callable[[Step], Tensor]  # one vector an example, (B, D)
 
 
-def pooled(step: Step) -> Tensor:
-    """One vector an example (B, D): its image's or its text's features, pooled as in training on these alone.
-
-    Args:
-        step: B examples that have an image or a text, not both.
-    """
-    text, image = (step.text, None) if step.batch.tokens is not None else (None, step.image)
-    vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
-    assert vectors is not None
-    return vectors
-
-
 def stream_features(
     model: Model, examples: Examples, encode: Encode, settings: Settings, what: str
 ) -> Iterator[Tensor]:

@@ -27,11 +27,10 @@ from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
-from renaissance.inference.features import pooled
 from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.joint_space import JointSpace
-from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.step import Step, pooled
 from renaissance.tasks.common.task import Input, Task
 
 BATCH_SIZE = 64

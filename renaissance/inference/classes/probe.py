@@ -30,10 +30,11 @@ from renaissance.inference.classes.classifiers import (
 from renaissance.inference.classes.counts import CLASS_COLUMNS, Confusion
 from renaissance.inference.classes.examples import ClassifiedData, class_names_of, classified_data, labels_of
 from renaissance.inference.classes.picture import draw_confusion
-from renaissance.inference.features import device_of, features_of, pooled
+from renaissance.inference.features import device_of, features_of
 from renaissance.inference.model import Model, load
 from renaissance.inference.untrained import model_of_settings, untrained_twin
 from renaissance.settings import Settings
+from renaissance.tasks.common.step import pooled
 from renaissance.text_table import text_table
 from renaissance.tracking.run_folder import new_numbered_folder
 

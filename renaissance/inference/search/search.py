@@ -115,7 +115,7 @@ def tables_to_search(model: Model, settings: Settings) -> tuple[str, list[Path]]
         raise UserError(f"split={settings.split!r}: {', '.join(named)} has {', '.join(there) or 'no tables'} there")
     further = [split for split in there if split not in (TRAIN, VAL)]
     split = settings.split or next(iter([*further, *there[::-1]]), VAL)
-    return split, find_tables(own, CAPTIONS.name, split)
+    return split, list(find_tables(own, CAPTIONS.name, split))
 
 
 class _Table:

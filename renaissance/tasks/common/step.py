@@ -113,3 +113,15 @@ class Step:
         if len(features.hidden) == examples:
             return features
         return features.select(torch.arange(examples, device=features.hidden.device))
+
+
+def pooled(step: Step) -> Tensor:
+    """One vector an example (B, D): its image's or its text's features, pooled as in training on these alone.
+
+    Args:
+        step: B examples that have an image or a text, not both.
+    """
+    text, image = (step.text, None) if step.batch.tokens is not None else (None, step.image)
+    vectors = step.fuse(text, image, outputs=frozenset(("pooled",))).pooled
+    assert vectors is not None
+    return vectors
