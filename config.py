@@ -447,6 +447,37 @@ def task_clip_lit() -> None:
 
 
 @ex.named_config
+def task_clip_pokemon() -> None:
+    """Train OpenAI's CLIP ViT-B/32 further on captioned Pokémon (prepare them first), its image encoder frozen."""
+    exp_name = "clip_pokemon"
+    datasets = ["pokemon"]
+    loss_names = _loss_names({"contrastive": 1})
+    model_type = "two-tower"
+    clip_model = "openai/clip-vit-base-patch32"
+    contrastive_size = 512
+    contrastive_drop_rate = 0.2
+    freeze_image_encoder = True
+    train_transform_keys = ["clip"]
+    val_transform_keys = ["clip"]
+    max_text_len = 77
+    batch_size = 16
+    per_gpu_batchsize = 16
+    optim_type = "adam"
+    learning_rate = 4e-4
+    lr_mult_head = 1
+    weight_decay = 0.2
+    adam_betas = [0.9, 0.98]
+    adam_epsilon = 1e-6
+    schedule = "cosine"
+    warmup_steps = 0
+    max_epoch = 100
+    max_steps = 1000000
+    monitor = "contrastive/val/loss"
+    early_stopping_patience = 5
+    early_stopping_min_delta = 0.01
+
+
+@ex.named_config
 def task_mlm_itm_deit_electra() -> None:
     """Pretrain DeiT-tiny and ELECTRA-small with MLM + ITM on COCO and Visual Genome."""
     exp_name = "mlm_itm_deit_electra"
