@@ -194,7 +194,7 @@ class _Builder:
         name = registered_name(saved) or (chosen.name if chosen.is_registered and saved is None else None)
         if name is None:
             joint = self._joint_space(chosen.part)
-            encoder = self._text(self._text_request(chosen))
+            encoder = self._text(self._text_request(chosen), joint is not None)
             return TextEncoder(encoder) if joint is None else JointTextEncoder(encoder, joint, self.pad_id)
         sizes = {"vocab_size": self.vocab_size, "pad_id": self.pad_id, "max_text_len": self.settings.max_text_len}
         own = own_config(saved)
@@ -281,13 +281,14 @@ class _Builder:
             frozen=chosen.frozen and not self.settings.freeze_random,
         )
 
-    def _text(self, request: EncoderRequest) -> PreTrainedModel:
+    def _text(self, request: EncoderRequest, joint: bool = False) -> PreTrainedModel:
         return build_text_encoder(
             request,
             vocab_size=self.vocab_size,
             pad_id=self.pad_id,
             max_text_len=self.settings.max_text_len,
             notes=self.notes,
+            joint=joint,
         )
 
     def _vision(self, request: EncoderRequest) -> PreTrainedModel:

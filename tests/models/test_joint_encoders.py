@@ -123,6 +123,22 @@ def test_a_random_one_has_the_published_dimensions(family: str, from_folders: Ma
     assert (task.text_projection.weight.shape if family == "clip" else (768, 768)) == (size, model.text_size)
 
 
+@pytest.mark.parametrize("family", SIZES)
+@torch.no_grad()
+def test_a_random_one_reads_texts_to_their_end(
+    family: str, from_folders: Make, save: Callable[[PreTrainedModel], str]
+) -> None:
+    """A CLIP's tokens see none behind them, which no other text encoder may do: its last one stands for the text."""
+    random = {"random_init_text_encoder": True, "random_init_vision_encoder": True}
+    model, _ = build(settings_of(from_folders, save(whole(family)), family, **random))
+    tokens, changed = texts(), texts()
+    changed.ids[:] = tokens.ids
+    changed.ids[0, 1] += 1 if tokens.ids[0, 1] < 59 else -1
+    first, second = (model.pool_text(model.encode_text(some).hidden, some.mask) for some in (tokens, changed))
+    assert not torch.allclose(first[0], second[0])
+    torch.testing.assert_close(first[1:], second[1:])
+
+
 def test_padding_of_any_kind_is_the_models_own(from_folders: Make, save: Callable[[PreTrainedModel], str]) -> None:
     """What our batches have at padding, and how long they are, changes nothing."""
     model, _ = build(settings_of(from_folders, save(whole("siglip")), "siglip"))

@@ -96,7 +96,7 @@ def knows_segments(encoder: nn.Module) -> bool:
 
 
 def build_text_encoder(
-    request: EncoderRequest, *, vocab_size: int, pad_id: int, max_text_len: int, notes: list[str]
+    request: EncoderRequest, *, vocab_size: int, pad_id: int, max_text_len: int, notes: list[str], joint: bool = False
 ) -> PreTrainedModel:
     """The Hugging Face text encoder that the settings ask for.
 
@@ -106,6 +106,7 @@ def build_text_encoder(
         pad_id: the padding token's number.
         max_text_len: positions needed.
         notes: what the user should know is added here.
+        joint: it is that of a whole CLIP or SigLIP, whose last token alone may see all the others.
 
     Raises:
         UserError: it cannot be had, or a setting contradicts its weights.
@@ -117,7 +118,7 @@ def build_text_encoder(
         config = with_flags(with_dimensions(config, request), request)
         config.vocab_size = vocab_size
         config.pad_token_id = pad_id
-        return _from_scratch(config, request, max_text_len, notes)
+        return _from_scratch(config, request, max_text_len, notes, tried=not joint)
     if vocab_size > config.vocab_size:
         raise UserError(
             f"The vocabulary has {vocab_size:,} tokens, but the weights of {request.setting} = {request.name!r} know "
@@ -130,9 +131,9 @@ def build_text_encoder(
 
 
 def _from_scratch(
-    config: PreTrainedConfig, request: EncoderRequest, max_text_len: int, notes: list[str]
+    config: PreTrainedConfig, request: EncoderRequest, max_text_len: int, notes: list[str], tried: bool
 ) -> PreTrainedModel:
-    """A model of random weights, tried out on short texts and, where its positions are not plain to see, a long one.
+    """A model of random weights, `tried` on short texts and, where its positions are not plain to see, a long one.
 
     Raises:
         UserError: its flags do not go together, or it is none for texts.
@@ -147,7 +148,7 @@ def _from_scratch(
         where = f" (its flags are in {request.setting}_config)" if request.flags else ""
         raise UserError(f"{name} cannot be built: {reason}{where}") from error
     initialise_linear_maps(encoder)
-    if config.vocab_size == 1 or is_sketch():  # a one-tower for images alone has no words to try
+    if not tried or config.vocab_size == 1 or is_sketch():  # a one-tower for images alone has no words to try
         return encoder
     tower = TextEncoder(encoder)
     with quiet_transformers():  # what they warn of, such as padding to whole windows, is as it should be
