@@ -99,7 +99,7 @@ def test_a_run_reports_what_its_task_declares_and_nothing_else(run, name):
         task, split, metric = whole.split("/")
         assert task == name
         reported[split].add(metric)
-    assert reported.pop("train") <= declared
+    assert reported.pop("train") - {"scale"} <= declared  # contrastive's learned scale is a curve, and no quality
     assert set(reported) == {*split_names(name)} - ({"test"} if name == "vqa" else set()), "a server has its answers"
     assert all(metrics == declared for metrics in reported.values())
 
