@@ -145,6 +145,24 @@ def test_the_splits_of_a_source_are_taken(tmp_path: Path, source: str, split: st
     assert {name: report.rows for name, report in reports.items()} == expected
 
 
+@pytest.mark.parametrize(
+    ("train", "held_out", "split"),
+    [
+        ("train2017/0", "val2017/0", "val"),
+        ("train2014", "test2014", "test"),
+        ("default/partial-train/0000", "default/partial-validation/0000", "val"),
+    ],
+)
+def test_pictures_of_another_split_never_become_training(tmp_path: Path, train: str, held_out: str, split: str):
+    for name, first in ((train, 0), (held_out, 10)):
+        images = [picture(first + number) for number in range(4)]
+        write_table(tmp_path / "raw" / f"{name}.parquet", {"image": images, "caption": list("abcd")})
+    prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine")
+    found = {row["image"] for row in _contents(tmp_path / "arrow", split)}
+    assert found == {picture(10 + number) for number in range(4)}
+    assert not found & {row["image"] for row in _contents(tmp_path / "arrow", "train")}
+
+
 def test_rows_that_name_their_split(tmp_path: Path):
     splits = ["train", "train", "restval", "val", "test", "practice"]
     images = [picture(number) for number in range(6)]
@@ -344,6 +362,27 @@ def test_bad_samples_are_left_out_and_listed(tmp_path: Path, dataset: str):
     assert not list((tmp_path / "other").glob("*.arrow"))
 
 
+def test_texts_that_are_no_paths_are_left_out_and_listed(tmp_path: Path):
+    """Base64 in the place of paths, and paths that are no UTF-8 or as long as base64."""
+    write(tmp_path / "raw" / "0.png", picture(0))
+    write(tmp_path / "raw" / "1.png", picture(1))
+    texts = ["0.png", "1.png", "iVBOR" + "x" * 600, "/9j/" + "x" * 6000]
+    write_table(tmp_path / "raw" / "a.parquet", {"image": texts, "caption": list("abcd")})
+    paths = pa.Array.from_buffers(pa.string(), 3, pa.array([b"2.png", b"\xff\xfe.png", b"x" * 5000]).buffers())
+    images = pa.StructArray.from_arrays([pa.array([picture(2), picture(3), picture(4)]), paths], ["bytes", "path"])
+    write_table(tmp_path / "raw" / "b.parquet", {"image": images, "caption": list("efg")})
+    prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine", max_rejected_fraction=0.9)
+    rows = [row for split in ("train", "val") for row in _contents(tmp_path / "arrow", split)]
+    assert {row["image"]: row["image_id"] for row in rows} == {picture(n): f"{n}.png" for n in range(3)}
+    listed = (tmp_path / "arrow" / "mine_train.rejected.csv").read_text().splitlines()
+    assert [line.partition("parquet, ")[2] for line in listed[1:]] == [
+        'row 2","a text, but no path; base64 is not read"',
+        'row 3","a text, but no path; base64 is not read"',
+        'row 1",its path should be UTF-8 text',
+        'row 2","its path has more than 4,096 bytes"',
+    ]
+
+
 def _sums(numbers: Iterable[int]) -> Iterable[int]:
     total = 0
     for number in numbers:
@@ -394,6 +433,10 @@ def test_shards_by_pattern(tmp_path: Path):
     for pattern in ("{0000..0001}.tar", "*.tar"):
         prepare("webdataset", tmp_path / "raw" / pattern, tmp_path / pattern, dataset_name="mine")
         assert len(_contents(tmp_path / pattern, "train")) + len(_contents(tmp_path / pattern, "val")) == 14
+    write_shards(tmp_path / "divided" / "train")
+    write_shards(tmp_path / "divided" / "val")
+    reports = prepare("webdataset", tmp_path / "divided" / "{train,val}" / "{0000..0001}.tar", tmp_path / "divided")
+    assert {name: report.rows for name, report in reports.items()} == {"divided_train": 14, "divided_val": 14}
     for pattern, message in (
         ("{0000..0003}.tar", r"names 4 shards, of which 2 are missing: .*0002\.tar, .*0003\.tar\."),
         ("{0000..0001.tar", "braces do not match"),

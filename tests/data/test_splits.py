@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 
-from renaissance.data.preparing.splits import digest_of, held_out_images, split_in_path
+from renaissance.data.preparing.splits import digest_of, held_out_images, split_in_path, splits_of_files
 from renaissance.data.sets.interface import PrepareOptions
 from renaissance.errors import UserError
 from tests.data.raw_folders import picture, prepare, read, write
@@ -109,6 +109,18 @@ def test_tables_that_were_divided_otherwise_are_not_mixed(tmp_path: Path):
         ("flickr/test/train-3.tar", "test"),
         ("cc3m_val_0001.tar", "val"),
         ("00017.tar", None),
+        ("train2017/0.parquet", "train"),
+        ("val2017/0.parquet", "val"),
+        ("cc_validation/0.parquet", "val"),
+        ("test2014.parquet", "test"),
+        ("default/partial-validation/0000.parquet", "val"),
+        ("testA.parquet", "test"),
+        ("refcoco_testb.parquet", "test"),
+        ("coco-val/0.tar", "val"),
+        ("minival.parquet", "val"),
+        ("pokemon_test1.parquet", "test"),
+        ("train_and_test/val/0.tar", "val"),
+        ("train_and_test/part-train.tar", "train"),
         ("latest/contest.tar", None),
     ],
 )
@@ -116,6 +128,14 @@ def test_the_split_that_a_path_names(path: str, split: str | None):
     assert split_in_path(PurePath(path)) == split
 
 
-def test_a_name_of_two_splits_is_refused():
+@pytest.mark.parametrize("path", ["train_val.tar", "train_val/0.tar", "my_train/cc_val.tar"])
+def test_a_name_of_two_splits_is_refused(path: str):
     with pytest.raises(UserError, match="two splits, train and val"):
-        split_in_path(PurePath("train_val.tar"))
+        split_in_path(PurePath(path))
+
+
+def test_files_of_which_some_name_no_split_are_refused(tmp_path: Path):
+    paths = [tmp_path / name for name in ("0.tar", "1.tar", "more/2.tar", "holdout.tar")]
+    assert splits_of_files(paths, tmp_path) == dict.fromkeys(paths, "train")
+    with pytest.raises(UserError, match=r"4 of 5 do not: 0\.tar, 1\.tar, more/2\.tar and 1 more\."):
+        splits_of_files([*paths, tmp_path / "val2017" / "0.tar"], tmp_path)

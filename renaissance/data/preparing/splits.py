@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from pathlib import PurePath
+from itertools import chain
+from pathlib import Path, PurePath
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -20,9 +21,11 @@ from renaissance.errors import UserError
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 SPLIT_NAMES: dict[str, str] = {
     **{"train": "train", "training": "train", "restval": "train"},  # the last is Karpathy's rest of val2014
-    **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
+    **{"val": "val", "valid": "val", "validation": "val", "dev": "val", "minival": "val"},
     **{"test": "test"},
 }
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of val2017, testA and coco_val: val, test and A, coco and val
+_SHOWN = 3  # files that a message lists
 
 
 class OfSplit(Protocol):
@@ -36,27 +39,64 @@ Row = TypeVar("Row", bound=OfSplit)
 
 
 def split_in_path(path: PurePath) -> str | None:
-    """The split that a file's path names, as `train/0000.tar` and `data/train-00000-of-00002.parquet` do.
+    """The split that a file's path names, as `train/0000.tar`, `val2017/0.tar` and `data/train-00000.parquet` do.
 
-    The outermost folder that is called like a split tells it, else a word of the file's name. None where neither does.
+    The outermost folder that is called like a split tells it, else a word in the names of the file and its folders.
+    None where neither does.
 
     Args:
         path: the file, from the data set's folder.
 
     Raises:
-        UserError: the file's name has the words of two splits.
+        UserError: the names have the words of two splits.
     """
     for folder in path.parts[:-1]:
         if folder.lower() in SPLIT_NAMES:
             return SPLIT_NAMES[folder.lower()]
-    words = re.split(r"[^a-z0-9]+", path.name.lower())
-    found = list(dict.fromkeys(SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES))
+    of_parts = [_splits_in(part) for part in path.parts]
+    # A folder such as train_and_test/ speaks of its content, and the names in it tell which is which.
+    telling = [splits for splits in of_parts[:-1] if len(splits) == 1] + of_parts[-1:]
+    found = _all_of(telling) or _all_of(of_parts)
     if len(found) > 1:
         raise UserError(
             f"The name of {path} speaks of two splits, {' and '.join(found)}. Rename it, or lay such files into "
             f"folders {', '.join(f'{split}/' for split in SPLITS)}."
         )
     return found[0] if found else None
+
+
+def splits_of_files(paths: Sequence[Path], root: Path) -> dict[Path, str]:
+    """The split of each file as its path names it; "train" for all where no path names one.
+
+    Args:
+        paths: the files.
+        root: the data set's folder.
+
+    Raises:
+        UserError: some name a split and some do not, or one names two.
+    """
+    named = {path: split_in_path(path.relative_to(root)) for path in paths}
+    undecided = [str(path.relative_to(root)) for path, split in named.items() if split is None]
+    if undecided and len(undecided) < len(named):
+        more = f" and {len(undecided) - _SHOWN} more" if len(undecided) > _SHOWN else ""
+        raise UserError(
+            f"{root}: some files name their split, and {len(undecided)} of {len(named)} do not: "
+            f"{', '.join(undecided[:_SHOWN])}{more}. Rename these, or lay them into folders "
+            f"{', '.join(f'{split}/' for split in SPLITS)}."
+        )
+    return {path: split or "train" for path, split in named.items()}
+
+
+def _splits_in(name: str) -> list[str]:
+    """The splits that the words of a file's or folder's name mean; a letter behind one numbers it, as in testa."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    splits = [SPLIT_NAMES.get(word) or SPLIT_NAMES.get(re.sub("[abc]$", "", word)) for word in words]
+    return _all_of([[split] for split in splits if split])
+
+
+def _all_of(lists: Iterable[Iterable[str]]) -> list[str]:
+    """What stands in some lists, each once, in their order."""
+    return list(dict.fromkeys(chain.from_iterable(lists)))
 
 
 def by_split(rows: Iterable[Row]) -> dict[str, list[Row]]:

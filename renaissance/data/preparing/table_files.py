@@ -7,6 +7,7 @@ or some hundred rows of Arrow; each process keeps the last one that it read.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from renaissance.data.preparing.captions import MOST_CHARACTERS
-from renaissance.data.preparing.image_text_columns import BYTES, PATH, ImageTextColumns, find_columns, is_list
+from renaissance.data.preparing.image_text_columns import BYTES, PATH, ImageTextColumns, find_columns, is_list, is_text
 from renaissance.data.preparing.image_texts import MOST_CAPTIONS, image_text_row
 from renaissance.data.preparing.raw_files import MOST_IMAGE_BYTES, inside, read_file
 from renaissance.data.preparing.rejected import Rejected
@@ -30,6 +31,7 @@ from renaissance.processes import map_in_order
 
 ROWS_A_PIECE = 256  # of Arrow files, which can be read from anywhere
 _MOST_PIECE_BYTES = 2 << 30
+_MOST_PATH_BYTES = 4096  # of a path on Linux
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"  # of Arrow's IPC streams
 PARQUET = (".parquet", ".pq")
 
@@ -160,7 +162,8 @@ def _image(file: TableFile, value: pa.Scalar) -> tuple[bytes, str]:
         if not value.is_valid:
             raise Rejected("it has no image")
         fields = value.type.names
-        path = str(value[PATH].as_py() or "") if PATH in fields else ""
+        if PATH in fields and is_text(value[PATH].type):
+            path = str(_bounded(value[PATH], _MOST_PATH_BYTES, "its path", "bytes") or "")
         value = value[BYTES]
     data = _bounded(value, MOST_IMAGE_BYTES, "the image", "bytes")
     if isinstance(data, str):
@@ -168,9 +171,22 @@ def _image(file: TableFile, value: pa.Scalar) -> tuple[bytes, str]:
     if not data and not path:
         raise Rejected("it has no image")
     if not isinstance(data, bytes):
-        beside, below = inside(Path(file.path).parent, path), inside(Path(file.root), path)
-        data = read_file(beside if beside.is_file() else below, MOST_IMAGE_BYTES)
+        data = _read_image_file(file, path)
     return data, path
+
+
+def _read_image_file(file: TableFile, path: str) -> bytes:
+    """The bytes of the file that a path names, beside the table or below the data set's folder. Raises Rejected."""
+    no_path = "a text, but no path; base64 is not read"
+    if len(path) > _MOST_PATH_BYTES:
+        raise Rejected(no_path)
+    beside, below = inside(Path(file.path).parent, path), inside(Path(file.root), path)
+    try:
+        found = beside if beside.is_file() else below
+    except OSError as error:
+        reason = no_path if error.errno == errno.ENAMETOOLONG else f"the file cannot be read: {error}"
+        raise Rejected(reason) from None
+    return read_file(found, MOST_IMAGE_BYTES)
 
 
 def _texts(value: pa.Scalar) -> list[str]:
@@ -198,7 +214,7 @@ def _bounded(value: pa.Scalar, most: int, what: str, unit: str) -> bytes | str |
     try:
         return value.as_py()
     except UnicodeDecodeError:
-        raise Rejected("its caption should be UTF-8 text") from None
+        raise Rejected(f"{what} should be UTF-8 text") from None
 
 
 def _outline(path: Path) -> tuple[pa.Schema, list[int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from renaissance.data.preparing.image_texts import write_image_texts
 from renaissance.data.preparing.raw_files import find_root
-from renaissance.data.preparing.splits import split_in_path
+from renaissance.data.preparing.splits import splits_of_files
 from renaissance.data.preparing.table_files import PARQUET, make_table_row, table_rows
 from renaissance.data.sets.folder import CaptionTables, table_name
 from renaissance.data.sets.interface import PrepareOptions, TableReport
@@ -45,6 +45,5 @@ def prepare_parquet(root: Path, options: PrepareOptions) -> list[TableReport]:
         UserError: they cannot be read, or the tables cannot be written.
     """
     name = table_name(options.dataset_name, root)
-    paths = {path: split_in_path(path.relative_to(root)) or "train" for path in parquet_files(root)}
-    rows, columns = table_rows(paths, root, options)
+    rows, columns = table_rows(splits_of_files(parquet_files(root), root), root, options)
     return write_image_texts(name, rows, make_table_row, columns, options)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from math import prod
 from pathlib import Path
 
 from renaissance.data.preparing.image_texts import write_image_texts
 from renaissance.data.preparing.raw_files import find_root
-from renaissance.data.preparing.splits import split_in_path
+from renaissance.data.preparing.splits import splits_of_files
 from renaissance.data.preparing.tar_shards import make_shard_row, shard_rows
 from renaissance.data.sets.folder import CaptionTables, table_name
 from renaissance.data.sets.interface import PrepareOptions, TableReport
@@ -38,12 +39,12 @@ class WebDataset(CaptionTables):
         pattern = str(options.raw_root)
         if options.raw_root is not None and not options.raw_root.is_dir() and pattern.endswith(".tar"):
             paths = _shards_named(pattern)
-            root = Path(*_without_pattern(Path(pattern)).parts)
+            root = Path(os.path.commonpath([path.parent for path in paths]))
         else:
             root = find_root(options, lambda folder: bool(_shards_below(folder)), "webdataset", LAYOUT)
             paths = _shards_below(root)
         name = table_name(options.dataset_name, root)
-        rows, columns = shard_rows({path: split_in_path(path.relative_to(root)) or "train" for path in paths}, options)
+        rows, columns = shard_rows(splits_of_files(paths, root), options)
         return write_image_texts(name, rows, make_shard_row, columns, options)
 
 
@@ -51,13 +52,6 @@ def _shards_below(folder: Path) -> list[Path]:
     """The shards of a folder and of those below it, but for hidden ones, in the order of their names."""
     found = (path.relative_to(folder) for path in folder.rglob("*.tar") if path.is_file())
     return sorted(folder / path for path in found if not any(part.startswith(".") for part in path.parts))
-
-
-def _without_pattern(path: Path) -> Path:
-    """The folder in which a pattern's first sign stands."""
-    while any(sign in str(path) for sign in "{*?["):
-        path = path.parent
-    return path if path.is_dir() else path.parent
 
 
 def _shards_named(pattern: str) -> list[Path]:
@@ -77,7 +71,7 @@ def _shards_named(pattern: str) -> list[Path]:
         names = list(braceexpand(pattern))
     except ValueError as error:
         raise UserError(f"raw_root={pattern}: its braces do not match ({error}).") from None
-    paths = [Path(path) for name in names for path in (sorted(glob.glob(name)) or [name])]
+    paths = [Path(path).absolute() for name in names for path in (sorted(glob.glob(name)) or [name])]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
