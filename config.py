@@ -306,8 +306,8 @@ def defaults() -> None:
     # == The command `prepare` ==
     raw_root = None  # the raw files' folder, or the folder that holds it; a hub name; shards, as in {00..31}.tar
     dataset_name = None  # name that the tables of images with captions get, of a folder or the hub; None: the folder's
-    image_column = None  # column of the images in parquet and huggingface, ending of webdataset; None: a usual name
-    caption_columns = None  # column of the captions, ending of webdataset, or a list of these; None: a usual name
+    image_column = None  # column of the images of a source with captions, ending of webdataset; None: a usual name
+    caption_columns = None  # column of its captions, ending of webdataset, or a list of these; None: a usual name
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together

@@ -21,6 +21,7 @@ from PIL import Image
 
 from renaissance import processes
 from renaissance.data.preparing import table_files, writing
+from renaissance.data.preparing.prepare import prepare as prepare_command
 from renaissance.errors import UserError
 from tests.data.raw_folders import picture, prepare, read, shard, write
 
@@ -202,6 +203,59 @@ def test_images_in_every_form(tmp_path: Path, form: str):
     }
     if "path" in form:
         assert {row["image_id"]: row["image"] for row in rows} == dict(zip(names, data, strict=True))
+
+
+def test_tables_of_other_columns_are_kept_with_a_remark(tmp_path: Path, capsys):
+    for split, numbers in (("train", range(3)), ("val", range(3, 5))):
+        columns = {"image": [picture(n) for n in numbers], "raw": ["r"] * len(numbers), "text": ["t"] * len(numbers)}
+        write_table(tmp_path / "raw" / f"{split}.parquet", columns)
+    prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine", caption_columns=("raw",))
+    prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine", caption_columns=("raw",))
+    assert "written with" not in capsys.readouterr().out
+    prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine")
+    assert "written with caption_columns=['raw'] (asked for: ['text'])" in capsys.readouterr().out
+    (tmp_path / "arrow" / "mine_val.arrow").unlink()
+    with pytest.raises(UserError, match=r"caption_columns=\['raw'\] \(asked for: \['text'\]\)"):
+        prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine")
+
+
+def test_the_columns_of_a_folder_are_those_that_are_named(tmp_path: Path, capsys):
+    lines = [f"{number}.jpg,{number + 1}.jpg,raw,good {number}" for number in range(4)]
+    write(tmp_path / "raw" / "captions.csv", "image,picture,caption,rewritten\n" + "\n".join(lines))
+    for number in range(5):
+        write(tmp_path / "raw" / f"{number}.jpg", picture(number))
+    options: dict[str, Any] = {"dataset_name": "mine", "image_column": "picture", "caption_columns": ("rewritten",)}
+    prepare("folder", tmp_path / "raw", tmp_path / "arrow", **options)
+    rows = [row for split in ("train", "val") for row in _contents(tmp_path / "arrow", split)]
+    assert {row["image"]: row["caption"] for row in rows} == {picture(n + 1): [f"good {n}"] for n in range(4)}
+    prepare("folder", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine")
+    assert "caption_columns=['rewritten'] (asked for: None)" in capsys.readouterr().out
+    with pytest.raises(UserError, match="Expected: picture, and synthetic"):
+        prepare("folder", tmp_path / "raw", tmp_path / "other", **options | {"caption_columns": ("synthetic",)})
+    with pytest.raises(UserError, match="folder takes captions of one column"):
+        prepare("folder", tmp_path / "raw", tmp_path / "other", **options | {"caption_columns": ("caption", "x")})
+
+
+@pytest.mark.parametrize(("name", "value"), [("image_column", "jpg"), ("caption_columns", ["raw"])])
+def test_columns_are_refused_where_a_data_set_does_not_read_them(make_settings, tmp_path: Path, name: str, value: Any):
+    settings = make_settings(dataset="coco", raw_root=str(tmp_path), data_root=str(tmp_path), **{name: value})
+    with pytest.raises(UserError, match=f"{name}=.* is not read by dataset=coco.*: folder, huggingface, parquet, webd"):
+        prepare_command(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("coco_caption_karpathy", "would write coco_caption_karpathy_test, a table of the data set coco"),
+        ("scenes_cifar10", "a table of the data set scenes"),
+        ("imdb", "the name of a known data set"),
+    ],
+)
+def test_tables_of_a_known_data_set_are_not_taken(tmp_path: Path, name: str, message: str):
+    write_parquet(tmp_path / "raw")
+    with pytest.raises(UserError, match=message):
+        prepare("parquet", tmp_path / "raw", tmp_path / "arrow", dataset_name=name)
+    assert not (tmp_path / "arrow").exists()
 
 
 def test_captions_of_several_columns_keep_their_source(tmp_path: Path):

@@ -32,6 +32,19 @@ class ImageTextColumns:
     split: str | None
 
 
+@dataclass(frozen=True)
+class SourceColumns:
+    """The columns that all files of a source are read of, kept with its tables.
+
+    Attributes:
+        captions: those of captions.
+        images: those of images, of which each file has one; none where each image goes by its own ending.
+    """
+
+    captions: tuple[str, ...]
+    images: tuple[str, ...]
+
+
 def find_columns(
     schema: pa.Schema, image: str | None, captions: Sequence[str] | None, where: object
 ) -> ImageTextColumns:

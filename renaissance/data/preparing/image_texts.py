@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from renaissance.data.images.decode import BadImage, check_image
 from renaissance.data.preparing.captions import CAPTION_SCHEMA, MOST_CHARACTERS
+from renaissance.data.preparing.image_text_columns import SourceColumns
 from renaissance.data.preparing.raw_files import MOST_IMAGE_BYTES, whole_text
 from renaissance.data.preparing.rejected import Rejected
 from renaissance.data.preparing.splits import SPLITS, by_split, digest_of, hold_out_images
@@ -47,7 +48,7 @@ def write_image_texts(
     name: str,
     rows: Sequence[ImageTextRow],
     make_row: Callable[[Any], dict[str, object]],
-    caption_columns: Sequence[str],
+    columns: SourceColumns,
     options: PrepareOptions,
 ) -> list[TableReport]:
     """Write the tables `<name>_{train,val,test}`: of the source's own splits, or with a share of them held out.
@@ -56,7 +57,7 @@ def write_image_texts(
         name: what the tables are called.
         rows: all of them, in the order of the source.
         make_row: see `TablePlan`.
-        caption_columns: those that captions come from.
+        columns: those that are read; kept with the tables.
         options: the settings of `prepare`.
 
     Raises:
@@ -66,14 +67,16 @@ def write_image_texts(
     if "train" not in splits:
         found = f"only {' and '.join(splits)}" if splits else "nothing"
         raise UserError(f"{options.raw_root} has no row for training, {found}.")
-    parameters = {} if "val" in splits else hold_out_images(splits, [row.digest for row in splits["train"]], options)
+    parameters: dict[str, object] = {"caption_columns": columns.captions, "image_column": columns.images}
+    if "val" not in splits:
+        parameters |= hold_out_images(splits, [row.digest for row in splits["train"]], options)
     schema = CAPTION_SCHEMA
-    if len({source_of(column) for column in caption_columns}) < len(caption_columns):
+    if len({source_of(column) for column in columns.captions}) < len(columns.captions):
         raise UserError(
-            f"caption_columns={list(caption_columns)}: captions go by the name behind the last dot, and two columns "
+            f"caption_columns={list(columns.captions)}: captions go by the name behind the last dot, and two columns "
             "have the same. Rename one."
         )
-    if len(caption_columns) > 1:
+    if len(columns.captions) > 1:
         schema = schema.append(pa.field(SOURCE_COLUMN, pa.list_(pa.string())))
     plans = [
         TablePlan(f"{name}_{split}", schema, splits[split], len(splits[split]), make_row, "caption")

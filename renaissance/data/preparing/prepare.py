@@ -22,7 +22,8 @@ def prepare(settings: TableSettings) -> list[TableReport]:
     """Write the tables of `settings.dataset` and print their counts.
 
     Raises:
-        UserError: there is no such data set, its raw files are not where they should be, or too many are damaged.
+        UserError: there is no such data set, it reads no columns and some are named, its raw files are not where they
+            should be, or too many are damaged.
     """
     known = data_sets()
     if settings.dataset not in known:
@@ -31,6 +32,13 @@ def prepare(settings: TableSettings) -> list[TableReport]:
             f"dataset={settings.dataset!r} is no data set{f': did you mean {near[0]}?' if near else '.'} "
             f"Data sets: {', '.join(sorted(known))}. Any folder of images with captions: dataset=folder dataset_name=…"
         )
+    for name in ("image_column", "caption_columns"):
+        if getattr(settings, name) is not None and not known[settings.dataset].reads_named_columns:
+            reading = ", ".join(sorted(each for each, data_set in known.items() if data_set.reads_named_columns))
+            raise UserError(
+                f"{name}={getattr(settings, name)!r} is not read by dataset={settings.dataset}, whose files have "
+                f"columns of their own. Leave it out; these read it: {reading}."
+            )
     reports = prepare_data_set(known[settings.dataset], settings, usable_cores())
     for report in reports:
         if report.rejected:

@@ -20,7 +20,15 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from renaissance.data.preparing.captions import MOST_CHARACTERS
-from renaissance.data.preparing.image_text_columns import BYTES, PATH, ImageTextColumns, find_columns, is_list, is_text
+from renaissance.data.preparing.image_text_columns import (
+    BYTES,
+    PATH,
+    ImageTextColumns,
+    SourceColumns,
+    find_columns,
+    is_list,
+    is_text,
+)
 from renaissance.data.preparing.image_texts import MOST_CAPTIONS, image_text_row
 from renaissance.data.preparing.raw_files import MOST_IMAGE_BYTES, inside, read_file
 from renaissance.data.preparing.rejected import Rejected
@@ -80,10 +88,8 @@ class TableRow:
         return f"{self.file.path}, row {self.number}"
 
 
-def table_rows(
-    paths: Mapping[Path, str], root: Path, options: PrepareOptions
-) -> tuple[list[TableRow], tuple[str, ...]]:
-    """A reference to each row of some files, and the columns that captions come from.
+def table_rows(paths: Mapping[Path, str], root: Path, options: PrepareOptions) -> tuple[list[TableRow], SourceColumns]:
+    """A reference to each row of some files, and the columns that are read.
 
     Args:
         paths: the files, each with the split of its rows.
@@ -95,10 +101,12 @@ def table_rows(
     """
     tasks: list[tuple[TableFile, int, int]] = []
     columns: dict[tuple[str, ...], str] = {}
+    images: set[str] = set()
     for path, split in paths.items():
         schema, sizes = _outline(path)
         found = find_columns(schema, options.image_column, options.caption_columns, path)
         columns.setdefault(found.captions, str(path))
+        images.add(found.image)
         file = TableFile(str(path), split, str(root), found)
         tasks += [(file, piece, start) for piece, start in enumerate(accumulate(sizes[:-1], initial=0))]
     if len(columns) > 1:
@@ -109,7 +117,7 @@ def table_rows(
         for of_piece in map_in_order(_look_through, tasks, options.processes):
             rows += of_piece
             bar.update()
-    return rows, next(iter(columns), ())
+    return rows, SourceColumns(next(iter(columns), ()), tuple(sorted(images)))
 
 
 def make_table_row(row: TableRow) -> dict[str, object]:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from renaissance.data.preparing.captions import MOST_CHARACTERS
+from renaissance.data.preparing.image_text_columns import SourceColumns
 from renaissance.data.preparing.image_texts import MOST_CAPTIONS, image_text_row
 from renaissance.data.preparing.raw_files import MOST_IMAGE_BYTES
 from renaissance.data.preparing.rejected import Rejected
@@ -95,8 +96,8 @@ class _Wanted:
     captions: tuple[str, ...]
 
 
-def shard_rows(paths: Mapping[Path, str], options: PrepareOptions) -> tuple[list[ShardRow], tuple[str, ...]]:
-    """A reference to each sample of some shards, and where its captions come from.
+def shard_rows(paths: Mapping[Path, str], options: PrepareOptions) -> tuple[list[ShardRow], SourceColumns]:
+    """A reference to each sample of some shards, and the endings that were asked for.
 
     Args:
         paths: the shards, each with its split.
@@ -122,7 +123,7 @@ def shard_rows(paths: Mapping[Path, str], options: PrepareOptions) -> tuple[list
             except ValueError as error:
                 raise UserError(f"{path} has two files of one name: {error.args[0]}") from None
             bar.update()
-    return rows, asked or ("caption",)
+    return rows, SourceColumns(asked or ("caption",), (options.image_column,) if options.image_column else ())
 
 
 def make_shard_row(row: ShardRow) -> dict[str, object]:

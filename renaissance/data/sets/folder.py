@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from renaissance.errors import UserError
 
 LAYOUT = """
 captions.csv      with the columns image,caption (a line a caption; one with a comma in quotes), or
-metadata.jsonl    with an object {"file_name": …, "text": …} a line
+metadata.jsonl    with an object {"file_name": …, "text": …} a line (image_column and caption_columns name others)
 and the pictures beside it, in images/ or in any folder below. A column split (train, val, test), pictures named
 train/…, or folders train/ val/ test/ with such a file each divide it; without a val split, a share of the training
 pictures (val_fraction) becomes one.
@@ -55,6 +55,7 @@ class CaptionTables(DataSet):
     """A family of tables in COCO's columns, by the name that `dataset_name` gave it."""
 
     schemas = ("caption",)
+    reads_named_columns = True
 
     def __init__(self, name: str = "folder"):
         self.name = name
@@ -72,12 +73,18 @@ class CaptionTables(DataSet):
 
     def prepare(self, options: PrepareOptions) -> list[TableReport]:
         root = find_root(options, _is_root, "an image-caption folder", LAYOUT)
+        if len(options.caption_columns or ()) > 1:
+            raise UserError(
+                f"caption_columns={list(options.caption_columns or ())}: dataset=folder takes captions of one column. "
+                "Several are read of Parquet files and of shards, dataset=parquet or dataset=webdataset."
+            )
         name = table_name(options.dataset_name, root)
         divide = _divided_by_folders if _annotations(root) is None else _divided_by_lines
         division = divide(root, name, options)
-        parameters: dict[str, object] = {}
+        asked = {"image_column": options.image_column, "caption_columns": options.caption_columns}
+        parameters: dict[str, object] = {name: value for name, value in asked.items() if value is not None}
         if "val" not in division.rows:
-            parameters = hold_out_images(division.rows, digests_of(division.rows["train"], options), options)
+            parameters |= hold_out_images(division.rows, digests_of(division.rows["train"], options), options)
         plans = [
             caption_plan(f"{name}_{split}", division.rows[split], division.rejected.get(split, ()))
             for split in SPLITS
@@ -100,6 +107,13 @@ def table_name(wanted: str | None, root: Path) -> str:
 
     if name in data_sets():
         raise UserError(f"{given} is the name of a known data set. Choose another dataset_name.")
+    tables = {f"{name}_{split}" for split in SPLITS}
+    for known in data_sets().values():
+        of_known = {table for schema in known.schemas for split in SPLITS for table in known.tables(schema, split).all}
+        if taken := sorted(tables & of_known):
+            raise UserError(
+                f"{given} would write {taken[0]}, a table of the data set {known.name}. Choose another dataset_name."
+            )
     return name
 
 
@@ -171,20 +185,23 @@ class ImagesBelow:
 def _read(path: Path, table: str, options: PrepareOptions) -> tuple[list[Line], list[Listed]]:
     """The captions of a file, and its lines that cannot be used. Raises UserError when these are too many."""
     file = RecordFile(path)
-    lines = [line for of_record in file.read(_captions_of) for line in of_record]
+    images = _IMAGE_COLUMNS if options.image_column is None else (options.image_column,)
+    captions = options.caption_columns or _CAPTION_COLUMNS
+    records = file.read(lambda record: _captions_of(record, images, captions))
+    lines = [line for of_record in records for line in of_record]
     file.check(table, options)
     return lines, file.rejected
 
 
-def _captions_of(record: Mapping[str, Any]) -> list[Line]:
-    """The captions of a record. Raises Rejected."""
-    image = next((record[name] for name in _IMAGE_COLUMNS if name in record), None)
-    captions = next((record[name] for name in _CAPTION_COLUMNS if name in record), None)
+def _captions_of(record: Mapping[str, Any], image_names: Sequence[str], caption_names: Sequence[str]) -> list[Line]:
+    """The captions of a record, from the first columns of these names that it has. Raises Rejected."""
+    image = next((record[name] for name in image_names if name in record), None)
+    captions = next((record[name] for name in caption_names if name in record), None)
     captions = captions if isinstance(captions, list) else [captions]
     if not isinstance(image, str) or not all(isinstance(caption, str) for caption in captions):
         raise Rejected(
             f"it has no image or caption; its columns are {', '.join(record)}. Expected: "
-            f"{' or '.join(_IMAGE_COLUMNS[:2])}, and {' or '.join(_CAPTION_COLUMNS)}"
+            f"{' or '.join(image_names[:2])}, and {' or '.join(caption_names)}"
         )
     if any(len(caption) > MOST_CHARACTERS for caption in captions):
         raise Rejected(f"its caption has more than {MOST_CHARACTERS:,} characters")

@@ -38,7 +38,7 @@ class PrepareOptions:
         num_scenes: pictures of the sample set, all splits together.
         processes: how many processes write; 1 is this one.
         schemas: the schemas whose tables are written, for a set that draws itself; None for all.
-        image_column: the images' column in tables and shards; None to go by usual names.
+        image_column: the images' column in tables, shards and annotation files; None to go by usual names.
         caption_columns: the captions' columns there; None to go by usual names.
     """
 
@@ -81,11 +81,13 @@ class DataSet(ABC):
         name: that name.
         schemas: the schemas of its examples, by name.
         draws_itself: it needs no raw files, so it is prepared on first use.
+        reads_named_columns: its `prepare` heeds `image_column` and `caption_columns`.
     """
 
     name: str
     schemas: tuple[str, ...]
     draws_itself: bool = False
+    reads_named_columns: bool = False
 
     @abstractmethod
     def tables(self, schema: str, split: str) -> TableNames:
