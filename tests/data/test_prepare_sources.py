@@ -543,6 +543,39 @@ def test_a_hub_that_cannot_be_reached_is_one_message(tmp_path: Path):
     assert not list(tmp_path.glob("*.arrow"))
 
 
+def test_a_folder_of_pictures_of_the_hub(tmp_path: Path, monkeypatch):
+    """`datasets` keeps paths alone of these; of a table's paths none is followed out of its folder."""
+    for number in range(4):
+        write(tmp_path / "pictures" / "train" / f"{number}.jpg", picture(number))
+    lines = [json.dumps({"file_name": f"{number}.jpg", "text": f"text {number}"}) for number in range(4)]
+    write(tmp_path / "pictures" / "train" / "metadata.jsonl", "\n".join(lines))
+    load = datasets.load_dataset
+    cache = str(tmp_path / "cache")
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda name: load("imagefolder", data_dir=str(tmp_path / "pictures"), cache_dir=cache)
+    )
+    for place in ("arrow", "again"):
+        prepare("huggingface", Path("owner/name"), tmp_path / place, dataset_name="mine")
+        rows = [row for split in ("train", "val") for row in _contents(tmp_path / place, split)]
+        assert {row["image"]: row["caption"] for row in rows} == {picture(n): [f"text {n}"] for n in range(4)}
+        assert {row["image_id"] for row in rows} == {f"{number}.jpg" for number in range(4)}
+
+    paths = [{"bytes": None, "path": str(tmp_path / "pictures" / "train" / f"{number}.jpg")} for number in range(4)]
+    table = write_table(tmp_path / "table" / "train.parquet", {"image": pa.array(paths, IMAGE), "text": list("abcd")})
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda name: load("parquet", data_files={"train": str(table)}, cache_dir=cache)
+    )
+    with pytest.raises(UserError, match=r"4 of 4 rows cannot be used; the first is .*, row 0 \(its path leads out"):
+        prepare("huggingface", Path("owner/name"), tmp_path / "other", dataset_name="mine")
+
+
+def test_a_library_that_could_run_scripts_is_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(datasets, "__version__", "3.6.0")
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: pytest.fail("it was asked for"))
+    with pytest.raises(UserError, match=r"datasets 3\.6\.0 can run scripts.*pip install 'datasets>=4'"):
+        prepare("huggingface", Path("owner/name"), tmp_path / "arrow", dataset_name="mine")
+
+
 @pytest.mark.parametrize(
     ("dataset", "library", "make"),
     [("webdataset", "webdataset", write_shards), ("huggingface", "datasets", None)],

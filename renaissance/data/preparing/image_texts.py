@@ -32,6 +32,7 @@ class ImageTextRow(Protocol):
         split: as the source calls it.
         digest: of the image's bytes; "" where they cannot be read.
         source: where it lies, for the list of rejected rows.
+        fault: why it cannot be used; "" where nothing is known against it.
     """
 
     @property
@@ -42,6 +43,9 @@ class ImageTextRow(Protocol):
 
     @property
     def source(self) -> str: ...
+
+    @property
+    def fault(self) -> str: ...
 
 
 def write_image_texts(
@@ -69,7 +73,9 @@ def write_image_texts(
         raise UserError(f"{options.raw_root} has no row for training, {found}.")
     parameters: dict[str, object] = {"caption_columns": columns.captions, "image_column": columns.images}
     if "val" not in splits:
-        parameters |= hold_out_images(splits, [row.digest for row in splits["train"]], options)
+        train = splits["train"]
+        faults = [f"{row.source} ({row.fault})" for row in train if row.fault]
+        parameters |= hold_out_images(splits, [row.digest for row in train], options, faults)
     schema = CAPTION_SCHEMA
     if len({source_of(column) for column in columns.captions}) < len(columns.captions):
         raise UserError(

@@ -107,7 +107,9 @@ def by_split(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return splits
 
 
-def hold_out_images(splits: dict[str, list[Row]], digests: Sequence[str], options: PrepareOptions) -> dict[str, object]:
+def hold_out_images(
+    splits: dict[str, list[Row]], digests: Sequence[str], options: PrepareOptions, faults: Sequence[str] = ()
+) -> dict[str, object]:
     """Make some rows of "train" the split "val", the same pictures whatever order their source has them in.
 
     Args:
@@ -115,6 +117,7 @@ def hold_out_images(splits: dict[str, list[Row]], digests: Sequence[str], option
         digests: of each row of "train" the digest of its image file, equal for copies of one picture; "" where the
             file cannot be read.
         options: say how many rows, and which.
+        faults: of rows that cannot be used where and why, for the message.
 
     Returns:
         what decided on the division, for the tables' metadata.
@@ -122,14 +125,14 @@ def hold_out_images(splits: dict[str, list[Row]], digests: Sequence[str], option
     Raises:
         UserError: there are not two pictures to divide.
     """
-    held_out = held_out_images(digests, options)
+    held_out = held_out_images(digests, options, faults)
     train = splits["train"]
     splits["train"] = [row for row, out in zip(train, held_out, strict=True) if not out]
     splits["val"] = [row for row, out in zip(train, held_out, strict=True) if out]
     return {"seed": options.seed, "val_fraction": options.val_fraction, "grouped_by": "image"}
 
 
-def held_out_images(digests: Sequence[str], options: PrepareOptions) -> NDArray[np.bool_]:
+def held_out_images(digests: Sequence[str], options: PrepareOptions, faults: Sequence[str] = ()) -> NDArray[np.bool_]:
     """Which rows are held out for validation: (len(digests),), a share of `val_fraction`, copies together.
 
     Pictures are taken in the order of a hash of seed and digest, so the order of the rows decides on nothing. Copies
@@ -138,6 +141,7 @@ def held_out_images(digests: Sequence[str], options: PrepareOptions) -> NDArray[
     Args:
         digests: of the rows' image files; a row with "" stays in training.
         options: say how many rows, and which.
+        faults: of rows that cannot be used where and why, for the message.
 
     Raises:
         UserError: there are not two pictures to divide.
@@ -147,9 +151,10 @@ def held_out_images(digests: Sequence[str], options: PrepareOptions) -> NDArray[
         if digest:
             copies.setdefault(digest, []).append(row)
     if len(copies) < 2:
+        unusable = f" {len(faults)} of {len(digests)} rows cannot be used; the first is {faults[0]}." if faults else ""
         raise UserError(
             f"{options.raw_root} has {len(copies)} different pictures for training: too few to hold some out for "
-            "validation."
+            f"validation.{unusable}"
         )
     drawn = sorted(copies, key=lambda digest: blake2b(f"{options.seed} {digest}".encode()).digest())
     wanted = min(max(round(len(digests) * options.val_fraction), 1), len(digests) - 1)

@@ -84,7 +84,11 @@ class CaptionTables(DataSet):
         asked = {"image_column": options.image_column, "caption_columns": options.caption_columns}
         parameters: dict[str, object] = {name: value for name, value in asked.items() if value is not None}
         if "val" not in division.rows:
-            parameters |= hold_out_images(division.rows, digests_of(division.rows["train"], options), options)
+            train = division.rows["train"]
+            digests = digests_of(train, options)
+            unread = [row.source for row, digest in zip(train, digests, strict=True) if not digest]
+            faults = [f"{source} (it is missing, or cannot be read)" for source in unread]
+            parameters |= hold_out_images(division.rows, digests, options, faults)
         plans = [
             caption_plan(f"{name}_{split}", division.rows[split], division.rejected.get(split, ()))
             for split in SPLITS

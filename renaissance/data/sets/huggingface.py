@@ -29,6 +29,8 @@ dataset_dict.json, or dataset_info.json and state.json     as save_to_disk write
                 divide them. Loading scripts (*.py) are never run.
 """
 _OF_A_SPLIT = ("dataset_info.json", "state.json")
+_OLDEST_DATASETS = 4  # before it, scripts of data sets could run
+_PICTURES_AT_ONCE = 100
 _NAME_ON_THE_HUB = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -122,16 +124,21 @@ def _from_the_hub(name: str) -> dict[Path, str]:
     """Fetch a data set into the cache of `datasets`; its Arrow files there, with their splits.
 
     Raises:
-        UserError: it cannot be fetched, or `datasets` is missing.
+        UserError: it cannot be fetched, or `datasets` is missing or too old.
     """
     try:
         import datasets
     except ImportError:
         raise UserError("Data sets of the hub need the package datasets: pip install datasets") from None
+    if int(datasets.__version__.partition(".")[0]) < _OLDEST_DATASETS:
+        raise UserError(
+            f"datasets {datasets.__version__} can run scripts that a data set of the hub brings along. Install a newer "
+            f"one: pip install 'datasets>={_OLDEST_DATASETS}'"
+        )
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every attempt that fails
     print(f"fetching {name} from the Hugging Face hub …", flush=True)
     try:
-        found = datasets.load_dataset(name)
+        found = {split: _with_pictures(data) for split, data in datasets.load_dataset(name).items()}
     except Exception as error:  # of the network, of the hub, of the data set: there are dozens
         reason = " ".join(str(error).split())[:300]
         raise UserError(
@@ -139,3 +146,17 @@ def _from_the_hub(name: str) -> dict[Path, str]:
             "network, copy the data set's folder here and give that."
         ) from None
     return {Path(file["filename"]): _split(split, name) for split, data in found.items() for file in data.cache_files}
+
+
+def _with_pictures(data: Any) -> Any:
+    """A split with its pictures in it: of a folder of pictures, `datasets` keeps their paths alone in its cache.
+
+    Paths that the tables of other data sets have are not followed out of these.
+    https://huggingface.co/docs/datasets/image_dataset
+    """
+    if data.info.builder_name != "imagefolder":
+        return data
+    from datasets.table import embed_table_storage
+
+    of_tables = data.with_format("arrow")
+    return of_tables.map(embed_table_storage, batched=True, batch_size=_PICTURES_AT_ONCE, desc="taking pictures in")
