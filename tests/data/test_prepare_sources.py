@@ -489,8 +489,10 @@ def test_shards_by_pattern(tmp_path: Path):
         assert len(_contents(tmp_path / pattern, "train")) + len(_contents(tmp_path / pattern, "val")) == 14
     write_shards(tmp_path / "divided" / "train")
     write_shards(tmp_path / "divided" / "val")
-    reports = prepare("webdataset", tmp_path / "divided" / "{train,val}" / "{0000..0001}.tar", tmp_path / "divided")
-    assert {name: report.rows for name, report in reports.items()} == {"divided_train": 14, "divided_val": 14}
+    divided = f"{tmp_path}/divided"
+    for number, folders in enumerate((f"{divided}/{{train,val}}", f"{{{divided}/train,{divided}/val}}")):
+        reports = prepare("webdataset", Path(folders) / "{0000..0001}.tar", tmp_path / str(number))
+        assert {name: report.rows for name, report in reports.items()} == {"divided_train": 14, "divided_val": 14}
     for pattern, message in (
         ("{0000..0003}.tar", r"names 4 shards, of which 2 are missing: .*0002\.tar, .*0003\.tar\."),
         ("{0000..0001.tar", "braces do not match"),
