@@ -66,6 +66,15 @@ def test_one_picture_cannot_be_divided():
         _held_out(["a", "a", ""])
 
 
+def test_pictures_in_folders_of_years_are_divided_by_these(tmp_path: Path):
+    names = [f"{folder}/{number}.jpg" for folder in ("train2017", "val2017", "test2014") for number in range(2)]
+    write(tmp_path / "raw" / "captions.csv", "image,caption\n" + "".join(f"{name},a\n" for name in names))
+    for number, name in enumerate(names):
+        write(tmp_path / "raw" / name, picture(number))
+    reports = prepare("folder", tmp_path / "raw", tmp_path / "arrow", dataset_name="mine")
+    assert {name: report.rows for name, report in reports.items()} == {"mine_train": 2, "mine_val": 2, "mine_test": 2}
+
+
 def test_pictures_that_are_missing_are_counted_where_too_few_are_there(tmp_path: Path):
     write(tmp_path / "raw" / "captions.csv", "image,caption\n0.jpg,a\n1.jpg,b\n2.jpg,c\n")
     write(tmp_path / "raw" / "1.jpg", picture(1))

@@ -148,9 +148,9 @@ def _divided_by_lines(root: Path, name: str, options: PrepareOptions) -> Divisio
 
 
 def _first_folder(image: str) -> str | None:
-    """The split that an image's path starts with."""
+    """The split that an image's path starts with, also with a year, as in val2017/."""
     first, slash, _ = image.partition("/")
-    return SPLIT_NAMES.get(first.lower()) if slash else None
+    return SPLIT_NAMES.get(first.lower().rstrip("0123456789")) if slash else None
 
 
 def _rows(folder: Path, split: str, lines: Iterable[Line]) -> list[CaptionRow]:
