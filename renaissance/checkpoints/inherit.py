@@ -8,10 +8,10 @@ contradicts the weights is an error; with `strict_loading=False` it holds, and w
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from renaissance.checkpoints.checkpoint import Checkpoint
+from renaissance.checkpoints.checkpoint import Checkpoint, ModelDescription
 from renaissance.checkpoints.fitting import check_fits
 from renaissance.checkpoints.parts import (
     ENCODERS,
@@ -38,11 +38,14 @@ from renaissance.models.pretrained.sources import EncoderRequest, config_from_di
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings, check_inherited, check_settings
 from renaissance.settings.architectures import BUILT_IN
+from renaissance.settings.defaults import default_settings
 from renaissance.settings.marked import fixed_by_weights, roles_of, setting_of
 from renaissance.settings.registered_encoders import registered_name
 from renaissance.settings.schema import ModelSettings
 from renaissance.settings.text_encoders import text_encoder_names, text_encoders
 
+OF_THE_WHOLE = frozenset({"model_type", "clip_model"})  # settings that a whole checkpoint fixes, and no single part
+TOWERS = frozenset({"image_encoder", "text_encoder"})  # that `clip_model` is both of
 ARCHITECTURE = (*PRETRAINED, "fuser", "pooler", "text_embeddings", "image_embeddings")
 
 
@@ -111,8 +114,10 @@ def inherit(
     given: dict[str, Donor] = {}
     contradictions: list[str] = []
     overridden: set[str] = set()
+    asked_for = {*chosen, *(TOWERS if "clip_model" in chosen and settings.clip_model is not None else ())}
     for donor in donors:
-        saved = donor.checkpoint.description.settings
+        description = _with_defaults(donor.checkpoint.description)
+        saved = description.settings
         constraints = _constraints(donor)
         if settings.test_only:
             constraints |= Constraints(follows=QUESTIONS)
@@ -123,12 +128,13 @@ def inherit(
                     f"{current[name]!r} in {given[name].checkpoint.path} and {saved[name]!r} in "
                     f"{donor.checkpoint.path}."
                 )
-            same = (saved[name], came_to(name, donor.checkpoint.description)) if name in chosen else ()
-            asked = name in chosen and current[name] not in same and _is_used(name, saved, current, sides)
+            same = (saved[name], came_to(name, description)) if name in asked_for else ()
+            asked = name in asked_for and current[name] not in same and _is_used(name, saved, current, sides)
             if asked and strict:
+                by = "" if name in chosen else " by clip_model"
                 contradictions.append(
-                    f"  {name}: {current[name]!r} was asked for, the checkpoint has "
-                    + in_words(name, donor.checkpoint.description)
+                    f"  {name}: {current[name]!r} was asked for{by}, the checkpoint has "
+                    + in_words(name, description)
                     + (f" ({donor.part} of {donor.checkpoint.path})" if donor.part else "")
                 )
             if asked and not strict:
@@ -139,6 +145,8 @@ def inherit(
         for name in (constraints.follows & saved.keys()) - set(chosen) - given.keys():
             given[name] = donor
             current[name] = saved[name]
+    if "clip_model" in overridden:
+        overridden |= TOWERS
     if contradictions:
         raise UserError(_refusal(donors, contradictions))
     _forget_replaced(current, settings, overridden)
@@ -147,6 +155,15 @@ def inherit(
         _inherit_descriptions(inherited, donor, overridden)
     check_inherited(inherited.settings, inherited.encoder_configs)
     return inherited
+
+
+def _with_defaults(description: ModelDescription) -> ModelDescription:
+    """A checkpoint's description, in which settings that came after it have their defaults."""
+    missing = Settings.model_fields.keys() - description.settings.keys()
+    if not missing:
+        return description
+    defaults = {name: value for name, value in default_settings().items() if name in missing}
+    return replace(description, settings={**description.settings, **defaults})
 
 
 def _check_sides(donors: list[Donor], settings: ModelSettings, sides: Sides) -> None:
@@ -176,7 +193,7 @@ def _constraints(donor: Donor) -> Constraints:
     for part in donor.parts():
         constraints |= constraints_of(part, configs)
     if donor.part is None:
-        fixed = constraints.fixed | {"model_type"}
+        fixed = constraints.fixed | OF_THE_WHOLE
         everything = Constraints()
         for part in ARCHITECTURE:
             everything |= constraints_of(part, {"encoder": {"vocab_size": 0, "num_channels": 0}})
@@ -202,6 +219,7 @@ def _forget_replaced(current: dict[str, Any], settings: Settings, overridden: Se
     """Where the user replaces a part or the vocabulary, all its settings are the user's, not the checkpoint's."""
     own = {name for part in overridden & set(PRETRAINED) for name in replaced_settings(part)}
     own |= VOCABULARY if overridden & VOCABULARY else set()
+    own |= {"clip_model", *(overridden & TOWERS)} if overridden & TOWERS else set()
     current.update({name: getattr(settings, name) for name in own})
 
 

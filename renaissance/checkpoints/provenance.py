@@ -52,8 +52,6 @@ def pretrained_parts(settings: ModelSettings, configs: Collection[str]) -> dict[
     if is_image_encoder(settings.image_encoder):
         found.pop("image_encoder", None)
     found |= {encoder.part: encoder.name for encoder in text_encoders(settings) if not encoder.random}
-    if settings.clip_model is not None and "text_encoder" in found and not configs:
-        found["contrastive_head"] = settings.clip_model  # its projections, scale and bias
     return {part: name for part, name in found.items() if part not in configs}
 
 
@@ -71,6 +69,8 @@ def find_beginnings(
         pretrained: hub name or folder of each part that was built with pretrained weights.
         loaded: what checkpoints brought since.
     """
+    if model.joint_space is not None and model.joint_space.start:
+        pretrained = {**pretrained, "contrastive_head": pretrained["text_encoder"]}  # projections, scale and bias
     brought = {name: report.source for report in loaded for name in (*report.loaded, *report.resized)}
     sizes: dict[str, dict[str, int]] = {}
     for name, parameter in _named_parameters(model, tasks):

@@ -26,6 +26,7 @@ from renaissance.errors import UserError
 from renaissance.inference.joint_model import joint_model
 from renaissance.inference.pooler import add_first_token_pooler
 from renaissance.models.interface import VisionLanguageEncoder
+from renaissance.models.pretrained.joint_space import ENTRY
 from renaissance.models.pretrained.sources import attention_of, quiet_transformers
 from renaissance.models.towers.transformer import MODEL_TYPE
 from renaissance.settings import Settings
@@ -67,6 +68,7 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     whole = joint_model(restored)
     if whole is not None:
         encoders = {WHOLE: whole, **encoders}
+    remarks = _left_out(checkpoint, encoders, resolved)
     target = Path(settings.export_dir)
     rows = [(name, encoder.config.model_type, encoder.num_parameters(), target / name)
             for name, encoder in encoders.items()]  # fmt: skip
@@ -77,7 +79,7 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     except OSError as error:
         raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
     print(text_table(["part", "kind", "parameters", "folder"], rows))
-    for remark in _left_out(checkpoint, encoders, resolved):
+    for remark in remarks:
         print(remark)
     return {name: target / name for name in encoders}
 
@@ -95,6 +97,8 @@ def _write_encoder(encoder: PreTrainedModel, folder: Path, checkpoint: Checkpoin
     pooled = add_first_token_pooler(encoder)
     if pooled:
         lines += ["", f"`pooler_output` is {pooled}: nothing of it was trained. Renaissance reads `last_hidden_state`."]
+    if hasattr(encoder.config, ENTRY):  # alone it is of no joint space
+        delattr(encoder.config, ENTRY)
     with quiet_transformers():
         encoder.save_pretrained(folder)
     description = checkpoint.description
@@ -174,7 +178,8 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], s
                 f"{name}: Renaissance opens this folder, and a program that imports "
                 "renaissance.models.towers.transformer; transformers alone does not know our architecture"
             )
-        if encoder.main_input_name == "pixel_values" and settings.image_pooling != "cls":
+        pools_in_its_own_way = name == WHOLE or hasattr(encoder.config, ENTRY)
+        if encoder.main_input_name == "pixel_values" and settings.image_pooling != "cls" and not pools_in_its_own_way:
             remarks.append(
                 f"{name}: image_pooling={settings.image_pooling} is not in the folder: give it again where it is used"
             )

@@ -32,6 +32,7 @@ from renaissance.models.towers.registered import RegisteredImageEncoder, Registe
 from renaissance.models.towers.text import TextEncoder, build_text_encoder
 from renaissance.models.two_tower import TwoTower
 from renaissance.settings.decoder import decoder_settings
+from renaissance.settings.defaults import default_settings
 from renaissance.settings.marked import setting_of
 from renaissance.settings.registered_encoders import (
     ImageEncoderRequest,
@@ -94,7 +95,7 @@ def build_model(
     _freeze_lowest_layers(model, settings)
     if decoder is not None:
         add_decoder(model, decoder_settings(settings), decoder, builder.configs.get("decoder"), builder.notes)
-    model.notes = builder.notes + _image_pooling_notes(model, settings)
+    model.notes = builder.notes + _image_pooling_notes(model, settings) + _joint_pooling_notes(model, settings)
     model.image_statistics = builder.image_statistics
     return model
 
@@ -113,10 +114,22 @@ def _image_pooling_notes(model: VisionLanguageEncoder, settings: ModelSettings) 
     """What the user should know of an encoder that has no class position, where images alone become one vector."""
     positions = model.image_positions
     with_texts = model.text_size and settings.model_type != "late-fusion"
-    if positions is None or positions.has_class or settings.image_pooling != "cls" or with_texts:
+    own_way = model.pool_whole_image is not None
+    if positions is None or positions.has_class or settings.image_pooling != "cls" or with_texts or own_way:
         return []
     name = settings.encoder if settings.model_type == "one-tower" else settings.image_encoder
     return [f"image_pooling: {name} has no class position, so the mean of its positions stands for an image"]
+
+
+def _joint_pooling_notes(model: VisionLanguageEncoder, settings: ModelSettings) -> list[str]:
+    """What the user should know of a pooling that was asked for, and that a whole CLIP or SigLIP does not read."""
+    towers = {"text_pooling": JointTextEncoder, "image_pooling": JointVisionEncoder}
+    modules = [part.module for part in model.parts()]
+    return [
+        f"{name}={getattr(settings, name)} is without effect: the tower of a whole CLIP or SigLIP pools in its own way"
+        for name, tower in towers.items()
+        if getattr(settings, name) != default_settings()[name] and any(isinstance(one, tower) for one in modules)
+    ]
 
 
 def _freeze_lowest_layers(model: VisionLanguageEncoder, settings: ModelSettings) -> None:

@@ -75,4 +75,5 @@ def pretrained_readers(settings: ModelAndTaskSettings) -> list[tuple[str, str]]:
         return readers
     if settings.model_type == "one-tower":
         return [*readers, *([] if settings.random_init_encoder else [("encoder", settings.encoder)])]
-    return [*readers, *(("text_encoder", encoder.name) for encoder in text_encoders(settings) if not encoder.random)]
+    setting = "text_encoder" if settings.clip_model is None else "clip_model"
+    return [*readers, *((setting, encoder.name) for encoder in text_encoders(settings) if not encoder.random)]

@@ -13,7 +13,7 @@ import torch
 
 from renaissance.atomic_files import NO_ROOM, remove_leftovers
 from renaissance.checkpoints.checkpoint import read_checkpoint
-from renaissance.errors import Interrupted, RunError
+from renaissance.errors import Interrupted, RunError, UserError
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.groups.experiment import ExperimentSettings
@@ -56,6 +56,8 @@ def run_experiment(
         try:
             resumption = find_resumption(settings, chosen)
             settings = _settings_of(settings, resumption)
+            if resumption is None:
+                _check_towers(settings, chosen)
             devices = resolve_devices(settings)
             if devices.accelerator == "cpu":
                 keep_freed_memory()
@@ -83,6 +85,21 @@ def _settings_of(settings: Settings, resumption: Resumption | None) -> Settings:
     if settings.resume_from is not None:  # auto, and there is no run to go on with
         return check_settings({**settings.model_dump(), "resume_from": None}, "train")
     return settings
+
+
+def _check_towers(settings: Settings, chosen: Chosen) -> None:
+    """Refuse a tower on the command line beside `clip_model`, which takes the place of both.
+
+    Raises:
+        UserError: naming the settings.
+    """
+    others = [f"{name}={chosen.given[name]!r}" for name in ("image_encoder", "text_encoder")
+              if name in chosen.given and chosen.given[name] != settings.clip_model]  # fmt: skip
+    if settings.clip_model is not None and others:
+        raise UserError(
+            f"{' and '.join(others)} beside clip_model={settings.clip_model!r}: clip_model takes the place of both "
+            "towers. Leave out the tower, or take clip_model=None and name both."
+        )
 
 
 def _unread(settings: Settings, chosen: Chosen) -> list[str]:

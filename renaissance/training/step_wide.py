@@ -144,10 +144,15 @@ class StepWideLosses:
         pairs = [(own[name], gradient) for name, gradient in gradients.items()]
         loss = self._plan.step_batches * torch.stack([(value * gradient).sum() for value, gradient in pairs]).sum()
         if kept.of_batches:
-            return loss
+            return loss if loss.requires_grad else loss + _zero_over(kept.of_parameters)
         for parameter, gradient in kept.of_parameters:
             loss = loss + self._plan.accumulate * (parameter * gradient).sum()
         return loss
+
+
+def _zero_over(parameters: Sequence[tuple[nn.Parameter, Tensor]]) -> Tensor:
+    """A zero with a backward pass, for a batch whose contributions have none: all that makes them is frozen."""
+    return sum((0 * parameter.sum() for parameter, _ in parameters), start=torch.zeros(()))
 
 
 def _contributions(task: StepWideTask, step: Step) -> Contributions:

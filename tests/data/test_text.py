@@ -239,3 +239,9 @@ def test_an_absent_hub_is_one_message_within_seconds() -> None:
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="this folder holds no tokenizer"):
         load_vocabulary(str(tmp_path), "tokenizer")
+
+
+def test_of_a_whole_model_the_setting_is_named_that_the_user_gave(tmp_path: Path, make_settings: MakeSettings) -> None:
+    settings = make_settings(clip_model=str(tmp_path), loss_names={"contrastive": 1})
+    with pytest.raises(UserError, match=r"^clip_model = .*: this folder holds no tokenizer"):
+        TextProcessor.from_settings(settings, list)

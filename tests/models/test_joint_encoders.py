@@ -139,6 +139,21 @@ def test_a_random_one_reads_texts_to_their_end(
     torch.testing.assert_close(first[1:], second[1:])
 
 
+@pytest.mark.parametrize("random", [False, True])
+@torch.no_grad()
+def test_only_a_published_scale_goes_beyond_100(
+    random: bool, from_folders: Make, save: Callable[[PreTrainedModel], str]
+) -> None:
+    switches = {"random_init_text_encoder": random, "random_init_vision_encoder": random}
+    settings = settings_of(from_folders, save(whole("siglip")), "siglip", **switches)
+    model, began = build(settings)
+    _, again = build(settings, model.encoder_configs())  # as a checkpoint's
+    for task in (began, again):
+        task.log_scale.fill_(5.0)
+        task.after_optimizer_step()
+        assert task.scale == pytest.approx(100 if random else 148.4, rel=1e-3)
+
+
 def test_padding_of_any_kind_is_the_models_own(from_folders: Make, save: Callable[[PreTrainedModel], str]) -> None:
     """What our batches have at padding, and how long they are, changes nothing."""
     model, _ = build(settings_of(from_folders, save(whole("siglip")), "siglip"))

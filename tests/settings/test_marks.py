@@ -39,7 +39,8 @@ GROUPS = {row.name: row.group for row in read_defaults(CONFIG.read_text(encoding
 MODEL = {"The model", "One-tower encoder", "Two-tower image encoder", "Two-tower text encoder", "Text",
          "Two-tower fuser", "Text decoder"}  # fmt: skip
 OF_NO_WEIGHTS = {
-    "model_type",  # of the whole model: a checkpoint fixes it, and a part of one does not
+    "model_type",
+    "clip_model",  # of the whole model: a checkpoint fixes them, and a part of one does not
     "image_only",  # what is read
     "original_image_size",  # of the published weights that a run began with
 }

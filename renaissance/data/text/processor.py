@@ -279,10 +279,11 @@ def _tokenizer_of(settings: ModelAndTaskSettings) -> tuple[str | None, str]:
         first_setting, name = readers[0]
         first, second = (load_vocabulary(*reader).tokenizer for reader in ((name, first_setting), (other, setting)))
         if first.get_vocab() != second.get_vocab():
+            part = "text_encoder" if setting == "clip_model" else setting
             raise UserError(
                 f"{first_setting} = {name!r} and {setting} = {other!r} have different vocabularies, and read the same "
                 f"tokens. Take models of one vocabulary, or begin one of them at random, such as the second with "
-                f"random_init_{setting}=True (of several text encoders, with a list)."
+                f"random_init_{part}=True (of several text encoders, with a list)."
             )
     setting, found = readers[0] if readers else ("text_encoder", None)
     return found, setting

@@ -38,23 +38,27 @@ class JointSpace:
         family: "clip" pools a text at its end and projects both sides; "siglip" pools at the last of all positions,
             padding included, and projects nothing more. Each has its loss.
         size: width E.
+        is_published: whether the model began with published weights, rather than at random.
         start: the tensors that the contrastive task's head starts from, by the names that it has for them; empty where
             they begin at random, or come from a checkpoint.
     """
 
     family: Family
     size: int
+    is_published: bool = True
     start: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any] | None) -> JointSpace | None:
         """The one that a tower's configuration, of a checkpoint, remembers; None where there is none."""
         kept = (config or {}).get(ENTRY)
-        return cls(kept["family"], kept["size"]) if isinstance(kept, Mapping) else None
+        if not isinstance(kept, Mapping):
+            return None
+        return cls(kept["family"], kept["size"], bool(kept.get("is_published", True)))
 
     def remember(self, config: PreTrainedConfig) -> None:
         """Write it into a tower's configuration."""
-        setattr(config, ENTRY, {"family": self.family, "size": self.size})
+        setattr(config, ENTRY, {"family": self.family, "size": self.size, "is_published": self.is_published})
 
     def check(self, loss: str, size: int) -> None:
         """Refuse settings of the contrastive task that contradict it.
@@ -91,8 +95,8 @@ def find_joint_space(request: EncoderRequest) -> JointSpace:
         )
     size = config.projection_dim if family == "clip" else config.text_config.projection_size
     if request.random or is_sketch():
-        return JointSpace(family, size)
+        return JointSpace(family, size, is_published=not request.random)
     tensors = load_pretrained(request, config, []).state_dict()
     start = {ours: tensors[theirs].squeeze() if "scale" in ours or "bias" in ours else tensors[theirs]
              for ours, theirs in STARTS[family].items()}  # fmt: skip
-    return JointSpace(family, size, start)
+    return JointSpace(family, size, start=start)

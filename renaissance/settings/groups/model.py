@@ -13,7 +13,7 @@ from renaissance.settings.on_resume import Fixed
 class ArchitectureSettings(SettingsGroup):
     """Which architecture the model has."""
 
-    clip_model: Annotated[Fixed[value_types.OptionalPretrained], FixedByWeights("image_embeddings")]
+    clip_model: Fixed[value_types.OptionalPretrained]
     model_type: Fixed[value_types.ModelType]
 
 

@@ -62,8 +62,9 @@ class ContrastiveTask(StepWideTask):
         joint_space = context.model.joint_space
         if joint_space is not None:
             joint_space.check(settings.contrastive_loss, size)
-        self._is_published_siglip = joint_space is not None and joint_space.family == "siglip"
-        is_projected = not self._is_published_siglip
+        is_whole_siglip = joint_space is not None and joint_space.family == "siglip"
+        self._is_published_siglip = joint_space is not None and is_whole_siglip and joint_space.is_published
+        is_projected = not is_whole_siglip
         self.text_projection = nn.Linear(context.model.text_size, size, bias=False) if is_projected else nn.Identity()
         self.image_projection = nn.Linear(context.model.image_size, size, bias=False) if is_projected else nn.Identity()
         initialise(self)
