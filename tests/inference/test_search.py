@@ -204,7 +204,10 @@ class _Trap:
         return os.mkdir, ("sprung",)
 
 
-@pytest.mark.parametrize("damage", ["cut off", "empty", "other rows", "pickled"])
+DAMAGES = ("cut off", "empty", "other rows", "pickled", "other columns", "columns first", "double", "archive", "header")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_features_are_written_anew(searched, coco, computed, damage, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, _ = searched("red")
@@ -215,6 +218,17 @@ def test_damaged_features_are_written_anew(searched, coco, computed, damage, cap
         np.save(file, np.zeros((3, 4), np.float32))
     elif damage == "pickled":
         np.save(file, np.array([_Trap()], object), allow_pickle=True)
+    elif damage == "other columns":
+        np.save(file, np.load(file)[:, :-1])
+    elif damage == "columns first":
+        np.save(file, np.asfortranarray(np.load(file)))
+    elif damage == "double":
+        np.save(file, np.load(file).astype(np.float64))
+    elif damage == "archive":
+        with file.open("r+b") as opened:
+            np.savez(opened, np.zeros(3))
+    elif damage == "header":
+        file.write_bytes(content.replace(b"{", b"(", 1))
     else:
         file.write_bytes(content[: len(content) // 2 if damage == "cut off" else 0])
     found, _ = searched("red")
@@ -234,6 +248,28 @@ def test_a_folder_that_cannot_be_written_is_said(searched, coco, computed, capsy
     assert found == first
     assert f"{folder}: cannot be written (File exists), so the features are not kept" in capsys.readouterr().out
     assert folder.read_text() == "in the way"
+
+
+def test_a_folder_in_a_files_place_is_left_there(searched, coco, capsys):
+    first, _ = searched("red")
+    (file,) = (coco[0] / "coco_caption_karpathy_train.features").glob("images-*.npy")
+    file.unlink()
+    file.mkdir()
+    found, _ = searched("red")
+    assert found == first
+    assert f"{file}: cannot be written (Is a directory), so the features are not kept" in capsys.readouterr().out
+    assert file.is_dir()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 3.0])
+def test_features_that_are_not_of_length_1_are_refused(searched, coco, wrong):
+    searched("red")
+    (file,) = (coco[0] / "coco_caption_karpathy_train.features").glob("images-*.npy")
+    features = np.load(file)
+    features[2] *= wrong
+    np.save(file, features)
+    with pytest.raises(UserError, match=rf"{file.name}: vector 2 has the length .*Delete the file"):
+        searched("red")
 
 
 def test_an_interrupted_search_leaves_nothing_half_written(searched, coco, monkeypatch):
@@ -297,6 +333,17 @@ def test_a_mistake_is_one_message(searched, tmp_path, given, said):
     with pytest.raises(UserError, match=said):
         searched(**{"query": "red", **given})
     assert not (tmp_path / "result").exists()
+
+
+def test_a_caption_commands_no_terminal_and_forges_no_row(searched, coco, capsys):
+    caption = "a \x1b[31mred\x1b]0;PWNED\x07 thing\nimage 9  0.99"
+    write_table(coco[0] / "coco_caption_karpathy_train.arrow", rows_of("train", [[caption]], 0))
+    found, _ = searched("red")
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\nimage 9" not in out
+    assert "a  [31mred ]0;PWNED  thing image 9" in out
+    assert caption in {match["caption"] for match in found}, "files have it as it is"
 
 
 def test_an_image_that_is_none_is_named(searched, tmp_path):
