@@ -20,7 +20,7 @@ from renaissance.errors import UserError
 from renaissance.inference.search import fingerprints, matches
 from renaissance.inference.search.fingerprints import model_fingerprint, table_fingerprint
 from renaissance.inference.search.matches import best_matches
-from renaissance.inference.search.search import search
+from renaissance.inference.search.search import search, tables_to_search
 from renaissance.inference.search.sheet import Cell, draw_sheet
 from renaissance.inference.search.store import FeatureStore
 from renaissance.tasks.behaviours.contrastive import ContrastiveTask
@@ -309,6 +309,19 @@ def test_without_a_data_set_the_checkpoints_own_is_searched(searched, scenes_roo
     assert all("scenes_test.arrow" in match["where"] for match in found)
 
 
+def test_data_sets_without_such_a_table_are_said(checkpoint, scenes_root, tmp_path, capsys):
+    model = renaissance.load(checkpoint)
+    shutil.copytree(scenes_root, tmp_path / "data")
+    for split in ("train", "val"):
+        write_table(tmp_path / "data" / f"own_{split}.arrow", rows_of(split, [["red"], ["green"]], 0))
+    model.settings = model.settings.model_copy(update={"datasets": ["scenes", "own", "imdb"]})
+    given = {"load_path": str(checkpoint), "data_root": str(tmp_path / "data"), "num_scenes": 120, "query": "red"}
+    _, paths = tables_to_search(model, settings_of("search", **given))
+    assert [path.name for path in paths] == ["scenes_test.arrow"]
+    said = "nothing is searched of own, imdb: no test table of images with captions"
+    assert said in capsys.readouterr().out
+
+
 def test_a_sheet_is_drawn_of_any_words(tmp_path):
     cells = [Cell(Image.new("RGB", (40, 300), "red"), "1: 0.5", "$a_{b}$ \x07 " + "word " * 60)] * 70
     path = draw_sheet("query: $x " + "long " * 100, cells, ["caption $1 " + "long " * 60], tmp_path / "sheet.png")
@@ -323,6 +336,8 @@ def test_a_sheet_is_drawn_of_any_words(tmp_path):
         ({"query": None}, "query: say what to search for"),
         ({"query": " "}, "query: say what to search for"),
         ({"query": "none.png"}, "query='none.png': there is no such file"),
+        ({"query": "none/dog.png"}, "query='none/dog.png': there is no such file"),
+        ({"query": "pictures/dog.heic"}, "query='pictures/dog.heic': there is no such file"),
         ({"load_path": ""}, "load_path: say which checkpoint to use"),
         ({"split": "dev"}, "split='dev': coco has train there"),
         ({"dataset": "imdb"}, "has no caption examples"),
@@ -349,8 +364,29 @@ def test_a_caption_commands_no_terminal_and_forges_no_row(searched, coco, capsys
 def test_an_image_that_is_none_is_named(searched, tmp_path):
     file = tmp_path / "query.png"
     file.write_text("no picture")
-    with pytest.raises(UserError, match=r"query.png: the image cannot be read"):
+    with pytest.raises(UserError, match=r"^query: .*query.png: the image cannot be read: not an image file"):
         searched(str(file))
+
+
+@pytest.mark.parametrize("query", ["red and/or green", "a red/green thing. It is small"])
+def test_what_is_searched_for_is_said(searched, coco, query, tmp_path, capsys):
+    searched(query)
+    assert f"searching for the text {query}\n" in capsys.readouterr().out
+    file = tmp_path / "red"
+    file.write_bytes(coco[1][0]["image"])
+    searched(str(file))
+    assert f"searching for the image file {file}\n" in capsys.readouterr().out
+
+
+def test_an_image_is_found_among_images_without_captions(searched, coco, tmp_path):
+    write_table(coco[0] / "coco_caption_karpathy_restval.arrow", rows_of("restval", [[], []], 1))
+    file = tmp_path / "query.png"
+    file.write_bytes(coco[1][0]["image"])
+    found, _ = searched(str(file))
+    assert len([match for match in found if match["match"].startswith("caption")]) == 6, "those of the other table"
+    write_table(coco[0] / "coco_caption_karpathy_train.arrow", rows_of("train", [[], []], 0))
+    found, _ = searched(str(file))
+    assert [match["match"] for match in found] == [f"image {place}" for place in range(1, 5)]
 
 
 def test_a_model_without_a_joint_space_is_refused(searched, pretrained):
