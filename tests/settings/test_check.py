@@ -170,7 +170,7 @@ def test_long_values_are_cut_and_missing_ones_named() -> None:
             "caption_weights takes some examples seldom or never, and itm_false_from=dataset draws false partners from",
         ),
         (
-            {"loss_names": {"itm": 1}, "itm_false_from": "dataset", "dataset_weights": {"scenes": 2}, "datasets": ["scenes"]},
+            {"loss_names": {"itm": 1}, "itm_false_from": "dataset", "dataset_weights": {"vg": 2}},
             "dataset_weights takes some examples seldom or never, and itm_false_from=dataset draws false partners from",
         ),
         (

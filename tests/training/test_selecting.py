@@ -108,7 +108,7 @@ def test_captions_that_cannot_be_drawn_are_refused(run, root, weights, message):
 
 def test_weights_of_captions_where_none_are_read_are_refused(run):
     with pytest.raises(UserError, match="caption_weights draws captions of images, and cifar10 reads none"):
-        run("task_train_cifar10", "scenes", "tiny", **QUICK, caption_weights={"caption": 1}, max_steps=1)
+        run("task_finetune_cifar10", "scenes", "tiny", **QUICK, caption_weights={"caption": 1}, max_steps=1)
 
 
 def test_a_weight_that_would_overflow_is_refused(run):
