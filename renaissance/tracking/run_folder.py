@@ -160,7 +160,7 @@ def check_writable(folder: Path, given: str) -> None:
     Raises:
         UserError: if it could not.
     """
-    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    there = next(one for one in (folder, *folder.absolute().parents) if os.path.exists(one))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = "cannot be written to" if there.is_dir() else "is no folder"
         raise UserError(f"{given}: no folder can be made there ({there} {why}).")
