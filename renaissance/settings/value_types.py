@@ -194,7 +194,7 @@ CheckpointInterval = Annotated[
 DecayPower = Annotated[_Number, BeforeValidator(_no_cosine), Allowed("a number above 0")]
 StepSize = Annotated[
     _WholeFromOne | Annotated[float, Field(gt=0, lt=1)],
-    BeforeValidator(_whole),
+    BeforeValidator(_steps),
     Allowed("a whole number of steps, at least 1, or a fraction of the schedule above 0.0 and below 1.0"),
 ]
 Gpus = Annotated[

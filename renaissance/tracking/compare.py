@@ -16,6 +16,8 @@ from typing import Any
 from renaissance.atomic_files import write_csv
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.settings.defaults import default_settings
+from renaissance.settings.earlier import with_schedule
 from renaissance.settings.marked import read_by_commands
 from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
@@ -95,7 +97,8 @@ def read_run(given: str, name: str) -> ReadRun:
         UserError: a file of it cannot be read, or it has no metrics yet.
     """
     folder = RunFolder(Path(given))
-    settings = _with_changes(_read_json(folder.config), read_history(folder))
+    began = {**default_settings(), **with_schedule(_read_json(folder.config))}
+    settings = _with_changes(began, read_history(folder))
     try:
         read = read_points(folder.metrics)
     except (OSError, ValueError) as error:

@@ -36,8 +36,10 @@ class History:
 
     def settings_now(self) -> dict[str, Any]:
         """The settings with what the resumes changed, as this version calls them."""
-        changed = {name: after for resume in self.resumes for name, (_, after) in resume["changed"].items()}
-        return with_schedule({**self.settings, **changed})
+        now = with_schedule(self.settings)
+        for resume in self.resumes:
+            now = with_schedule({**now, **{name: after for name, (_, after) in resume["changed"].items()}})
+        return now
 
     def words(self) -> set[str]:
         """The words of the run's commands."""

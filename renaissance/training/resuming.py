@@ -82,7 +82,7 @@ def _resumption(folder: RunFolder | None, checkpoint: Checkpoint, settings: Sett
     """The run's own settings with what the command line adds."""
     history = read_history(folder or run_of(checkpoint.path))
     own = checkpoint.description.settings if folder is None or history is None else history.settings_now()
-    base = {**settings.model_dump(), **{name: own[name] for name in own.keys() & Settings.model_fields.keys()}}
+    base = _base(own, settings)
     if folder is None:
         base |= {**STARTED_ANEW, "resume_from": settings.resume_from}
     added = chosen.added_to(history.words() if history else ())
@@ -102,6 +102,18 @@ def _resumption(folder: RunFolder | None, checkpoint: Checkpoint, settings: Sett
         raise UserError(f"{checkpoint.path}: this run cannot be resumed without its plug-ins.{how_to_name(missing)}")
     changed = {name: (base[name], values[name]) for name in base if values[name] != base[name] and _of_run(name)}
     return Resumption(folder, checkpoint, check_settings(values), changed)
+
+
+def _base(own: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The run's own settings; those that it lacks, since it began before they came, have their defaults.
+
+    What is of the command and not of the run is the command line's.
+    """
+    kept = {name: own[name] for name in own.keys() & Settings.model_fields.keys()}
+    if not Settings.model_fields.keys() - kept.keys():
+        return {**settings.model_dump(), **kept}
+    missing = {name: value for name, value in default_settings().items() if _of_run(name)}
+    return check_settings({**settings.model_dump(), **missing, **kept}).model_dump()
 
 
 def _of_run(name: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from renaissance.data.examples.belonging import belongs
+from renaissance.data.examples.belonging import belongs, words_of
 from renaissance.data.examples.schema import CAPTIONS, DataNeeds
 from renaissance.data.examples.tables import TableExamples, open_split
 from renaissance.data.tables.find import splits_there
@@ -308,3 +308,16 @@ def test_five_million_captions_open_at_once_and_take_no_memory(tmp_path: Path) -
     assert seconds < 1
     assert opened < 100e6
     assert most < 150e6
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("a dog, running!", "a dog running", True),
+        ("\u0915\u093e\u0932\u093e", "\u0915\u0940\u0932", False),  # Hindi: black, nail; the same consonants
+        ("a dog \U0001f415", "a dog", False),
+        ("...", "!", False),
+    ],
+)
+def test_captions_are_equal_where_their_words_are(one, other, equal):
+    assert (words_of(one) == words_of(other)) is equal

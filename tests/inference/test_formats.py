@@ -122,6 +122,8 @@ def test_a_cosine_of_before_there_were_schedules_stays_one(changed):
     assert (settings["schedule"], settings["decay_power"]) == ("cosine", 1)
     assert History(before, {}, []).settings_now() == {"schedule": "cosine", "decay_power": 1}
     assert History({"decay_power": 2}, {}, []).settings_now() == {"decay_power": 2}
+    resumed = History(before, {}, [{"changed": {"schedule": ["cosine", "none"]}}])
+    assert resumed.settings_now()["schedule"] == "none", "what a resume changed is not undone"
 
 
 def test_every_format_has_its_migration():

@@ -92,17 +92,21 @@ def test_the_order_of_the_boxes_does_not_matter(ask, tmp_path):
     torch.testing.assert_close(after.task(after.step()).values["loss"], before)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
 @pytest.mark.parametrize("model_type", ["two-tower", "one-tower"])
 @torch.no_grad()
-def test_the_phrase_is_read_beside_the_pair(ask, tmp_path, monkeypatch, model_type):
+def test_the_phrase_is_read_beside_the_pair(ask, tmp_path, monkeypatch, model_type, pooling):
     """Where every pair is the same, a phrase and the boxes' places still tell boxes apart, each phrase its own way."""
     write(tmp_path)
-    asked = ask("ref", root=tmp_path, model_type=model_type)
-    monkeypatch.setattr(
-        asked.model,
-        "fuse",
-        lambda text, image, outputs: Fused(pooled=torch.ones(len(text.hidden), asked.model.pooled_size)),
-    )
+    asked = ask("ref", root=tmp_path, model_type=model_type, text_pooling=pooling)
+    fuse = asked.model.fuse
+
+    def same_of_pairs(text, image, outputs):
+        if image is None:
+            return fuse(text, image, outputs)
+        return Fused(pooled=torch.ones(len(text.hidden), asked.model.pooled_size))
+
+    monkeypatch.setattr(asked.model, "fuse", same_of_pairs)
     first, second, _ = asked.task.scores(asked.step())
     assert (first[0] - first[1]).abs() > 1e-5, "the places differ"
     assert (first[:2] - second[:2]).abs().min() > 1e-5, "the phrases differ, and the boxes do not"

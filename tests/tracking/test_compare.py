@@ -122,6 +122,17 @@ def test_a_setting_that_a_resume_changed_is_shown_with_its_steps(tmp_path):
     assert [row["learning_rate"] for row in table] == ["0.0001", "0.0001, from step 1,500 2e-05"]
 
 
+def test_a_run_of_before_a_setting_came_differs_in_nothing_that_it_says_otherwise(tmp_path):
+    runs = [make_run(tmp_path / "r" / number, schedule="cosine") for number in "12"]
+    config = Path(runs[0], "config.json")
+    settings = {
+        name: value for name, value in json.loads(config.read_text()).items() if name not in ("schedule", "gamma")
+    }
+    config.write_text(json.dumps({**settings, "decay_power": "cosine"}))
+    table = list(csv.DictReader((compare_runs(comparing(tmp_path, runs)) / "comparison.csv").open(newline="")))
+    assert not {"schedule", "gamma", "decay_power"} & table[0].keys()
+
+
 def test_runs_of_one_name_are_called_by_their_folders():
     assert run_names(["result/a/1", "result/a/2/"]) == ["a/1", "a/2"]
     assert run_names(["here/a/1", "there/a/1"]) == ["here/a/1", "there/a/1"]

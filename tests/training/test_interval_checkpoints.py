@@ -74,6 +74,16 @@ def test_an_interrupted_run_goes_on_from_the_newest(run, monkeypatch):
     assert (resumed.path, final) == (folder.path, run(*NAMED, **SETTINGS, exp_name="whole")[1])
 
 
+@pytest.mark.parametrize("step", [4, 8])
+def test_a_step_whose_validation_was_interrupted_has_its_own_all_the_same(run, step):
+    """The validation is made up for when the run goes on, and the checkpoint with it."""
+    settings = {**SETTINGS, "max_steps": 8, "checkpoint_interval": 2, "keep_checkpoints": None}
+    with pytest.raises(Interrupted):
+        run(*NAMED, **settings, exp_name="broken", log_scalar=stop_at(step, "mlm/train/loss"))
+    resumed, _ = run(*NAMED, exp_name="broken", resume_from="auto")
+    assert sorted(kept(resumed)) == [2, 4, 6, 8]
+
+
 def test_those_of_steps_still_to_come_go_first(run):
     """What a run wrote of later steps before it was set back must not push out the new ones."""
     stop = stop_at(4, "mlm/train/loss")

@@ -309,3 +309,16 @@ def test_other_tables_than_the_runs_are_refused(stopped, tmp_path):
     run = Runner(tmp_path / "arrow", tmp_path / "elsewhere")
     with pytest.raises(UserError, match=r"train/scenes_train\.arrow: [0-9,]+ bytes, the run has [0-9,]+ bytes"):
         run(exp_name="stopped", resume_from=str(checkpoint), num_scenes=66)
+
+
+def test_a_setting_that_came_after_a_run_had_begun_has_its_default_there(stopped, tmp_path):
+    """Otherwise the command line's value would pass for the run's own: taken, not recorded, and gone at the next."""
+    folder = RunFolder(Path(shutil.copytree(stopped("itm").path, tmp_path / "exp" / "1")))
+    began = json.loads(folder.config.read_text())
+    for name in ("patch_dropout", "dataset_weights"):
+        del began[name]
+    folder.config.write_text(json.dumps(began))
+    assert resumption(folder.last_checkpoint).changed == {}
+    assert resumption(folder.last_checkpoint, patch_dropout=0.5).changed == {"patch_dropout": (0.0, 0.5)}
+    with pytest.raises(UserError, match=r"dataset_weights: \{'scenes': 0.5\}, the run has \{\}"):
+        resumption(folder.last_checkpoint, dataset_weights={"scenes": 0.5})

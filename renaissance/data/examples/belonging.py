@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 
 from renaissance.data.examples.interface import Examples
 
@@ -28,5 +28,20 @@ def belongs(examples: Examples, text: int, image: int) -> bool:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, without what stands between them; the text itself where it has none."""
-    return re.findall(r"\w+", text) or [text]
+    """The words of a text, without spaces and punctuation; the text itself where it has none.
+
+    Marks that combine with a letter, as vowels do in many scripts, belong to its word, and so do signs such as emoji.
+    """
+    return text.translate(_GAPS).split() or [text]
+
+
+class _Gaps(dict[int, int]):
+    """A space for each character that stands between words: punctuation, separators and control characters."""
+
+    def __missing__(self, code: int) -> int:
+        category = unicodedata.category(chr(code))
+        self[code] = ord(" ") if category[0] in "PZ" or category == "Cc" else code
+        return self[code]
+
+
+_GAPS = _Gaps()

@@ -111,7 +111,8 @@ class ReferringExpressionTask(Task):
         assert text is not None
         pooled = step.model.fuse(text, image, frozenset(("pooled",))).pooled
         assert pooled is not None
-        phrase = step.model.pool_text(text.hidden, text.mask)
+        phrase = step.model.fuse(text, None, frozenset(("pooled",))).pooled
+        assert phrase is not None
         geometry = given["geometry"][example, place].to(pooled)
         found = self.head(torch.cat((pooled, phrase, geometry), dim=-1))[:, 0].float()
         return found.new_full(given["box"].shape, -torch.inf).index_put((example, place), found)

@@ -62,7 +62,8 @@ class IntervalCheckpoints(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
-        if trainer.state.fn == "fit" and self._is_due(pl_module.steps_done):
+        # "validate" is what makes up for a validation that an interruption took from a step.
+        if trainer.state.fn in ("fit", "validate") and self._is_due(pl_module.steps_done):
             self._keep_last(trainer, pl_module.steps_done)
 
     def _is_due(self, step: int) -> bool:
