@@ -10,7 +10,8 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
     Args:
         header: the columns' names.
-        rows: cells; floats are shown with four significant digits, integers with thousands separated.
+        rows: cells; floats are shown with four significant digits, integers with thousands separated, and texts
+            without what would leave their line or command the terminal.
     """
     cells = [[_format(cell) for cell in row] for row in rows]
     widths = [max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
@@ -38,4 +39,9 @@ def _format(cell: object) -> str:
         return f"{cell:.4g}"
     if isinstance(cell, int):
         return f"{cell:,}"
-    return str(cell)
+    return printable(str(cell))
+
+
+def printable(text: str) -> str:
+    """A text with a space in place of line ends, terminal commands and all else that cannot be printed."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

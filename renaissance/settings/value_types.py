@@ -329,6 +329,14 @@ Shares = Annotated[
     BeforeValidator(_nothing_is_empty_dict),
     Allowed('numbers above 0 by data, such as {"caption": 2, "imdb": 1}'),
 ]
+_Weights = Annotated[dict[_Text, Annotated[float, Field(gt=0, le=1_000_000)]], BeforeValidator(_nothing_is_empty_dict)]
+DataSetWeights = Annotated[
+    _Weights, Allowed('numbers above 0, at most 1,000,000, by data set, such as {"coco": 1, "vg": 0.3}, or None')
+]
+CaptionWeights = Annotated[
+    _Weights,
+    Allowed('numbers above 0, at most 1,000,000, by source, such as {"caption": 0.7, "synthetic": 0.3}, or None'),
+]
 LossWeights = Annotated[
     dict[str, float], BeforeValidator(check_loss_names), Allowed("a weight, at least 0, for each task")
 ]

@@ -19,6 +19,7 @@ wandb/               when asked for; what is not sent yet, too
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,6 +148,22 @@ def new_numbered_folder(parent: Path, given: str) -> Path:
     except OSError as error:
         raise UserError(f"{given}: no folder can be made there ({error.strerror}).") from error
     return parent / str(number)
+
+
+def check_writable(folder: Path, given: str) -> None:
+    """See, before long work, that a folder could be made or written to; nothing is made yet.
+
+    Args:
+        folder: may be missing.
+        given: the setting that says where, for the message.
+
+    Raises:
+        UserError: if it could not.
+    """
+    there = next(one for one in (folder, *folder.absolute().parents) if os.path.exists(one))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "cannot be written to" if there.is_dir() else "is no folder"
+        raise UserError(f"{given}: no folder can be made there ({there} {why}).")
 
 
 def _made(folder: Path) -> bool:

@@ -21,7 +21,7 @@ from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.settings.schema import ModelAndTaskSettings, TableSettings
 from renaissance.training.devices import say
-from renaissance.training.selecting import select_training
+from renaissance.training.selecting import check_captions_drawn, select_training
 
 TEST = "test"  # the split that a test is on where it is told of no other
 _TEXTS_LOOKED_AT = 1000
@@ -119,6 +119,8 @@ def open_groups(settings: Settings, groups: Sequence[TaskGroup], chosen: Collect
         if TRAIN in opened:
             _check_answers(opened[TRAIN], group.tasks)
             group.selection = select_training(settings, opened[TRAIN])
+    if not settings.test_only:
+        check_captions_drawn(settings, [group.selection for group in groups])
     schemas = [group.name for group in groups]
     unread = sets_without(settings, schemas)
     if unread:

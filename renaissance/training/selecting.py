@@ -5,7 +5,7 @@ Comes in: the settings, and the examples of a group of tasks. Goes out: a `Selec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,23 @@ def select_training(settings: Settings, examples: TableExamples) -> Selection | 
         draw, sizes = _caption_draw(settings, examples)
     selection = Selection(sizes, settings.dataset_weights, settings.seed, draw)
     return None if draw is None and len(selection) == len(examples) else selection
+
+
+def check_captions_drawn(settings: Settings, selections: Sequence[Selection | None]) -> None:
+    """See that `caption_weights` has an effect.
+
+    Args:
+        settings: the run's settings.
+        selections: those of all its groups of tasks.
+
+    Raises:
+        UserError: no group reads captions of images.
+    """
+    if settings.caption_weights and not any(one is not None and one.draws_captions for one in selections):
+        raise UserError(
+            f"caption_weights draws captions of images, and {', '.join(settings.active_tasks())} reads none. Leave it "
+            "out, or train a task that does, such as mlm."
+        )
 
 
 def selection_in_words(selection: Selection, settings: Settings) -> str:

@@ -19,6 +19,7 @@ from sklearn.preprocessing import normalize
 import renaissance
 from renaissance.data.examples.schema import Column
 from renaissance.errors import UserError
+from renaissance.inference.classes import probe as probe_module
 from renaissance.inference.classes.classifiers import Classified, linear_probe, nearest_neighbours
 from renaissance.inference.classes.counts import Confusion
 from renaissance.inference.classes.picture import draw_confusion
@@ -286,3 +287,19 @@ def test_a_data_set_that_does_not_fit_is_refused_with_those_that_do(trained, sce
     with pytest.raises(UserError, match=r"'cifar10' is not complete under"):
         probed(tmp_path, Path(tmp_path / "empty"), load_path=checkpoint, dataset="cifar10")
     assert not (tmp_path / "result").exists(), "no empty folder is left"
+
+
+def test_a_log_dir_that_cannot_be_written_is_said_before_the_work(pictures, pretrained, tmp_path, monkeypatch):
+    (tmp_path / "result").write_text("in the way")
+    monkeypatch.setattr(probe_module, "load", lambda *_: pytest.fail("worked in vain"))
+    with pytest.raises(UserError, match=r"log_dir=.*result: no folder can be made there \(.*result is no folder\)"):
+        probed(tmp_path, pictures[0], load_path=str(pretrained()))
+
+
+def test_figures_are_told_where_no_folder_can_be_made(pictures, pretrained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(probe_module, "check_writable", lambda *_: None)
+    monkeypatch.setattr(probe_module, "_probed", lambda *_, **__: [])
+    (tmp_path / "result").write_text("filled up meanwhile")
+    with pytest.raises(UserError, match="no folder can be made there"):
+        probed(tmp_path, pictures[0], load_path=str(pretrained()))
+    assert "mean recall" in capsys.readouterr().out

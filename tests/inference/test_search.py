@@ -20,7 +20,7 @@ from renaissance.errors import UserError
 from renaissance.inference.search import fingerprints, matches
 from renaissance.inference.search.fingerprints import model_fingerprint, table_fingerprint
 from renaissance.inference.search.matches import best_matches
-from renaissance.inference.search.search import search
+from renaissance.inference.search.search import search, tables_to_search
 from renaissance.inference.search.sheet import Cell, draw_sheet
 from renaissance.inference.search.store import FeatureStore
 from renaissance.tasks.behaviours.contrastive import ContrastiveTask
@@ -204,7 +204,10 @@ class _Trap:
         return os.mkdir, ("sprung",)
 
 
-@pytest.mark.parametrize("damage", ["cut off", "empty", "other rows", "pickled"])
+DAMAGES = ("cut off", "empty", "other rows", "pickled", "other columns", "columns first", "double", "archive", "header")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_features_are_written_anew(searched, coco, computed, damage, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, _ = searched("red")
@@ -215,6 +218,17 @@ def test_damaged_features_are_written_anew(searched, coco, computed, damage, cap
         np.save(file, np.zeros((3, 4), np.float32))
     elif damage == "pickled":
         np.save(file, np.array([_Trap()], object), allow_pickle=True)
+    elif damage == "other columns":
+        np.save(file, np.load(file)[:, :-1])
+    elif damage == "columns first":
+        np.save(file, np.asfortranarray(np.load(file)))
+    elif damage == "double":
+        np.save(file, np.load(file).astype(np.float64))
+    elif damage == "archive":
+        with file.open("r+b") as opened:
+            np.savez(opened, np.zeros(3))
+    elif damage == "header":
+        file.write_bytes(content.replace(b"{", b"(", 1))
     else:
         file.write_bytes(content[: len(content) // 2 if damage == "cut off" else 0])
     found, _ = searched("red")
@@ -234,6 +248,28 @@ def test_a_folder_that_cannot_be_written_is_said(searched, coco, computed, capsy
     assert found == first
     assert f"{folder}: cannot be written (File exists), so the features are not kept" in capsys.readouterr().out
     assert folder.read_text() == "in the way"
+
+
+def test_a_folder_in_a_files_place_is_left_there(searched, coco, capsys):
+    first, _ = searched("red")
+    (file,) = (coco[0] / "coco_caption_karpathy_train.features").glob("images-*.npy")
+    file.unlink()
+    file.mkdir()
+    found, _ = searched("red")
+    assert found == first
+    assert f"{file}: cannot be written (Is a directory), so the features are not kept" in capsys.readouterr().out
+    assert file.is_dir()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 3.0])
+def test_features_that_are_not_of_length_1_are_refused(searched, coco, wrong):
+    searched("red")
+    (file,) = (coco[0] / "coco_caption_karpathy_train.features").glob("images-*.npy")
+    features = np.load(file)
+    features[2] *= wrong
+    np.save(file, features)
+    with pytest.raises(UserError, match=rf"{file.name}: vector 2 has the length .*Delete the file"):
+        searched("red")
 
 
 def test_an_interrupted_search_leaves_nothing_half_written(searched, coco, monkeypatch):
@@ -273,6 +309,19 @@ def test_without_a_data_set_the_checkpoints_own_is_searched(searched, scenes_roo
     assert all("scenes_test.arrow" in match["where"] for match in found)
 
 
+def test_data_sets_without_such_a_table_are_said(checkpoint, scenes_root, tmp_path, capsys):
+    model = renaissance.load(checkpoint)
+    shutil.copytree(scenes_root, tmp_path / "data")
+    for split in ("train", "val"):
+        write_table(tmp_path / "data" / f"own_{split}.arrow", rows_of(split, [["red"], ["green"]], 0))
+    model.settings = model.settings.model_copy(update={"datasets": ["scenes", "own", "imdb"]})
+    given = {"load_path": str(checkpoint), "data_root": str(tmp_path / "data"), "num_scenes": 120, "query": "red"}
+    _, paths = tables_to_search(model, settings_of("search", **given))
+    assert [path.name for path in paths] == ["scenes_test.arrow"]
+    said = "nothing is searched of own, imdb: no test table of images with captions"
+    assert said in capsys.readouterr().out
+
+
 def test_a_sheet_is_drawn_of_any_words(tmp_path):
     cells = [Cell(Image.new("RGB", (40, 300), "red"), "1: 0.5", "$a_{b}$ \x07 " + "word " * 60)] * 70
     path = draw_sheet("query: $x " + "long " * 100, cells, ["caption $1 " + "long " * 60], tmp_path / "sheet.png")
@@ -287,6 +336,8 @@ def test_a_sheet_is_drawn_of_any_words(tmp_path):
         ({"query": None}, "query: say what to search for"),
         ({"query": " "}, "query: say what to search for"),
         ({"query": "none.png"}, "query='none.png': there is no such file"),
+        ({"query": "none/dog.png"}, "query='none/dog.png': there is no such file"),
+        ({"query": "pictures/dog.heic"}, "query='pictures/dog.heic': there is no such file"),
         ({"load_path": ""}, "load_path: say which checkpoint to use"),
         ({"split": "dev"}, "split='dev': coco has train there"),
         ({"dataset": "imdb"}, "has no caption examples"),
@@ -299,11 +350,43 @@ def test_a_mistake_is_one_message(searched, tmp_path, given, said):
     assert not (tmp_path / "result").exists()
 
 
+def test_a_caption_commands_no_terminal_and_forges_no_row(searched, coco, capsys):
+    caption = "a \x1b[31mred\x1b]0;PWNED\x07 thing\nimage 9  0.99"
+    write_table(coco[0] / "coco_caption_karpathy_train.arrow", rows_of("train", [[caption]], 0))
+    found, _ = searched("red")
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\nimage 9" not in out
+    assert "a  [31mred ]0;PWNED  thing image 9" in out
+    assert caption in {match["caption"] for match in found}, "files have it as it is"
+
+
 def test_an_image_that_is_none_is_named(searched, tmp_path):
     file = tmp_path / "query.png"
     file.write_text("no picture")
-    with pytest.raises(UserError, match=r"query.png: the image cannot be read"):
+    with pytest.raises(UserError, match=r"^query: .*query.png: the image cannot be read: not an image file"):
         searched(str(file))
+
+
+@pytest.mark.parametrize("query", ["red and/or green", "a red/green thing. It is small"])
+def test_what_is_searched_for_is_said(searched, coco, query, tmp_path, capsys):
+    searched(query)
+    assert f"searching for the text {query}\n" in capsys.readouterr().out
+    file = tmp_path / "red"
+    file.write_bytes(coco[1][0]["image"])
+    searched(str(file))
+    assert f"searching for the image file {file}\n" in capsys.readouterr().out
+
+
+def test_an_image_is_found_among_images_without_captions(searched, coco, tmp_path):
+    write_table(coco[0] / "coco_caption_karpathy_restval.arrow", rows_of("restval", [[], []], 1))
+    file = tmp_path / "query.png"
+    file.write_bytes(coco[1][0]["image"])
+    found, _ = searched(str(file))
+    assert len([match for match in found if match["match"].startswith("caption")]) == 6, "those of the other table"
+    write_table(coco[0] / "coco_caption_karpathy_train.arrow", rows_of("train", [[], []], 0))
+    found, _ = searched(str(file))
+    assert [match["match"] for match in found] == [f"image {place}" for place in range(1, 5)]
 
 
 def test_a_model_without_a_joint_space_is_refused(searched, pretrained):

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import renaissance
 from renaissance.errors import UserError
+from renaissance.inference.classes import zeroshot as zeroshot_module
 from renaissance.inference.classes.prompts import alike, best_classes, class_vectors, read_templates, renamed
 from renaissance.inference.classes.zeroshot import zeroshot
 from renaissance.inference.model import Model
@@ -112,6 +113,31 @@ def test_words_that_the_text_encoder_does_not_know_are_said(recognised, pictures
     again, same = recognised(pictures[0], class_names=["red", "cyan", "magenta"])
     assert (again.name, same) == ("2", results), "nothing is overwritten"
     assert folder.name == "1"
+
+
+def test_a_class_name_commands_no_terminal(recognised, by_hand, tmp_path, capsys):
+    write_tables(tmp_path / "data", names=("red", "gr\x1b]0;x\x07een", "blue\nzero-shot  1.0"))
+    recognised(tmp_path / "data", class_names={"red": "a\x1b]0;x\x07", "blue\nzero-shot  1.0": "b\nc"})
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "a ]0;x" in out
+    assert "b c" in out
+
+
+def test_a_log_dir_that_cannot_be_written_is_said_before_the_work(recognised, pictures, by_hand, tmp_path, monkeypatch):
+    (tmp_path / "result").write_text("in the way")
+    monkeypatch.setattr(zeroshot_module, "recognise", lambda *_: pytest.fail("worked in vain"))
+    with pytest.raises(UserError, match=r"log_dir=.*result: no folder can be made there \(.*result is no folder\)"):
+        recognised(pictures[0])
+
+
+def test_figures_are_told_where_no_folder_can_be_made(recognised, pictures, by_hand, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(zeroshot_module, "check_writable", lambda *_: None)
+    (tmp_path / "result").write_text("filled up meanwhile")
+    with pytest.raises(UserError, match="no folder can be made there"):
+        recognised(pictures[0])
+    assert "zero-shot" in capsys.readouterr().out
 
 
 def test_a_model_without_a_joint_space_is_refused(recognised, pictures, pretrained):

@@ -166,6 +166,14 @@ def test_long_values_are_cut_and_missing_ones_named() -> None:
             "per_gpu_batchsize=1 leaves itm no false partner in the batch: take at least 2, or itm_false_from=dataset",
         ),
         (
+            {"loss_names": {"itm": 1}, "itm_false_from": "dataset", "caption_weights": {"synthetic": 1}},
+            "caption_weights takes some examples seldom or never, and itm_false_from=dataset draws false partners from",
+        ),
+        (
+            {"loss_names": {"itm": 1}, "itm_false_from": "dataset", "dataset_weights": {"vg": 2}},
+            "dataset_weights takes some examples seldom or never, and itm_false_from=dataset draws false partners from",
+        ),
+        (
             {"loss_names": {"itm": 1}, "itm_false_from": "hard"},
             "itm_false_from='hard' draws false partners by the similarity that contrastive learns: add loss_names.cont",
         ),
@@ -236,6 +244,8 @@ def test_pairs_that_cannot_go_together(overrides: dict[str, Any], expected: str)
         {"loss_names": {"itm": 1}, "per_gpu_batchsize": 1, "itm_false_from": "dataset"},
         {"loss_names": {"itm": 1, "contrastive": 1}, "itm_false_from": "hard", "text_modality_dropout": 0.1},
         {"loss_names": {"mlm": 1}, "itm_false_from": "hard"},
+        {"loss_names": {"itm": 1}, "caption_weights": {"synthetic": 1}},
+        {"loss_names": {"mlm": 1}, "itm_false_from": "dataset", "caption_weights": {"synthetic": 1}},
         {"loss_names": {"itm": 1}, "per_gpu_batchsize": 1, "test_only": True, "load_path": "somewhere.ckpt"},
         # Random weights mean a vocabulary built from the training texts, which has word pieces.
         {"whole_word_masking": True, "text_encoder": "roberta-base", "random_init_text_encoder": True},

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import csv
+import os
 
 import pytest
 
 from renaissance.atomic_files import write_json
 from renaissance.errors import UserError
 from renaissance.tracking.metrics import read_points
-from renaissance.tracking.run_folder import at_work_in, new_run_folder, newest_unfinished, unfinished_run_of
+from renaissance.tracking.run_folder import (
+    at_work_in,
+    check_writable,
+    new_run_folder,
+    newest_unfinished,
+    unfinished_run_of,
+)
 from tests.tracking.started import metrics_file
 
 
@@ -69,3 +76,14 @@ def test_resuming_drops_the_rows_behind_the_checkpoint_and_a_torn_last_row(tmp_p
     rows = list(csv.DictReader(path.open(newline="")))
     assert [(int(row["step"]), float(row["value"])) for row in rows] == [(10, 0.1), (20, 0.05), (30, 0.25)]
     assert [point.step for point in read_points(path)["mlm/train/loss"]] == [10, 20, 30]
+
+
+def test_a_folder_that_cannot_be_made_is_known_before(tmp_path, monkeypatch):
+    check_writable(tmp_path / "a" / "b", "log_dir=a")
+    assert list(tmp_path.iterdir()) == [], "nothing is made"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"^log_dir=a: no folder can be made there \(.*file is no folder\)"):
+        check_writable(tmp_path / "file" / "b", "log_dir=a")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(UserError, match=r"^log_dir=a: no folder can be made there \(.* cannot be written to\)"):
+        check_writable(tmp_path / ("n" * 300), "log_dir=a")

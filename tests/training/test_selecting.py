@@ -106,6 +106,16 @@ def test_captions_that_cannot_be_drawn_are_refused(run, root, weights, message):
         run(*NAMED, **QUICK, datasets=["scenes", "retold"], caption_weights=weights, max_steps=1)
 
 
+def test_weights_of_captions_where_none_are_read_are_refused(run):
+    with pytest.raises(UserError, match="caption_weights draws captions of images, and cifar10 reads none"):
+        run("task_finetune_cifar10", "scenes", "tiny", **QUICK, caption_weights={"caption": 1}, max_steps=1)
+
+
+def test_a_weight_that_would_overflow_is_refused(run):
+    with pytest.raises(UserError, match=r"caption_weights.*numbers above 0, at most 1,000,000, by source"):
+        run(*NAMED, **QUICK, caption_weights={"caption": 1e308}, max_steps=1)
+
+
 def test_a_weight_of_a_data_set_that_is_not_there_is_refused(run):
     with pytest.raises(UserError, match="dataset_weights names vg, and datasets are scenes"):
         run(*NAMED, **QUICK, dataset_weights={"vg": 1}, max_steps=1)

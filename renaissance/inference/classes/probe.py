@@ -36,7 +36,7 @@ from renaissance.inference.untrained import model_of_settings, untrained_twin
 from renaissance.settings import Settings
 from renaissance.tasks.common.step import pooled
 from renaissance.text_table import text_table
-from renaissance.tracking.run_folder import new_numbered_folder
+from renaissance.tracking.run_folder import check_writable, new_numbered_folder
 
 FOLDER = "probes"  # under log_dir
 COLUMNS = ("examples", "weights", "classifier", "chosen", "top-1", "mean recall")
@@ -87,6 +87,7 @@ def probe(settings: Settings) -> Path:
     Raises:
         UserError: the checkpoint or a table cannot be read, or the model reads none of the data set's examples.
     """
+    check_writable(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
     model = load(settings.load_path, device_of(settings)) if settings.load_path else None
     found = classified_data(
         settings,
@@ -100,13 +101,13 @@ def probe(settings: Settings) -> Path:
         print(splits.line())
         for number, (weights, encoder) in enumerate(_encoders(model, data, splits, settings)):
             rows += list(_probed(splits, weights, encoder, settings, with_chance=number == 0))
-    folder = new_numbered_folder(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
     table = [(row.examples, row.weights, row.answer.name, row.answer.setting, row.confusion.top1,
               row.confusion.mean_recall) for row in rows]  # fmt: skip
     print(text_table(COLUMNS, table))
     for row in rows:
         if row.answer.remark:
             print(f"{row.examples}, {row.weights}, {row.answer.name}: {row.answer.remark}")
+    folder = new_numbered_folder(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
     _write(folder, rows, table, told, settings)
     print(f"probe: {folder}")
     return folder

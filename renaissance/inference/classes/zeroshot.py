@@ -23,8 +23,8 @@ from renaissance.inference.classes.prompts import alike, best_classes, class_vec
 from renaissance.inference.features import device_of, stream_features
 from renaissance.inference.model import Model, load
 from renaissance.settings import Settings
-from renaissance.text_table import text_table
-from renaissance.tracking.run_folder import new_numbered_folder
+from renaissance.text_table import printable, text_table
+from renaissance.tracking.run_folder import check_writable, new_numbered_folder
 
 FOLDER = "zeroshot"  # under log_dir
 COLUMNS = ("", "top-1", "top-5", "mean recall")
@@ -67,6 +67,7 @@ def zeroshot(settings: Settings) -> Path:
     """
     model = load(settings.load_path, device_of(settings))
     model.joint_space()
+    check_writable(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
     templates = read_templates(settings.templates)
     data = classified_data(settings, images=True, texts=False)[0]
     found = recognise(model, data, templates, settings)
@@ -75,13 +76,13 @@ def zeroshot(settings: Settings) -> Path:
         ("chance", 1 / number, TOP / number if number > TOP else None, 1 / number),
         ("zero-shot", found.confusion.top1, found.top5, found.confusion.mean_recall),
     ]
-    folder = new_numbered_folder(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
     examples = int(found.confusion.counts.sum())
     print(f"{data.name}: {examples:,} images of {number} classes ({found.split}); {len(templates)} templates")
     print(text_table(COLUMNS, rows))
     print(text_table(CLASS_COLUMNS, found.confusion.rows()))
     for remark in _remarks(found):
         print(remark)
+    folder = new_numbered_folder(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
     asked = {name: getattr(settings, name) for name in ("load_path", "dataset", "data_root")}
     told = {"split": found.split, "templates": templates, "alike": found.alike, "without_class": found.without_class,
             "tables": found.tables, "examples": examples, "top5": found.top5, "chance": 1 / number}  # fmt: skip
@@ -137,8 +138,8 @@ def _split(data: ClassifiedData, wanted: str | None) -> str:
 
 def _remarks(found: Recognised) -> list[str]:
     remarks = [
-        f"{', '.join(group)}: the text encoder cannot tell these apart; are their words unknown to it? Try other "
-        "class_names or templates"
+        f"{printable(', '.join(group))}: the text encoder cannot tell these apart; are their words unknown to it? Try "
+        "other class_names or templates"
         for group in found.alike
     ]
     if found.without_class:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from renaissance.errors import UserError
+
 BLOCK = 65_536  # features compared at once
+LENGTH_ERROR = 0.01  # of features of length 1, which may be computed in half precision
 
 
 @dataclass(frozen=True, order=True)
@@ -40,6 +43,9 @@ def best_matches(query: NDArray[np.float32], features: NDArray[np.float32], tabl
         features: (N, E), each of length 1; may be mapped from a file.
         table: its number.
         number: how many.
+
+    Raises:
+        UserError: features in a file are not of length 1.
     """
     return heapq.nsmallest(number, _candidates(query, features, table, number))
 
@@ -60,4 +66,13 @@ def _block(features: NDArray[np.float32], start: int) -> NDArray[np.float32]:
     rows = min(BLOCK, len(features) - start)
     offset = features.offset + start * features.strides[0]
     read = np.fromfile(features.filename, features.dtype, rows * features.shape[1], offset=offset)
-    return np.asarray(read.reshape(rows, features.shape[1]), np.float32)
+    block = np.asarray(read.reshape(rows, features.shape[1]), np.float32)
+    lengths = np.sqrt(np.einsum("ne,ne->n", block, block))
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_ERROR))  # also those that are no numbers
+    if len(wrong):
+        raise UserError(
+            f"{features.filename}: vector {start + int(wrong[0])} has the length {lengths[wrong[0]]:.4g}, and not 1. "
+            "Delete the file, so that it is computed anew; if it comes out the same, the checkpoint's weights are at "
+            "fault."
+        )
+    return block

@@ -17,7 +17,7 @@ from renaissance.atomic_files import write_csv, write_json
 from renaissance.data.examples.interface import TRAIN, VAL
 from renaissance.data.examples.schema import CAPTIONS
 from renaissance.data.examples.tables import TableExamples
-from renaissance.data.images.decode import open_image
+from renaissance.data.images.decode import BadImage, open_image
 from renaissance.data.images.files import read_image_file
 from renaissance.data.tables.find import find_tables, sets_without, splits_there
 from renaissance.errors import UserError
@@ -27,8 +27,8 @@ from renaissance.inference.search.matches import Found, best_matches
 from renaissance.inference.search.sheet import MOST_ON_SHEET, SIDE, Cell, draw_sheet
 from renaissance.inference.search.store import NEEDS, FeatureStore, Side
 from renaissance.settings import Settings
-from renaissance.text_table import text_table
-from renaissance.tracking.run_folder import new_numbered_folder
+from renaissance.text_table import printable, text_table
+from renaissance.tracking.run_folder import check_writable, new_numbered_folder
 
 FOLDER = "searches"  # under log_dir
 COLUMNS = ("match", "score", "image", "caption")
@@ -68,25 +68,28 @@ def search(settings: Settings) -> Path:
     assert settings.query is not None
     model = load(settings.load_path, device_of(settings))
     model.joint_space()
-    shows_image = os.path.isfile(settings.query)
-    query = (model.embed_image if shows_image else model.embed_text)([settings.query])[0].numpy()
+    check_writable(Path(settings.log_dir) / FOLDER, f"log_dir={settings.log_dir}")
+    shown = _shown(settings.query)
+    print(f"searching for the {'text' if shown is None else 'image file'} {printable(settings.query)}")
+    query = (model.embed_text([settings.query]) if shown is None else model.embed_image([shown]))[0].numpy()
     split, paths = tables_to_search(model, settings)
     store = FeatureStore(model, settings)
     tables = [_Table(path) for path in paths]
     matches, cells = [], []
-    sides: tuple[Side, ...] = ("images", "captions") if shows_image else ("images",)
+    sides: tuple[Side, ...] = ("images",) if shown is None else ("images", "captions")
     for side in sides:
         found: list[Found] = []
         for number, path in enumerate(paths):
+            if not tables[number].size(side):
+                continue
             with store.features(path, side) as features:
                 found += best_matches(query, features, number, settings.num_matches)
         best = heapq.nsmallest(settings.num_matches, found)
         matches += [tables[one.table].match(f"{side[:-1]} {place}", one, side) for place, one in enumerate(best, 1)]
         if side == "images":
             cells = _cells(best, matches, tables)
-    if shows_image:
-        picture = open_image(read_image_file(Path(settings.query), "query"), SIDE)
-        cells.insert(0, Cell(picture, "the query", Path(settings.query).name))
+    if shown is not None:
+        cells.insert(0, Cell(open_image(shown, SIDE), "the query", Path(settings.query).name))
     number = sum(table.images.rows for table in tables)
     print(f"{number:,} images of {', '.join(str(path) for path in paths)}")
     print(text_table(COLUMNS, [(one.match, one.score, one.image, one.caption) for one in matches]))
@@ -96,8 +99,24 @@ def search(settings: Settings) -> Path:
     return folder
 
 
+def _shown(query: str) -> bytes | None:
+    """The image file that a query names; None where it is a text.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not os.path.isfile(query):
+        return None
+    data = read_image_file(Path(query), "query")
+    try:
+        open_image(data)
+    except BadImage as error:
+        raise UserError(f"query: {query}: the image cannot be read: {error}") from None
+    return data
+
+
 def tables_to_search(model: Model, settings: Settings) -> tuple[str, list[Path]]:
-    """The split and the tables of images with captions.
+    """The split and the tables of images with captions; says which data sets have none.
 
     Args:
         model: whose run's data sets are searched where the settings name none.
@@ -115,7 +134,11 @@ def tables_to_search(model: Model, settings: Settings) -> tuple[str, list[Path]]
         raise UserError(f"split={settings.split!r}: {', '.join(named)} has {', '.join(there) or 'no tables'} there")
     further = [split for split in there if split not in (TRAIN, VAL)]
     split = settings.split or next(iter([*further, *there[::-1]]), VAL)
-    return split, list(find_tables(own, CAPTIONS.name, split))
+    tables = find_tables(own, CAPTIONS.name, split)
+    left = [name for name in wanted if name not in tables.values()]
+    if left:
+        print(f"nothing is searched of {', '.join(left)}: no {split} table of images with captions")
+    return split, list(tables)
 
 
 class _Table:
@@ -124,6 +147,10 @@ class _Table:
     def __init__(self, path: Path) -> None:
         self.images = TableExamples([path], NEEDS["images"])
         self._captions = TableExamples([path], NEEDS["captions"])
+
+    def size(self, side: Side) -> int:
+        """How many images, or captions, it has."""
+        return len(self.images if side == "images" else self._captions)
 
     def match(self, name: str, found: Found, side: Side) -> Match:
         """What is said of a match; an image without captions has an empty one."""

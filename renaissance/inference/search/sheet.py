@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from renaissance.atomic_files import whole_file
+from renaissance.text_table import printable
 
 MOST_ON_SHEET = 60
 COLUMNS = 4
@@ -49,7 +50,7 @@ def draw_sheet(title: str, cells: Sequence[Cell], lines: Sequence[str], path: Pa
     cells = cells[:MOST_ON_SHEET]
     rows = -(-len(cells) // COLUMNS)
     words_below = 0.2 * (len(lines) + 1) if lines else 0.0
-    title = textwrap.fill(_printable(title), LONG_LINE - 30, max_lines=3, placeholder=" …")
+    title = textwrap.fill(printable(title), LONG_LINE - 30, max_lines=3, placeholder=" …")
     top = 0.3 + 0.25 * (title.count("\n") + 1)
     height = top + rows * (PICTURE_HEIGHT + WORDS_HEIGHT) + words_below + 0.1
     figure = Figure(figsize=(COLUMNS * CELL_WIDTH, height))
@@ -62,7 +63,7 @@ def draw_sheet(title: str, cells: Sequence[Cell], lines: Sequence[str], path: Pa
         _draw(figure.add_axes(box), cell)
     for number, line in enumerate(lines):
         lower = (words_below - 0.2 * (number + 0.5)) / height
-        text = textwrap.shorten(_printable(line), LONG_LINE, placeholder=" …")
+        text = textwrap.shorten(printable(line), LONG_LINE, placeholder=" …")
         figure.text(0.02, lower, text, va="center", fontsize=9, parse_math=False)
     with whole_file(path, durable=False) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
@@ -75,11 +76,7 @@ def _draw(axes: Axes, cell: Cell) -> None:
     axes.imshow(picture)
     axes.set_axis_off()
     axes.set_anchor("S")
-    lines = textwrap.wrap(_printable(cell.words), LINE_LENGTH, max_lines=MOST_LINES, placeholder=" …")
-    words = "\n".join([_printable(cell.heading), *lines])
+    lines = textwrap.wrap(printable(cell.words), LINE_LENGTH, max_lines=MOST_LINES, placeholder=" …")
+    words = "\n".join([printable(cell.heading), *lines])
     axes.annotate(words, (0.5, 0), (0, -3), "axes fraction", textcoords="offset points", ha="center", va="top",
                   fontsize=8, parse_math=False)  # fmt: skip
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -2,7 +2,8 @@
 
 In: a model and a table. Out: (N, E) float32, mapped from the file, so that a table of any size takes little memory. The
 name holds a fingerprint of the weights, the transform and the table's content: with another of these, another file is
-looked for, and none is read that is stale. The folder may be deleted at any time.
+looked for, and none is read that is stale; a file that is not what is written here is written anew. The folder may be
+deleted at any time.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,15 +58,22 @@ class FeatureStore:
             UserError: the table cannot be read.
             DiskFull: there is no room for them.
         """
-        with _writable(table.with_name(table.stem + FOLDER)) as folder:
+        with ExitStack() as stack:
+            folder = stack.enter_context(_writable(table.with_name(table.stem + FOLDER)))
             content = table_fingerprint(table, folder / "table.json")
             key = hashlib.sha256(f"{self._fingerprint} {content}".encode()).hexdigest()[:32]
             path = folder / f"{side}-{key}.npy"
             examples = TableExamples([table], NEEDS[side])
-            found = _read(path, len(examples))
+            shape = (len(examples), self._model.settings.contrastive_size)
+            found = _read(path, shape)
             if found is None:
-                self._compute(examples, side, path)
-                found = _read(path, len(examples))
+                try:
+                    self._compute(examples, side, path)
+                except OSError as error:  # something else is there, and cannot be replaced
+                    print(_not_kept(path, error))
+                    path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
+                    self._compute(examples, side, path)
+                found = _read(path, shape)
                 assert found is not None
             yield found
 
@@ -91,23 +100,29 @@ def _writable(folder: Path) -> Iterator[Path]:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        print(f"{folder}: cannot be written ({error.strerror or error}), so the features are not kept")
+        print(_not_kept(folder, error))
         with tempfile.TemporaryDirectory() as temporary:
             yield Path(temporary)
         return
     yield folder
 
 
-def _read(path: Path, rows: int) -> Features | None:
+def _not_kept(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be written ({error.strerror or error}), so the features are not kept"
+
+
+def _read(path: Path, shape: tuple[int, int]) -> Features | None:
     """The features in a file; None where it is not there, or is not what it should be."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, BadZipFile) as error:
         print(f"{path}: cannot be read ({error}); it is written anew")
         return None
-    if found.ndim != 2 or found.dtype != np.dtype("<f4") or len(found) != rows:
-        print(f"{path}: holds other features than those of {rows:,} examples; it is written anew")
-        return None
-    return found
+    if not isinstance(found, np.memmap):  # an archive of several arrays
+        found.close()
+    elif found.dtype == np.dtype("<f4") and found.shape == shape and found.flags.c_contiguous:
+        return found
+    print(f"{path}: holds other features than those of {shape[0]:,} examples; it is written anew")
+    return None

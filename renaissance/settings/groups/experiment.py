@@ -37,8 +37,8 @@ class DataSettings(SettingsGroup):
 
     data_root: NoEffect[value_types.Folder]
     datasets: Question[Fixed[value_types.Names]]
-    dataset_weights: Fixed[value_types.Shares]
-    caption_weights: Fixed[value_types.Shares]
+    dataset_weights: Fixed[value_types.DataSetWeights]
+    caption_weights: Fixed[value_types.CaptionWeights]
 
 
 class StartSettings(SettingsGroup):

@@ -149,6 +149,18 @@ def _hard_pairs(settings: Settings) -> Iterator[str]:
         )
 
 
+def _weighted_partners(settings: Settings) -> Iterator[str]:
+    """What an epoch leaves out, as a false partner it would be seen all the same, and false only."""
+    if settings.itm_false_from != "dataset" or "itm" not in settings.active_tasks() or settings.test_only:
+        return
+    for name in ("dataset_weights", "caption_weights"):
+        if getattr(settings, name):
+            yield (
+                f"{name} takes some examples seldom or never, and itm_false_from=dataset draws false partners from all "
+                f"alike: take itm_false_from=batch, or no {name}"
+            )
+
+
 def _image_only(settings: Settings) -> Iterator[str]:
     reading = [task for task in settings.active_tasks() if "text" in task_reads(task)]
     if settings.image_only and reading:
@@ -238,6 +250,7 @@ ALWAYS: list[Check] = [
     _false_pairs,
     _partners,
     _hard_pairs,
+    _weighted_partners,
     _image_only,
     _mixable,
     _modality_dropout,
