@@ -92,6 +92,18 @@ def test_the_documented_configuration_to_the_letter() -> None:
     assert found["loss_names"] == weights
 
 
+def test_the_run_of_document_004() -> None:
+    documented = {
+        "clip_model": "openai/clip-vit-base-patch32", "datasets": ["pokemon"], "batch_size": 16, "max_epoch": 100,
+        "max_steps": 1_000_000, "contrastive_drop_rate": 0.2, "precision": 32, "freeze_image_encoder": True,
+        "optim_type": "adam", "learning_rate": 4e-4, "weight_decay": 0.2, "adam_betas": [0.9, 0.98],
+        "adam_epsilon": 1e-6, "schedule": "cosine", "early_stopping_patience": 5, "early_stopping_min_delta": 0.01,
+        "monitor": "contrastive/val/loss",
+    }  # fmt: skip
+    found = configuration("task_clip_pokemon")
+    assert {name: found[name] for name in documented} == documented
+
+
 def test_the_documented_defaults() -> None:
     """Those of document 003 and of the issue's changes to it."""
     documented = {
@@ -121,6 +133,7 @@ def test_every_task_configuration_can_be_trained(name: str) -> None:
 def test_all_named_configurations_are_described_and_tried() -> None:
     others = (
         "quickstart",
+        "task_clip_pokemon",
         "task_clip_scenes",
         "task_foundation_captioning",
         "task_mlm_itm_deit_electra",
