@@ -14,6 +14,7 @@ from functools import cache
 from renaissance.registrations import Registrations
 from renaissance.training.optimizers import declarations
 from renaissance.training.optimizers.interface import OptimizerDeclaration
+from renaissance.training.unread import unread_by
 
 _registered: Registrations[OptimizerDeclaration] = Registrations("optimiser")
 
@@ -47,8 +48,7 @@ def unread_settings(name: str, given: Collection[str]) -> list[str]:
         name: the optimiser.
         given: names of settings that the user gave.
     """
-    others = frozenset[str]().union(*(optimizer.reads for optimizer in _table().values()))
-    return sorted((others - _table()[name].reads) & set(given))
+    return unread_by(name, _table(), given)
 
 
 def _table() -> dict[str, OptimizerDeclaration]:

@@ -13,6 +13,7 @@ from functools import cache
 
 from renaissance.training.schedules import declarations
 from renaissance.training.schedules.interface import ScheduleDeclaration
+from renaissance.training.unread import unread_by
 
 
 def schedule_names() -> list[str]:
@@ -32,8 +33,7 @@ def unread_by_schedule(name: str, given: Collection[str]) -> list[str]:
         name: the schedule.
         given: names of settings that the user gave.
     """
-    others = frozenset[str]().union(*(schedule.reads for schedule in _declared().values()))
-    return sorted((others - _declared()[name].reads) & set(given))
+    return unread_by(name, _declared(), given)
 
 
 @cache
