@@ -264,6 +264,7 @@ def defaults() -> None:
     image_pooling = "cls"  # how an image alone becomes one vector: cls: its class position; mean or max: of its patches
     train_transform_keys = ["imagenet"]  # whose mean, std and interpolation; _randaug augments
     val_transform_keys = ["imagenet"]  # of validation and test: whose mean, std and interpolation
+    caption_crop_area = 1.0  # smallest share of an image with captions that a training crop keeps; 1: no crops
     randaugment_operations = 2  # operations that RandAugment applies to an image
     randaugment_magnitude = 9  # strength of RandAugment's operations
     patch_dropout = 0.0  # share of an image's patches that its encoder does not see in training; faster by as much

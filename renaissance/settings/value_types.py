@@ -170,6 +170,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), Allowed("a numb
 Rate = Annotated[float, Field(ge=0, lt=1), Allowed("a number from 0 to below 1")]
 Probability = Annotated[float, Field(gt=0, le=1), Allowed("a number above 0, at most 1")]
 Share = Annotated[float, Field(gt=0, lt=1), Allowed("a number above 0 and below 1")]
+CropArea = Annotated[float, Field(ge=0.05, le=1), Allowed("a number from 0.05 to 1")]
 Tolerance = Annotated[float, Field(ge=0, le=1), Allowed("a number from 0 to 1")]
 Betas = Annotated[
     list[Annotated[float, Field(ge=0, lt=1)]],

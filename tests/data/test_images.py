@@ -152,13 +152,38 @@ def test_normalising_is_the_textbooks(make_picture: MakePicture) -> None:
     assert normalise(strided).is_contiguous()
 
 
-def test_images_with_captions_are_never_cut_or_mirrored(make_picture: MakePicture) -> None:
+def test_images_with_captions_are_not_cut_or_mirrored_unasked(make_picture: MakePicture) -> None:
     data = make_picture(5)
     plain = ImageTransform(["imagenet"], 24, IMAGENET)(data)
     captioned = ImageTransform(["imagenet_randaug"], 24, IMAGENET, randaugment=RandAugmentDraw(2))
     assert not captioned.random
     assert captioned.randaugment is not None
     assert (captioned(data, stream(0, 0, 0, "image")) == plain).all()
+
+
+def test_crops_of_captioned_images_keep_their_share_and_are_never_mirrored(
+    make_settings: Callable[..., Settings],
+) -> None:
+    settings = make_settings(caption_crop_area=0.5, image_size=96)
+    training = ImageTransform.of_settings(settings, IMAGENET, training=True, captioned=True)
+    assert training.random
+    assert not ImageTransform.of_settings(settings, IMAGENET, training=False, captioned=True).random
+    ramps = np.zeros((96, 96, 3), np.uint8)  # red tells the column, green the row
+    ramps[..., 0], ramps[..., 1] = np.arange(96)[None, :] * 2, np.arange(96)[:, None] * 2
+    file = io.BytesIO()
+    Image.fromarray(ramps).save(file, "PNG")
+    areas = []
+    for index in range(200):
+        red, green, _ = training(file.getvalue(), stream(0, 0, index, "image")).astype(int)
+        width, height = (red[0, -1] - red[0, 0]) / 190, (green[-1, 0] - green[0, 0]) / 190
+        assert width > 0  # the left is on the left
+        assert height > 0
+        areas.append(width * height)
+    assert 0.45 < min(areas) < 0.55
+    assert max(areas) > 0.9
+    assert (
+        training(file.getvalue(), stream(0, 0, 3, "image")) == training(file.getvalue(), stream(0, 0, 3, "image"))
+    ).all()
 
 
 def test_images_without_captions_are_cut_and_mirrored_by_address(make_picture: MakePicture) -> None:

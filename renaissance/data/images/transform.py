@@ -24,7 +24,7 @@ from renaissance.settings.groups.inputs import ImageSettings
 Box = tuple[float, float, float, float]  # four numbers in pixels of the source
 
 RANDAUG = "_randaug"
-_CROP_AREA = (0.35, 1.0)  # share of the image that a random crop covers
+_CROP_AREA = 0.35  # share of an image without captions that a random crop covers at least
 _CROP_ASPECT = (3 / 4, 4 / 3)  # its width over its height
 
 
@@ -66,9 +66,10 @@ class ImageTransform:
     transformers do, with equal pixels), in one step: only what the square shows is computed. Large JPEGs are decoded
     at a fraction of their size first (see decoding.py), which a processor that is handed a picture does not do.
 
-    With a `_randaug` key, images without captions are cut at random and mirrored instead; images with captions never
-    are, since that makes "left", "right" and "two dogs" false (METER and ViLT do not either). RandAugment itself runs
-    on the device, see augment.py.
+    With a `_randaug` key, images without captions are cut at random and mirrored instead. Images with captions are
+    not, since that makes "left", "right" and "two dogs" false (METER and ViLT do not either), unless `crop_area` asks
+    for crops of them, as open_clip's training takes; mirrored they never are. RandAugment itself runs on the device,
+    see augment.py.
 
     Attributes:
         image_size: S, the side of the pixels that come out.
@@ -83,6 +84,7 @@ class ImageTransform:
         statistics: ImageStatistics,
         *,
         captioned: bool = True,
+        crop_area: float = 1.0,
         randaugment: RandAugmentDraw | None = None,
     ):
         """Make a transform.
@@ -92,13 +94,16 @@ class ImageTransform:
             image_size: S in pixels.
             statistics: says the interpolation.
             captioned: texts tell of these images.
+            crop_area: share of a captioned image that a random crop covers at least; 1 takes no crops of them.
             randaugment: RandAugment's draws, used with a `_randaug` key only.
         """
         augmented = keys[0].endswith(RANDAUG)
         self.image_size = image_size
         self._resample = Image.Resampling(statistics.resample)
         self.randaugment = randaugment if augmented else None
-        self.random = augmented and not captioned
+        self._crop_area = crop_area if captioned else _CROP_AREA
+        self._mirrored = not captioned
+        self.random = augmented if not captioned else crop_area < 1
 
     @classmethod
     def of_settings(
@@ -107,7 +112,8 @@ class ImageTransform:
         """The transform that the settings ask for, in training or otherwise."""
         keys = settings.train_transform_keys if training else settings.val_transform_keys
         draw = RandAugmentDraw(settings.randaugment_operations)
-        return cls(keys, settings.image_size, statistics, captioned=captioned, randaugment=draw)
+        area = settings.caption_crop_area if training else 1.0
+        return cls(keys, settings.image_size, statistics, captioned=captioned, crop_area=area, randaugment=draw)
 
     def __call__(
         self, data: bytes | Image.Image, stream: np.random.Generator | None = None, part: Box | None = None
@@ -131,9 +137,10 @@ class ImageTransform:
             image = open_image(data)
             resized = image.resize((size, size), self._resample, box=_inside(part, image.size))
         elif self.random and stream is not None:
-            image = open_image(data, _enough_for_crops(size))
-            resized = image.resize((size, size), self._resample, box=_random_box(image.size, stream))
-            if stream.random() < 0.5:
+            image = open_image(data, _enough_for_crops(size, self._crop_area))
+            box = _random_box(image.size, self._crop_area, stream)
+            resized = image.resize((size, size), self._resample, box=box)
+            if self._mirrored and stream.random() < 0.5:
                 resized = resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         else:
             image = open_image(data, size)
@@ -183,16 +190,19 @@ def _inside(part: Box, size: tuple[int, int]) -> Box:
     return left, upper, right, lower
 
 
-def _random_box(size: tuple[int, int], stream: np.random.Generator) -> Box:
-    """A box of random area and aspect ratio, as in Inception's training (https://arxiv.org/abs/1409.4842)."""
+def _random_box(size: tuple[int, int], smallest: float, stream: np.random.Generator) -> Box:
+    """A box of random aspect ratio and area, at least the smallest share of the image's, as in Inception's training.
+
+    https://arxiv.org/abs/1409.4842
+    """
     width, height = size
-    area = width * height * stream.uniform(*_CROP_AREA)
+    area = width * height * stream.uniform(smallest, 1)
     aspect = exp(stream.uniform(log(_CROP_ASPECT[0]), log(_CROP_ASPECT[1])))
     box_width, box_height = min(width, sqrt(area * aspect)), min(height, sqrt(area / aspect))
     left, upper = stream.random() * (width - box_width), stream.random() * (height - box_height)
     return left, upper, left + box_width, upper + box_height
 
 
-def _enough_for_crops(size: int) -> int:
-    """The shorter side that an image needs so that its smallest crops are not enlarged."""
-    return int(size / sqrt(_CROP_AREA[0]))
+def _enough_for_crops(size: int, smallest: float) -> int:
+    """The shorter side that an image needs so that crops of the smallest area are not enlarged."""
+    return int(size / sqrt(smallest))

@@ -33,6 +33,7 @@ class ImageSettings(SettingsGroup):
     image_pooling: Annotated[Fixed[value_types.Pooling], FollowsWeights("image_embeddings")]
     train_transform_keys: Fixed[value_types.TransformKeys]
     val_transform_keys: Question[Fixed[value_types.TransformKeys]]
+    caption_crop_area: Fixed[value_types.CropArea]
     randaugment_operations: Fixed[value_types.Count]
     randaugment_magnitude: Fixed[value_types.Magnitude]
     patch_dropout: Changes[value_types.Rate]
