@@ -14,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,6 +114,23 @@ def to_disk(path: Path) -> None:
     except OSError as error:
         if not is_folder or error.errno in NO_ROOM or error.errno == errno.EIO:
             raise
+
+
+@contextmanager
+def opened_for_reading(path: Path) -> Iterator[tuple[int, int]]:
+    """Open a file that may be anything: gives its descriptor, and its size in bytes.
+
+    Raises:
+        OSError: it is not there, cannot be opened, or is no file: a pipe, say, which would be waited for.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "is no file", str(path))
+        yield descriptor, found.st_size
+    finally:
+        os.close(descriptor)
 
 
 def remove_leftovers(folder: Path) -> None:
