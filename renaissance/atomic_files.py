@@ -142,18 +142,18 @@ def remove_leftovers(folder: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, in the strict sense: a number that is not finite becomes null."""
-    text = json.dumps(_strict(content), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(strict_json(content), indent=2, ensure_ascii=False, allow_nan=False)
     with whole_file(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _strict(value: Any) -> Any:
+def strict_json(value: Any) -> Any:
     """A value with None, which becomes null, in place of every number that JSON does not know."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _strict(item) for key, item in value.items()}
-    return [_strict(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: strict_json(item) for key, item in value.items()}
+    return [strict_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

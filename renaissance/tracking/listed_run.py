@@ -11,11 +11,11 @@ import math
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic_core import from_json
 
@@ -34,6 +34,22 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 LARGEST_JSON = 16_000_000  # bytes of a file of settings, a history or a summary
 
 
+class Change(NamedTuple):
+    """A setting that a resume changed.
+
+    Attributes:
+        step: the optimiser steps that were done before.
+        name: the setting.
+        before: its value until then.
+        after: its value from then on.
+    """
+
+    step: int
+    name: str
+    before: Any
+    after: Any
+
+
 @dataclass(frozen=True)
 class ListedRun:
     """A run as a listing shows it.
@@ -43,7 +59,7 @@ class ListedRun:
         name: what it is called, `<exp_name>/<n>`: its folder below the one that was looked through.
         status: how it stands.
         settings: those that hold now, by name: what it began with, with what resumes changed.
-        changed: the settings that a resume changed.
+        changes: what resumes changed of them, in their order.
         tasks: the tasks that it trains, in alphabetical order.
         seed: where its random choices start.
         started: when it began, in seconds since the epoch.
@@ -57,6 +73,7 @@ class ListedRun:
         best_step: the step of that value.
         tested: the metrics of every split beyond training and validation, by whole name, `<task>/<split>/<metric>`.
         versions: of what it began with, such as renaissance and torch.
+        tables: the bytes of each table that it reads, by name; empty where it did not record that.
         remark: what else is to be known of how it stands; empty where there is nothing.
         error: what is wrong with its files; empty where nothing is.
     """
@@ -65,7 +82,7 @@ class ListedRun:
     name: str
     status: Status
     settings: Mapping[str, Any] = field(default_factory=dict)
-    changed: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
     tasks: tuple[str, ...] = ()
     seed: int | None = None
     started: float | None = None
@@ -78,6 +95,7 @@ class ListedRun:
     best_step: int | None = None
     tested: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)
     remark: str = ""
     error: str = ""
 
@@ -114,7 +132,7 @@ def _read(folder: RunFolder, name: str) -> ListedRun:
         name,
         status="running" if alive else summary["status"] if whole else "crashed",
         settings=settings,
-        changed=tuple(dict.fromkeys(name for resume in history.resumes for name in resume["changed"])),
+        changes=tuple(_changes(history)),
         tasks=tuple(sorted(weights)),
         seed=int(settings["seed"]),
         started=_seconds(start["started"]),
@@ -122,9 +140,16 @@ def _read(folder: RunFolder, name: str) -> ListedRun:
         monitor=monitor.name,
         more_is_better=monitor.more_is_better,
         versions=dict(start.get("versions", {})),
+        tables=dict(start.get("tables", {})),
         remark="" if alive or whole or not marked else _of_another_host(start),
     )
     return _with_results(run, monitor, summary, history, whole)
+
+
+def _changes(history: History) -> Iterator[Change]:
+    for resume in history.resumes:
+        for name, (before, after) in resume["changed"].items():
+            yield Change(int(resume["step"]), name, before, after)
 
 
 def _with_results(
@@ -134,7 +159,8 @@ def _with_results(
     best, best_step = _best(run.folder.metrics, monitor)
     if whole and "steps" in summary:
         final = {name: math.nan if value is None else float(value) for name, value in summary["final"].items()}
-        seconds, step = float(summary["wall_seconds"]), int(summary["steps"])
+        seconds: float | None = float(summary["wall_seconds"])
+        step = int(summary["steps"])
     else:
         last = last_points(run.folder.metrics)
         final = {name: point.value for name, point in last.items()}

@@ -90,7 +90,7 @@ def _is_run(path: Path) -> bool:
 
 def _stamp(path: Path) -> object:
     """What changes when a file does from which a record is read; None in the place of one that is not there."""
-    found = []
+    found: list[tuple[int, int, int] | None] = []
     for name in OF_A_RUN:
         try:
             status = os.stat(f"{path}/{name}")
