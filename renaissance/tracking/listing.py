@@ -7,6 +7,7 @@ No PyTorch here.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def find_runs(parent: Path) -> list[Path]:
     """
     if _is_run(parent):
         return [parent]
-    return sorted(_walk(parent, set(), DEEPEST), key=lambda path: (path.parent, int(path.name)))
+    return sorted(_walk(parent), key=lambda path: (path.parent, int(path.name)))
 
 
 def _name(path: Path, parent: Path) -> str:
@@ -64,24 +65,26 @@ def _name(path: Path, parent: Path) -> str:
     return str(path)[len(str(parent)) + 1 :] if path != parent else "/".join(path.absolute().parts[-2:])
 
 
-def _walk(parent: Path, seen: set[tuple[int, int]], depth: int) -> Iterator[Path]:
-    try:
-        with os.scandir(parent) as entries:
-            folders = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
-            # A folder that is there twice is called by its own name, not a link's.
-            below = sorted((entry.is_symlink(), entry.name) for entry in folders)
-    except OSError:
-        return
-    for _, name in below:
-        path = parent / name
-        found = os.stat(path)
-        if (found.st_dev, found.st_ino) in seen:
+def _walk(parent: Path) -> Iterator[Path]:
+    """The folders of runs, real folders before links, so that a run that can be reached twice has its own name."""
+    folders, links = [(parent, DEEPEST)], deque[tuple[Path, int]]()
+    seen: set[tuple[int, int]] = set()
+    while folders or links:
+        folder, depth = folders.pop() if folders else links.popleft()
+        try:
+            found = os.stat(folder)
+            if (found.st_dev, found.st_ino) in seen:
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            if _is_run(folder):
+                yield folder
+            elif depth:
+                with os.scandir(folder) as entries:
+                    for entry in sorted(entries, key=lambda entry: entry.name):
+                        if not entry.name.startswith(".") and entry.is_dir():
+                            (links if entry.is_symlink() else folders).append((folder / entry.name, depth - 1))
+        except OSError:
             continue
-        seen.add((found.st_dev, found.st_ino))
-        if _is_run(path):
-            yield path
-        elif depth:
-            yield from _walk(path, seen, depth - 1)
 
 
 def _is_run(path: Path) -> bool:

@@ -41,7 +41,7 @@ SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 CONDITION = re.compile(
-    r"""\s*(?P<name>[\w./-]+)\s*(?P<sign>!=|<=|>=|==|=|<|>|~)\s*(?P<value>"[^"]*"|'[^']*'|\S+(?:\s+(?!and\b)\S+)*)\s*"""
+    r"""\s*(?P<name>[\w./-]+)\s*(?P<sign>!=|<=|>=|==|=|<|>|~)\s*(?P<value>"[^"]*"|'[^']*'|\[[^\]]*\]|\{[^}]*\}|\S+)\s*"""
 )
 EXAMPLE = "where='status=finished and learning_rate>1e-4'"
 

@@ -20,11 +20,11 @@ from renaissance.atomic_files import strict_json
 from renaissance.settings import Settings
 from renaissance.text_table import printable, text_table
 from renaissance.tracking.figures import figure, figures
+from renaissance.tracking.group_comparison import GROUP_COLUMNS, group_rows
 from renaissance.tracking.groups import SEED, SeedGroup, seed_groups, settings_of_figures
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.listing import list_runs
 from renaissance.tracking.query import FIELDS, Condition, ordered, parse_where, value_of
-from renaissance.tracking.statistics import estimate
 from renaissance.tracking.tables import latex_table, markdown_table
 
 LONGEST_VALUE = 24  # characters of a setting's value on the terminal
@@ -152,26 +152,11 @@ def _print_groups(groups: Sequence[SeedGroup]) -> None:
     """Mean, standard deviation and interval of each group of seeds."""
     if not groups:
         return
-    header, rows = group_table(groups)
     print("\nruns that differ in the seed alone:")
-    print(text_table(header, rows))
+    print(text_table(GROUP_COLUMNS, group_rows(groups)))
     for group in groups[:MOST_REMARKS]:
         for remark in group.remarks:
             print(f"{group.name}: {printable(remark)}")
-
-
-def group_table(groups: Sequence[SeedGroup]) -> tuple[list[str], Rows]:
-    """A row for each group and figure: mean, standard deviation, the mean's 95 % interval, and of how many runs."""
-    rows: Rows = []
-    for group in groups:
-        values = [figures(run) for run in group.counted]
-        for name in dict.fromkeys(name for of_run in values for name in of_run):
-            found = estimate([of_run[name] for of_run in values if name in of_run])
-            seeds = ", ".join(str(seed) for seed in group.seeds)
-            rows.append([group.name, name, found.mean, found.deviation, found.low, found.high, found.count, seeds])
-        if not values:
-            rows.append([group.name, "", None, None, None, None, 0, ""])
-    return ["runs", "metric", "mean", "s", "95 % from", "to", "n", "seeds"], rows
 
 
 def _written(runs: Sequence[ListedRun], names: Sequence[str], form: str) -> str:

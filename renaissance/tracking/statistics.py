@@ -72,6 +72,8 @@ def estimate(values: Sequence[float]) -> Estimate:
     if count < 2 or not all(map(math.isfinite, values)):
         return Estimate(mean, None, None, None, count)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    if min(values) == max(values):  # the mean may be a rounding away from them
+        deviation = 0.0
     half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(count)
     return Estimate(mean, deviation, mean - half, mean + half, count)
 
@@ -93,7 +95,7 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
     one, other = estimate(first), estimate(second)
     difference = one.mean - other.mean
     if one.deviation is None or other.deviation is None:
-        return Difference(difference, None, None, None, None, name)
+        return Difference(difference, None, None, None, None, "single runs: no interval")
     parts = one.deviation**2 / one.count, other.deviation**2 / other.count
     error = math.sqrt(sum(parts))
     if error == 0:  # each gives the same figure with every seed
