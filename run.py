@@ -3,6 +3,7 @@
     python run.py with quickstart                          train and test
     python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32
     python run.py prepare with dataset=coco raw_root=/data/coco
+    python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=best
     python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
     python run.py export with load_path=<checkpoint> export_dir=<folder>
     python run.py probe with load_path=<checkpoint> dataset=cifar10
@@ -305,6 +306,8 @@ def _print_help(command: str | None, argv: Sequence[str]) -> None:
         print(_usage(argv[0])[1])
     elif command in ex.commands:
         print(f"{command}: {inspect.getdoc(ex.commands[command])}")
+        if command in Settings.model_fields:
+            print(f"\nThe setting of that name:\n{help_for_name(command, ex.commands, ex.named_configs)}")
     elif command in WITHOUT_SETTINGS:
         print(f"{command}: {WITHOUT_SETTINGS[command]}")
     else:
