@@ -36,6 +36,7 @@ from renaissance.training.inputs import each_split, split_names, tested_splits
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import TrainingModule
 from renaissance.training.monitoring import Monitor
+from renaissance.training.pace import PaceLog
 from renaissance.training.plan import AskedLength, Plan, TrainingData, make_plan
 from renaissance.training.resuming import (
     check_plan_resumable,
@@ -102,6 +103,7 @@ class Session:
             assembly.description,
             assembly.pixels,
             self.trackers.log,
+            PaceLog(self.plan, self.throughput, self.trackers.pace) if self.plan and self.throughput else _no_pace,
             predictions=folder.write_predictions if self.is_main else _no_predictions,
         )
         self.module.evaluated = assembly.tested
@@ -270,6 +272,10 @@ class Session:
             plugins=[SafeCheckpointIO()],
             callbacks=callbacks,
         )
+
+
+def _no_pace(step: int, learning_rate: float, gradient_norm: float | None) -> None:
+    """Of a run that trains nothing."""
 
 
 def _no_predictions(task: str, split: str, rows: list[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from renaissance.tracking.trackers.curves import Curves
 from renaissance.tracking.trackers.dispatch import Trackers
 from renaissance.tracking.trackers.interface import Tracker
 from renaissance.tracking.trackers.metrics_file import MetricsFile
+from renaissance.tracking.trackers.pace_file import PaceFile
 from renaissance.tracking.trackers.registry import register_tracker, tracker_classes, trackers_of
 from tests.tracking.started import metrics_file, run_start
 
@@ -78,7 +79,7 @@ def own_table(monkeypatch):
 
 
 def test_a_run_has_the_trackers_that_its_settings_ask_for(make_settings):
-    plain = ["metrics_file", "progress", "curves", "observers"]
+    plain = ["metrics_file", "pace_file", "progress", "curves", "observers"]
     assert [tracker.name for tracker in trackers_of(make_settings())] == plain
     assert [tracker.name for tracker in trackers_of(make_settings(tensorboard=True))] == [*plain, "tensorboard"]
 
@@ -159,7 +160,7 @@ def test_an_essential_tracker_ends_the_run_and_so_does_a_signal_in_any():
     interrupted.log = lambda *_: (_ for _ in ()).throw(Interrupted(15))
     with pytest.raises(Interrupted):
         Trackers([interrupted]).log(1, 0.1, {})
-    assert [tracker for tracker in tracker_classes() if tracker.essential] == [MetricsFile]
+    assert [tracker for tracker in tracker_classes() if tracker.essential] == [MetricsFile, PaceFile]
 
 
 def test_a_tracker_that_cannot_begin_ends_the_run_by_name(tmp_path):
