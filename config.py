@@ -300,6 +300,11 @@ def defaults() -> None:
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
+    # == Curves ==
+    plot_formats = ["png"]  # of pictures of curves: png, pdf, svg; png is always among them, the others come at the end
+    plot_smoothing = 0.0  # weight of what came before in training curves, such as 0.9; what they were lies pale behind
+    plot_x = "step"  # what curves are drawn over: step, epoch, examples, or hours of working time
+
     # == The commands `prepare`, `probe`, `search` and `zeroshot` ==
     dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
 
@@ -312,9 +317,14 @@ def defaults() -> None:
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
+    # == The commands `compare` and `plot` ==
+    runs = None  # folders of the runs to compare, or to draw again
+
     # == The command `compare` ==
-    runs = None  # folders of the runs to compare
     compare_dir = None  # where comparisons go, numbered; None: log_dir/comparisons
+
+    # == The command `plot` ==
+    plot_dir = None  # where pictures of runs drawn again go, numbered; None: log_dir/plots
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty

@@ -8,15 +8,18 @@ that file. Here bases stand in the reverse of its order, since pydantic takes th
 from __future__ import annotations
 
 from renaissance.settings.groups.commands import (
+    ChosenRunsSettings,
     CompareSettings,
     DataSetSettings,
     ExportSettings,
+    PlotSettings,
     PrepareSettings,
     ProbeSettings,
     SearchSettings,
     SplitSettings,
     ZeroshotSettings,
 )
+from renaissance.settings.groups.curves import CurveSettings
 from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
@@ -93,9 +96,12 @@ class Settings(
     ZeroshotSettings,
     ProbeSettings,
     ExportSettings,
+    PlotSettings,
     CompareSettings,
+    ChosenRunsSettings,
     PrepareSettings,
     DataSetSettings,
+    CurveSettings,
     LengthSettings,
     OptimizerSettings,
     ImageSettings,

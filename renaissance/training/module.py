@@ -57,6 +57,7 @@ class TrainingModule(pl.LightningModule):
         log_metrics: takes in the metrics; on processes other than the main one it keeps nothing.
         log_pace: takes the step, learning rate and gradient norm behind each point of the training's curves.
         predictions: takes what tasks predict of a split, as (task, split, rows), in the main process.
+        chance: takes what guessing would reach on a split, by metrics' names.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class TrainingModule(pl.LightningModule):
         log_metrics: LogMetrics,
         log_pace: LogPace = lambda step, learning_rate, gradient_norm: None,
         predictions: Callable[[str, str, list[dict[str, Any]]], None] = lambda task, split, rows: None,
+        chance: Callable[[Mapping[str, float]], None] = lambda values: None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -83,6 +85,7 @@ class TrainingModule(pl.LightningModule):
         self.log_pace = log_pace
         self.gradient_norm = GradientNorm()
         self.predictions = predictions
+        self.chance = chance
         self.means = Means()  # of the training steps since the last point of the curves
         self.evaluations = Evaluations()
         self.monitor = monitor
@@ -244,6 +247,7 @@ class TrainingModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         values = self.evaluations.values(VAL)
+        self.chance(self.evaluations.chance(VAL))
         self._emit(values)
         strange = [name for name, value in values.items() if not math.isfinite(value)]
         if any(name.endswith("/loss") for name in strange) and self.trainer.state.fn == "fit":
@@ -256,7 +260,9 @@ class TrainingModule(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         for split in self.evaluations.split_names():
-            self._emit(self.evaluations.values(split))
+            values = self.evaluations.values(split)
+            self.chance(self.evaluations.chance(split))
+            self._emit(values)
             for task, rows in self.evaluations.predictions(split):
                 self.predictions(task, split, rows)
 

@@ -101,7 +101,7 @@ def test_a_tracker_from_elsewhere_is_registered_once(make_settings, own_table):
 
 
 def test_an_own_tracker_is_told_all_of_a_run(run, own_table):
-    told = []
+    told, told_pace = [], []
 
     @register_tracker
     class Own(Notes):
@@ -110,6 +110,9 @@ def test_an_own_tracker_is_told_all_of_a_run(run, own_table):
         def __init__(self):
             self.told = told
 
+        def pace(self, pace):
+            told_pace.append(pace)
+
     folder, final = run("task_itm", "scenes", "tiny", max_steps=2, warmup_steps=0, log_interval=1)
     assert told[0] == ("start", None)
     assert told[-1] == ("finish", "finished")
@@ -117,7 +120,11 @@ def test_an_own_tracker_is_told_all_of_a_run(run, own_table):
               for name, value in values.items()}  # fmt: skip
     with folder.metrics.open(newline="") as file:
         assert logged == {(int(row["step"]), row["name"]): float(row["value"]) for row in csv.DictReader(file)}
-    assert {row[1] for row in told if row[0] == "picture"} == {"curves/itm_loss", "curves/itm_accuracy"}
+    assert {row[1] for row in told if row[0] == "picture"} == {
+        "curves/itm_loss", "curves/itm_accuracy",
+        "curves/pace_learning_rate", "curves/pace_gradient_norm", "curves/pace_examples_per_second",
+    }  # fmt: skip
+    assert [(pace.step, pace.examples) for pace in told_pace] == [(1, 16), (2, 32)]
     assert final == {name: series[-1].value for name, series in read_points(folder.metrics).items()}
 
 
@@ -197,8 +204,8 @@ def test_curves_go_on_with_a_resumed_runs_points_and_are_drawn_at_each_validatio
     drawn, shown = [], []
     monkeypatch.setattr(
         "renaissance.tracking.trackers.curves.draw_curves",
-        lambda points, folder: (
-            drawn.append({name: len(series) for name, series in points.items()}) or [folder / "itm_loss.png"]
+        lambda run, folder, look: (
+            drawn.append({name: len(series) for name, series in run.points.items()}) or [folder / "itm_loss.png"]
         ),
     )
     curves = Curves()

@@ -34,11 +34,22 @@ class PrepareSettings(SettingsGroup):
     num_scenes: DecidesOnTables[NoEffect[value_types.Count]]
 
 
-class CompareSettings(SettingsGroup):
-    """Which runs `compare` sets side by side, and where."""
+class ChosenRunsSettings(SettingsGroup):
+    """Which runs a command is about."""
 
-    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare")]
+    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("plot")]
+
+
+class CompareSettings(SettingsGroup):
+    """Where `compare` writes."""
+
     compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
+
+
+class PlotSettings(SettingsGroup):
+    """Where `plot` draws runs again."""
+
+    plot_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("plot")]
 
 
 class ExportSettings(SettingsGroup):
