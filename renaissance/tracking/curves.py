@@ -173,7 +173,7 @@ def _splits(task: str, metric: str, runs: Iterable[RunCurves]) -> list[str]:
 def _metric(task: str, metric: str, run: RunCurves, look: Look) -> Picture:
     """Training and validation as curves, every other split as a mark."""
     words = metric_title(task, metric)
-    picture = Picture(f"{task_title(task)}: {words}", AXES[look.axis], capital(words))
+    picture = Picture(f"{task_title(task)}: {words}", AXES[look.axis], capital(within_family(words)))
     splits = _splits(task, metric, [run])
     markers = markers_of(splits)
     trained = splits != list(markers)  # else the run is a test of a checkpoint that another one trained
@@ -199,7 +199,7 @@ def _family(task: str, family: Family, run: RunCurves, look: Look) -> Picture:
     shown = "val" if "val" in splits else splits[0]
     markers = markers_of([split for split in splits if split != shown])
     title = f"{task_title(task)}: {family.title} ({SPLITS.get(shown, shown)})"
-    picture = Picture(title, AXES[look.axis], capital(family.title))
+    picture = Picture(title, AXES[look.axis], capital(within_family(family.title)))
     for number, metric in enumerate(members):
         label, form = within_family(metric_title(task, metric)), _of_run(number)
         picture.curve(_series(run, task, shown, metric, look), label, **form, marked=True)
@@ -221,7 +221,7 @@ def _compared(task: str, metric: str, runs: Mapping[str, RunCurves], look: Look)
     markers = markers_of(splits)
     full = "val" if "val" in splits else "train"
     words, of = metric_title(task, metric), f" ({SPLITS[full]})" if full in splits else ""
-    picture = Picture(f"{task_title(task)}: {words}{of}", AXES[look.axis], capital(words))
+    picture = Picture(f"{task_title(task)}: {words}{of}", AXES[look.axis], capital(within_family(words)))
     for number, (name, run) in enumerate(runs.items()):
         if not _splits(task, metric, [run]):  # a run without this task has no entry in the legend
             continue

@@ -161,6 +161,7 @@ def test_a_family_is_in_one_picture_beside_each_alone(tmp_path, pictures):
     assert pictures["caption_bleu"].axes.get_title() == "Captioning: BLEU (validation)"
     recall = pictures["contrastive_ir_recall"]
     assert told(recall) == ["recall at 1", "recall at 5", "recall at 10", "chance"]
+    assert recall.axes.get_ylabel() == "Recall"
     assert recall.axes.get_title() == "Contrastive learning: image retrieval, recall\n(validation)"
     assert levels(recall) == [0.01, 0.05, 0.1]
 
