@@ -37,7 +37,18 @@ class PrepareSettings(SettingsGroup):
 class ChosenRunsSettings(SettingsGroup):
     """Which runs a command is about."""
 
-    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("plot")]
+    runs: Annotated[
+        NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("plot"), OnlyReadBy("runs")
+    ]
+
+
+class RunsSettings(SettingsGroup):
+    """What `runs` lists, and how."""
+
+    where: Annotated[NoEffect[value_types.OptionalCondition], OnlyReadBy("runs")]
+    sort_by: Annotated[NoEffect[value_types.OptionalSorting], OnlyReadBy("runs")]
+    limit: Annotated[NoEffect[value_types.OptionalCount], OnlyReadBy("runs")]
+    runs_format: Annotated[NoEffect[value_types.RunsFormat], OnlyReadBy("runs")]
 
 
 class CompareSettings(SettingsGroup):
