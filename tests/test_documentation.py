@@ -145,6 +145,17 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {},
     ),
+    "python run.py plot with 'runs=[\"result/finetune_imdb/1\"]' plot_formats='[\"pdf\"]' plot_smoothing=0.9": (
+        "plot_dir={tmp}/plots",
+        {"result/finetune_imdb/1": "{tmp}/result/mlm_itm/1"},
+    ),
+    'python run.py plot with \'runs=["result/finetune_imdb/1", "result/finetune_imdb/2"]\' plot_x=epoch': (
+        "plot_dir={tmp}/plots",
+        {
+            "result/finetune_imdb/1": "{tmp}/result/mlm_itm/1",
+            "result/finetune_imdb/2": "{tmp}/result/finetune_cifar10/1",
+        },
+    ),
     "python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported": (
         "",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},

@@ -20,7 +20,8 @@ from renaissance.settings.earlier import with_schedule
 from renaissance.settings.marked import read_by_commands
 from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
-from renaissance.tracking.curves import Look, RunCurves, check_axis, draw_comparison, read_curves
+from renaissance.tracking.curves import draw_comparison
+from renaissance.tracking.drawing.run_curves import Look, RunCurves, check_axis, read_curves, seeds_together
 from renaissance.tracking.group_comparison import compare_groups
 from renaissance.tracking.history import History, read_history
 from renaissance.tracking.listed_run import read_listed
@@ -74,11 +75,11 @@ def compare_runs(settings: Settings) -> Path:
     tested = tested_splits(runs)
     columns = (*RUN_COLUMNS, *tested, *SPEED_COLUMNS)
     table = [row for run in runs for row in result_rows(run, tested)]
-    look = Look.of_settings(settings)
-    check_axis({run.name: run.curves for run in runs}, look)
+    look, curves = Look.of_settings(settings), {run.name: run.curves for run in runs}
+    check_axis(curves, look)
     parent = Path(settings.compare_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
     folder = new_numbered_folder(parent, f"compare_dir={parent}")
-    draw_comparison({run.name: run.curves for run in runs}, folder, look)
+    draw_comparison(seeds_together(dict(zip(curves, settings.runs, strict=True)), curves), folder, look)
     told = {run.name: [_text(run.settings.get(name)) for name in differing] for run in runs}
     write_csv(folder / "comparison.csv", (*columns, *differing), [[*row, *told[str(row[0])]] for row in table])
     print(text_table(columns, table))

@@ -6,19 +6,16 @@ learning rate, the gradient's norm and the speed. How they look is told in `draw
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from renaissance.errors import UserError
-from renaissance.settings.groups.curves import CurveSettings
 from renaissance.tasks.declaration import Family
 from renaissance.tasks.registry import declaration_of
-from renaissance.tracking.chance import read_chance
 from renaissance.tracking.drawing.figure import COLOURS, DASHES, GREY, PALE, Picture
-from renaissance.tracking.drawing.series import Series, pace_series, series_of, smoothed
+from renaissance.tracking.drawing.run_curves import Look, RunCurves
+from renaissance.tracking.drawing.series import Series, Spread, mean_and_spread, pace_series, series_of, smoothed
 from renaissance.tracking.drawing.words import (
     AXES,
     PACE,
@@ -29,85 +26,12 @@ from renaissance.tracking.drawing.words import (
     task_title,
     within_family,
 )
-from renaissance.tracking.metrics import TRAINING_SPLITS, Point, read_points, splits_in_order
-from renaissance.tracking.pace import CURVES, Axis, Pace, read_pace
-from renaissance.tracking.run_folder import RunFolder
+from renaissance.tracking.metrics import TRAINING_SPLITS, splits_in_order
+from renaissance.tracking.pace import CURVES
 
 # Of the splits beyond training and validation, which have a point each: markers, taken in turn.
 MARKERS = ("*", "P", "X", "D", "^", "s")
 NOISY = ("gradient_norm", "examples_per_second")  # of what is no metric, what is smoothed as training curves are
-
-
-@dataclass(frozen=True)
-class RunCurves:
-    """What is drawn of a run.
-
-    Attributes:
-        points: of its metrics by name, `<task>/<split>/<metric>`.
-        pace: the rows of its `pace.csv`.
-        chance: what guessing reaches, by the names of metrics.
-    """
-
-    points: Mapping[str, Sequence[Point]]
-    pace: Sequence[Pace] = ()
-    chance: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Look:
-    """How curves are to be drawn.
-
-    Attributes:
-        formats: of the files, in which PNG always is.
-        smoothing: the weight of what came before in curves of the training, from 0 to below 1.
-        axis: what they are drawn over; over steps where a run does not know it.
-    """
-
-    formats: tuple[str, ...] = ("png",)
-    smoothing: float = 0.0
-    axis: Axis = "step"
-
-    @classmethod
-    def of_settings(cls, settings: CurveSettings) -> Look:
-        """What the settings ask for."""
-        formats = dict.fromkeys(("png", *settings.plot_formats))
-        return cls(tuple(formats), settings.plot_smoothing, settings.plot_x)
-
-    def axis_of(self, run: RunCurves) -> Axis:
-        """What a run's curves are drawn over."""
-        return self.axis if run.pace or self.axis == "epoch" else "step"
-
-
-def read_curves(given: str) -> RunCurves:
-    """What is drawn of the run in a folder; values that are no numbers are left out.
-
-    Raises:
-        UserError: its metrics or its pace cannot be read, or it has no metrics yet.
-    """
-    folder = RunFolder(Path(given))
-    try:
-        read, pace = read_points(folder.metrics), read_pace(folder.pace)
-    except (OSError, ValueError) as error:
-        raise UserError(f"runs: the curves of {given!r} cannot be read ({error})") from error
-    numbers = {name: [point for point in series if math.isfinite(point.value)] for name, series in read.items()}
-    points = {name: series for name, series in numbers.items() if series}
-    if not points:
-        raise UserError(f"runs: {given!r} has no metrics yet; leave it out, or come back when it has trained a while")
-    return RunCurves(points, pace, read_chance(folder.chance))
-
-
-def check_axis(runs: Mapping[str, RunCurves], look: Look) -> None:
-    """See that all runs know where their points lie on the axis.
-
-    Raises:
-        UserError: naming those that do not.
-    """
-    unknown = [name for name, run in runs.items() if look.axis_of(run) != look.axis]
-    if unknown:
-        raise UserError(
-            f"plot_x={look.axis}: not known of {', '.join(unknown)}, which trained nothing or before pace.csv came. "
-            "Take plot_x=step or epoch, or leave these runs out."
-        )
 
 
 def draw_curves(run: RunCurves, folder: Path, look: Look | None = None) -> list[Path]:
@@ -132,11 +56,13 @@ def draw_curves(run: RunCurves, folder: Path, look: Look | None = None) -> list[
     return _written(pictures, folder, look)
 
 
-def draw_comparison(runs: Mapping[str, RunCurves], folder: Path, look: Look | None = None) -> list[Path]:
+def draw_comparison(runs: Mapping[str, Sequence[RunCurves]], folder: Path, look: Look | None = None) -> list[Path]:
     """Draw every metric of several runs into `folder/<task>_<metric>.png`, a colour a run.
 
+    Runs that differ in the seed alone are drawn as one: their mean, and the standard deviation on both sides of it.
+
     Args:
-        runs: by a run's name what is drawn of it.
+        runs: by a name what is drawn of a run, or of several that differ in the seed alone.
         folder: where the pictures go.
         look: how they are drawn; a run that does not know the axis is left out.
 
@@ -144,13 +70,16 @@ def draw_comparison(runs: Mapping[str, RunCurves], folder: Path, look: Look | No
         the paths of the PNG files.
     """
     look = look or Look()
-    pictures = {f"{task}_{metric}": _compared(task, metric, runs, look) for task, metric in _metrics(runs.values())}
-    for name in CURVES if any(run.pace for run in runs.values()) else ():
+    every = [run for seeds in runs.values() for run in seeds]
+    pictures = {f"{task}_{metric}": _compared(task, metric, runs, look) for task, metric in _metrics(every)}
+    for name in CURVES if any(run.pace for run in every) else ():
         pictures[f"pace_{name}"] = picture = _pace_picture(name, look)
-        for number, (run_name, run) in enumerate(runs.items()):
-            series = pace_series(run.pace, name, look.axis)
-            if len(series.x):
-                picture.curve(_smoothed(series, look) if name in NOISY else series, run_name, **_of_run(number))
+        for number, (run_name, seeds) in enumerate(runs.items()):
+            found = mean_and_spread([pace_series(run.pace, name, look.axis) for run in seeds if run.pace])
+            if len(found.mean.x):
+                shown = look if name in NOISY else Look()
+                picture.entry(run_name, **_entry(number))
+                _draw_mean(picture, found, number, shown)
     return _written(pictures, folder, look)
 
 
@@ -215,31 +144,45 @@ def _family(task: str, family: Family, run: RunCurves, look: Look) -> Picture:
     return picture
 
 
-def _compared(task: str, metric: str, runs: Mapping[str, RunCurves], look: Look) -> Picture:
+def _compared(task: str, metric: str, runs: Mapping[str, Sequence[RunCurves]], look: Look) -> Picture:
     """A colour a run: validation in full, training pale beneath it, every other split as a mark."""
-    splits = _splits(task, metric, runs.values())
+    every = [run for seeds in runs.values() for run in seeds]
+    splits = _splits(task, metric, every)
     markers = markers_of(splits)
     full = "val" if "val" in splits else "train"
     words, of = metric_title(task, metric), f" ({SPLITS[full]})" if full in splits else ""
     picture = Picture(f"{task_title(task)}: {words}{of}", AXES[look.axis], capital(within_family(words)))
-    for number, (name, run) in enumerate(runs.items()):
-        if not _splits(task, metric, [run]):  # a run without this task has no entry in the legend
+    for number, (name, seeds) in enumerate(runs.items()):
+        if not _splits(task, metric, seeds):  # a run without this task has no entry in the legend
             continue
-        form = _of_run(number)
-        picture.entry(name, color=form["colour"], linestyle=form["dashes"])
+        picture.entry(name, **_entry(number))
         for split in splits:
-            series = _series(run, task, split, metric, look)
+            drawn = [_series(run, task, split, metric, look) for run in seeds]
             if split in markers:
-                picture.mark(series, colour=form["colour"], marker=markers[split])
-            elif len(series.x):
-                shown = _smoothed(series, look) if split == "train" else series
-                picture.curve(shown, **form, pale=split != full, marked=split == "val")
+                for series in drawn:
+                    picture.mark(series, colour=_of_run(number)["colour"], marker=markers[split])
+            else:
+                shown = look if split == "train" else Look()
+                found = mean_and_spread([series for series in drawn if len(series.x)])
+                _draw_mean(picture, found, number, shown, pale=split != full, marked=split == "val")
     if full == "val" and "train" in splits:
         picture.entry("training, pale", color=GREY, alpha=PALE)
     for split, marker in markers.items():
         picture.entry(split, color=GREY, linestyle="", marker=marker)
-    _draw_chance(picture, task, metric, splits, runs.values())
+    if any(len(seeds) > 1 for seeds in runs.values()):
+        picture.entry("standard deviation over seeds", color=GREY, alpha=PALE, linewidth=4)
+    _draw_chance(picture, task, metric, splits, every)
     return picture
+
+
+def _draw_mean(picture: Picture, found: Spread, number: int, look: Look, pale: bool = False,
+               marked: bool = False) -> None:  # fmt: skip
+    """The curve of a run, or of a group's mean with its band, by its number; nothing of no points."""
+    mean, spread = _smoothed(found.mean, look), found.deviation
+    if spread is not None and not pale:
+        picture.band(mean.x, mean.y - spread, mean.y + spread, colour=_of_run(number)["colour"])
+    if len(mean.x):
+        picture.curve(mean, **_of_run(number), pale=pale, marked=marked)
 
 
 def _draw_training(picture: Picture, series: Series, label: str, look: Look) -> None:
@@ -277,6 +220,12 @@ def _smoothed(series: Series, look: Look) -> Series:
 def _of_run(number: int) -> dict[str, str]:
     """The colour and the dashes of a run, or of a member of a family, by its number."""
     return {"colour": COLOURS[number % len(COLOURS)], "dashes": DASHES[number % len(DASHES)]}
+
+
+def _entry(number: int) -> dict[str, str]:
+    """How the legend shows a run, by its number."""
+    form = _of_run(number)
+    return {"color": form["colour"], "linestyle": form["dashes"]}
 
 
 def _written(pictures: Mapping[str, Picture], folder: Path, look: Look) -> list[Path]:

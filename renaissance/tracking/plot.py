@@ -10,7 +10,8 @@ from pathlib import Path
 
 from renaissance.settings import Settings
 from renaissance.tracking.compare import run_names
-from renaissance.tracking.curves import Look, check_axis, draw_comparison, draw_curves, read_curves
+from renaissance.tracking.curves import draw_comparison, draw_curves
+from renaissance.tracking.drawing.run_curves import Look, check_axis, read_curves, seeds_together
 from renaissance.tracking.run_folder import new_numbered_folder
 
 DEFAULT_FOLDER = "plots"  # under log_dir
@@ -30,14 +31,15 @@ def plot_runs(settings: Settings) -> Path:
     """
     assert settings.runs is not None
     look = Look.of_settings(settings)
-    runs = {name: read_curves(given) for name, given in zip(run_names(settings.runs), settings.runs, strict=True)}
+    folders = dict(zip(run_names(settings.runs), settings.runs, strict=True))
+    runs = {name: read_curves(given) for name, given in folders.items()}
     check_axis(runs, look)
     parent = Path(settings.plot_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
     folder = new_numbered_folder(parent, f"plot_dir={parent}")
     if len(runs) == 1:
         drawn = draw_curves(next(iter(runs.values())), folder, look)
     else:
-        drawn = draw_comparison(runs, folder, look)
+        drawn = draw_comparison(seeds_together(folders, runs), folder, look)
     print(f"{len(drawn)} pictures of {', '.join(runs)}, as {', '.join(look.formats)}")
     print(f"plots: {folder}")
     return folder

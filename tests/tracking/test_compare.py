@@ -16,6 +16,7 @@ from renaissance.errors import UserError
 from renaissance.settings import check_settings
 from renaissance.tracking import curves
 from renaissance.tracking.compare import compare_runs, run_names
+from renaissance.tracking.drawing.run_curves import RunCurves
 from renaissance.tracking.metrics import Point, more_is_better
 from renaissance.tracking.summary import best_values, results_table
 
@@ -99,13 +100,13 @@ def test_the_results_table_has_train_and_val_first_and_every_other_split_as_it_c
 def test_every_split_has_its_own_marker_and_colour_in_the_curves(tmp_path, pictures):
     splits = ("test", "dev", "testA", "val", "train")
     points = {f"vqa/{split}/score": [Point(4, 0.1, 0.5)] for split in splits}
-    run = curves.RunCurves(points)
+    run = RunCurves(points)
     assert curves.draw_curves(run, tmp_path) == [tmp_path / "vqa_score.png"]
     lines = {line.get_label().partition(" ")[0]: line for line in pictures["vqa_score"].axes.get_lines()}
     assert list(lines) == ["training", "validation", "test", "dev", "testA"]
     assert len({line.get_color() for line in lines.values()}) == 5
     assert len({lines[split].get_marker() for split in ("test", "dev", "testA")}) == 3
-    curves.draw_comparison({"a": run, "b": curves.RunCurves({"vqa/val/score": [Point(4, 0.1, 0.5)]})}, tmp_path)
+    curves.draw_comparison({"a": [run], "b": [RunCurves({"vqa/val/score": [Point(4, 0.1, 0.5)]})]}, tmp_path)
     picture = pictures["vqa_score"]
     assert picture.axes.get_title() == "VQA: VQA score (validation)"
     told = [text.get_text() for text in picture.figure.legends[0].get_texts()]

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from renaissance.errors import UserError
-from renaissance.tracking.curves import Look, RunCurves, check_axis, draw_comparison, draw_curves
+from renaissance.tracking.curves import draw_comparison, draw_curves
 from renaissance.tracking.drawing.figure import COLOURS, DASHES, DOTS_PER_INCH, WIDTH
+from renaissance.tracking.drawing.run_curves import Look, RunCurves, check_axis
 from renaissance.tracking.drawing.series import Series, smoothed, thinned
 from renaissance.tracking.metrics import Point
 from renaissance.tracking.pace import Pace
@@ -143,7 +144,7 @@ def test_runs_that_differ_in_chance_have_no_level(tmp_path, pictures):
     points = {"itm/val/accuracy": VALIDATED}
     for of_second, drawn in ((0.5, [0.5]), (0.25, []), (None, [])):
         second = RunCurves(points, chance={} if of_second is None else {"itm/val/accuracy": of_second})
-        draw_comparison({"a": RunCurves(points, chance={"itm/val/accuracy": 0.5}), "b": second}, tmp_path)
+        draw_comparison({"a": [RunCurves(points, chance={"itm/val/accuracy": 0.5})], "b": [second]}, tmp_path)
         assert levels(pictures["itm_accuracy"]) == drawn
 
 
@@ -168,7 +169,7 @@ def test_a_family_is_in_one_picture_beside_each_alone(tmp_path, pictures):
 
 def test_runs_side_by_side_have_their_curves_and_their_pace(tmp_path, pictures):
     other = RunCurves({"itm/val/loss": [Point(5, 0.1, 2.0), Point(9, 0.2, 1.0)]})
-    paths = draw_comparison({"a/$1": ITM, "b/2": other}, tmp_path, Look(smoothing=0.5))
+    paths = draw_comparison({"a/$1": [ITM], "b/2": [other]}, tmp_path, Look(smoothing=0.5))
     assert {path.stem for path in paths} == {"itm_loss", *(f"pace_{name}" for name in
             ("learning_rate", "gradient_norm", "examples_per_second"))}  # fmt: skip
     picture = pictures["itm_loss"]
@@ -182,10 +183,29 @@ def test_runs_side_by_side_have_their_curves_and_their_pace(tmp_path, pictures):
     assert told(pictures["pace_learning_rate"]) == ["a/$1"]
 
 
+def test_runs_that_differ_in_the_seed_are_their_mean_with_a_band(tmp_path, pictures):
+    seeds = [
+        RunCurves({"itm/val/loss": [Point(10, 0.5, one), Point(20, 1.0, two)], "itm/test/loss": [Point(20, 1.0, 2.0)]})
+        for one, two in ((1.0, 4.0), (2.0, 4.0), (6.0, 1.0))
+    ]
+    seeds[0].points["itm/val/loss"].append(Point(30, 1.5, 9.0))  # the others ended before
+    draw_comparison({"a/1-3": seeds, "b/1": [ITM]}, tmp_path)
+    picture = pictures["itm_loss"]
+    mean = picture.axes.get_lines()[0]
+    assert (list(mean.get_xdata()), list(mean.get_ydata())) == ([10, 20], [3, 3])
+    (band,) = picture.axes.collections
+    corners = band.get_paths()[0].vertices
+    for step, variance in ((10, 7), (20, 3)):
+        edges = sorted({y for x, y in corners.tolist() if x == step})
+        assert edges == pytest.approx([3 - variance**0.5, 3 + variance**0.5])
+    expected = ["a/1-3", "b/1", "training, pale", "test", "standard deviation over seeds"]
+    assert told(picture) == expected
+
+
 def test_without_validation_the_training_of_runs_is_what_is_seen(tmp_path, pictures):
-    draw_comparison({"a": RunCurves({"itm/train/loss": TRAINED}), "b": ITM}, tmp_path)
+    draw_comparison({"a": [RunCurves({"itm/train/loss": TRAINED})], "b": [ITM]}, tmp_path)
     assert pictures["itm_loss"].axes.get_title() == "Image-text matching: loss (validation)"
-    draw_comparison({name: RunCurves({"itm/train/loss": TRAINED}) for name in "ab"}, tmp_path)
+    draw_comparison({name: [RunCurves({"itm/train/loss": TRAINED})] for name in "ab"}, tmp_path)
     assert pictures["itm_loss"].axes.get_title() == "Image-text matching: loss (training)"
     assert [line.get_alpha() for line in pictures["itm_loss"].axes.get_lines()] == [None, None]
 

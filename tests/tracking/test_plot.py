@@ -51,6 +51,16 @@ def test_several_runs_are_drawn_side_by_side_over_what_all_of_them_know(tmp_path
     assert not (tmp_path / "result" / "plots" / "2").exists(), "nothing is made for what cannot be drawn"
 
 
+def test_finished_runs_that_differ_in_the_seed_alone_are_drawn_as_one(tmp_path, plot, pictures):
+    runs = [make_run(tmp_path / "r" / str(seed), seed=seed) for seed in (1, 2)]
+    runs += [make_run(tmp_path / "r" / "3", seed=3, status=""), make_run(tmp_path / "r" / "4", learning_rate=0.5)]
+    for run in runs:
+        Path(run, "command.json").write_text('{"command": [], "started": "2026-01-01T00:00:00", "resumes": []}')
+    plot(*runs)
+    told = [text.get_text() for text in pictures["itm_loss"].figure.legends[0].get_texts()]
+    assert told == ["r/1-2", "r/3", "r/4", "training, pale", "standard deviation over seeds"]
+
+
 def test_what_cannot_be_drawn_is_said(tmp_path, plot):
     with pytest.raises(UserError, match="runs: say which runs"):
         check_settings({**ex.configurations[0]()}, "plot")

@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
+from numpy.typing import NDArray
 
 from renaissance.atomic_files import whole_file
 from renaissance.tracking.drawing.series import Series, thinned
@@ -105,9 +106,11 @@ class Picture:
         if label:
             self.entry(label, **look)
 
-    def band(self, x: Series, low: Series, high: Series, *, colour: str) -> None:
-        """Fill what lies between two curves over the same places."""
-        self.axes.fill_between(x.x, low.y, high.y, color=colour, alpha=PALE / 1.5, linewidth=0)
+    def band(self, x: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], *, colour: str) -> None:
+        """Fill what lies between two curves over the same places (N,)."""
+        places = np.union1d(thinned(Series(x, low)).x, thinned(Series(x, high)).x)
+        low, high = (np.interp(places, x, one) for one in (low, high))
+        self.axes.fill_between(places, low, high, color=colour, alpha=PALE / 1.5, linewidth=0)
 
     def level(self, value: float, label: str = "", *, colour: str = GREY) -> None:
         """Draw a dotted level from side to side."""

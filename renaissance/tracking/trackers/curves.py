@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from renaissance.tracking.chance import read_chance
-from renaissance.tracking.curves import Look, RunCurves, draw_curves
+from renaissance.tracking.curves import draw_curves
+from renaissance.tracking.drawing.run_curves import Look, RunCurves
 from renaissance.tracking.metrics import Point, read_points, split_of
 from renaissance.tracking.pace import Pace, read_pace
 from renaissance.tracking.trackers.interface import RunStart, Tracker
