@@ -166,6 +166,9 @@ class OneTower(VisionLanguageEncoder):
         pooled = torch.cat((text[:, 0], image_class), dim=-1) if self.pools_both else text[:, 0]
         return self.pooler(pooled).tanh()
 
+    def unreached(self, sides: Sides) -> list[nn.Module]:
+        return [self.pooler] if self.pooler is not None and "pooled" not in sides.outputs else []
+
     def encoder_parts(self) -> dict[str, Role]:
         return {
             "encoder": "tower",

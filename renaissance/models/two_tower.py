@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Tokens
 from renaissance.models.fusion.fuser import CrossModalEncoder
-from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, VisionLanguageEncoder
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, Sides, VisionLanguageEncoder
 from renaissance.models.layers.projection import Projection
-from renaissance.models.towers.interface import ImageTower, TextTower
+from renaissance.models.towers.interface import ImageTower, Pooling, TextTower
 
 
 class TwoTower(VisionLanguageEncoder):
@@ -97,6 +97,14 @@ class TwoTower(VisionLanguageEncoder):
             fused.image = image.hidden if "image" in outputs else None
             fused.pooled = self.pool_image(image.hidden) if "pooled" in outputs else None
         return fused
+
+    def unreached(self, sides: Sides) -> list[nn.Module]:
+        return [*self._unreached_poolers(sides.pooled), *(self.fuser.unreached(sides.outputs) if self.fuser else ())]
+
+    def _unreached_poolers(self, pooled: bool) -> list[nn.Module]:
+        """What only makes one vector of a tower's positions, where none is asked for."""
+        towers = [part.module for part in self.parts()] if not pooled else []
+        return [pooler for tower in towers if isinstance(tower, Pooling) for pooler in tower.poolers()]
 
     def encoder_parts(self) -> dict[str, Role]:
         return {

@@ -21,6 +21,7 @@ from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
     MachineSettings,
+    ManyDevicesSettings,
     SeedSettings,
     StartSettings,
 )
@@ -71,6 +72,10 @@ class ModelAndTaskSettings(
     """What a task may depend on: its own settings, the model's, and where random choices start."""
 
 
+class DeviceSettings(ManyDevicesSettings, MachineSettings):
+    """Which processors a run uses, and how many processes it is."""
+
+
 class UpdateSettings(OptimizerSettings, MachineSettings):
     """How weights are changed, and in what arithmetic."""
 
@@ -84,6 +89,7 @@ class MonitorSettings(LengthSettings, TaskSettings):
 
 
 class Settings(
+    DeviceSettings,
     MonitorSettings,
     TableSettings,
     StepSettings,
@@ -107,6 +113,7 @@ class Settings(
     OneTowerSettings,
     ArchitectureSettings,
     BatchSettings,
+    ManyDevicesSettings,
     MachineSettings,
     StartSettings,
     RegularisationSettings,

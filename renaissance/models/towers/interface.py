@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -43,3 +44,11 @@ class ImageTower(nn.Module, ABC):
     @abstractmethod
     def forward(self, pixels: Tensor) -> Features:
         """B images (B, 3, H, W) to features (B, P, D)."""
+
+
+@runtime_checkable
+class Pooling(Protocol):
+    """A tower that makes one vector of its positions in its own way."""
+
+    def poolers(self) -> list[nn.Module]:
+        """The modules that do nothing else."""
