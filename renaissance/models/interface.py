@@ -177,7 +177,7 @@ class VisionLanguageEncoder(nn.Module, ABC):
         assert self.image_positions is not None
         return self.image_positions.pool(hidden, self.image_pooling)
 
-    def unreached(self, sides: Sides) -> list[nn.Module]:
+    def unreached(self, sides: Sides) -> list[nn.Module | nn.Parameter]:
         """What of the model no loss of the tasks that use these sides depends on, so that it never gets a gradient.
 
         It is built all the same, for another task's run that starts from this one's weights.
@@ -186,8 +186,8 @@ class VisionLanguageEncoder(nn.Module, ABC):
 
     def leave_unreached(self, sides: Sides) -> None:
         """No gradients for what a run's tasks do not reach."""
-        for module in self.unreached(sides):
-            module.requires_grad_(False)
+        for unreached in self.unreached(sides):
+            unreached.requires_grad_(False)
 
     @abstractmethod
     def encoder_parts(self) -> dict[str, Role]:

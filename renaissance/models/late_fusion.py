@@ -56,10 +56,10 @@ class LateFusion(TwoTower):
             fused.pooled = self.pair_pooler(torch.cat((of_text.pooled, of_image.pooled), dim=-1)).tanh()
         return fused
 
-    def unreached(self, sides: Sides) -> list[nn.Module]:
+    def unreached(self, sides: Sides) -> list[nn.Module | nn.Parameter]:
         of_pairs = "pooled" in sides.outputs
         unread = [self.pair_pooler] if self.pair_pooler is not None and not of_pairs else []
-        return [*self._unreached_poolers(sides.pooled or of_pairs), *unread]
+        return [*self._unreached_in_towers(sides.pooled or of_pairs), *unread]
 
     def encoder_parts(self) -> dict[str, Role]:
         return {**super().encoder_parts(), "pair_pooler": "cross_modal"}

@@ -282,6 +282,7 @@ def _quieten_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",
+        ".*`broadcast_buffers` is deprecated.*",  # what takes its place sends them around at the start
         ".*was previously called multiple times.*",
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*Trying to infer the `batch_size`.*",

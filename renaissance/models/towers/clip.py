@@ -54,10 +54,9 @@ class JointTextEncoder(TextEncoder):
         head: Any = getattr(self.encoder, "head", None)
         return last if head is None else head(last)
 
-    def poolers(self) -> list[nn.Module]:
-        """The modules that only make one vector of a text's positions."""
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
         head = getattr(self.encoder, "head", None)
-        return [] if head is None else [head]
+        return [*super().unreached(pooled), *([] if pooled or head is None else [head])]
 
 
 class JointVisionEncoder(VisionEncoder):
@@ -82,8 +81,7 @@ class JointVisionEncoder(VisionEncoder):
         head = getattr(encoder, "head", None)
         return encoder.post_layernorm(hidden[:, 0]) if head is None else head(hidden)
 
-    def poolers(self) -> list[nn.Module]:
-        """The modules that only make one vector of an image's positions."""
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
         encoder: Any = self.encoder
         head = getattr(encoder, "head", None)
-        return [encoder.post_layernorm if head is None else head]
+        return [*super().unreached(pooled), *([] if pooled else [encoder.post_layernorm if head is None else head])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -27,6 +26,10 @@ class TextTower(nn.Module, ABC):
     def forward(self, tokens: Tokens) -> Features:
         """B texts to features (B, L, D); what stands at padding has no meaning."""
 
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        """What no feature depends on; and where no text alone becomes one vector (`pooled`), what is for that."""
+        return []
+
 
 class ImageTower(nn.Module, ABC):
     """Takes pixels, hands out features.
@@ -45,10 +48,6 @@ class ImageTower(nn.Module, ABC):
     def forward(self, pixels: Tensor) -> Features:
         """B images (B, 3, H, W) to features (B, P, D)."""
 
-
-@runtime_checkable
-class Pooling(Protocol):
-    """A tower that makes one vector of its positions in its own way."""
-
-    def poolers(self) -> list[nn.Module]:
-        """The modules that do nothing else."""
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        """What no feature depends on; and where no image alone becomes one vector (`pooled`), what is for that."""
+        return []
