@@ -99,12 +99,15 @@ class Watched(Peers):
         self._over = threading.Event()
         self._published = threading.Event()  # what this process said last
         self._beats = 0
+        self._answered = time.monotonic()  # when the store last did
         self._seen = dict.fromkeys(range(devices.world_size), (-1, time.monotonic()))  # newest beat, and when it came
         torch.distributed.all_gather_object(
             self._names, f"rank {devices.rank} (on {socket.gethostname()}, process {os.getpid()})"
         )
         self._store = self._opened(address)
-        self._thread = threading.Thread(target=self._watch, daemon=True, name="peers")
+        # Two, for what is asked of a store behind a cut cable is never answered, nor refused.
+        targets = (self._beat_on, self._watch)
+        self._threads = [threading.Thread(target=target, daemon=True, name="peers") for target in targets]
 
     def _opened(self, address: str) -> TCPStore:
         """The store, kept by the first process, with an entry for each."""
@@ -121,7 +124,8 @@ class Watched(Peers):
         return store or TCPStore(address, port[0], is_master=False, timeout=limit, wait_for_workers=False)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -134,7 +138,8 @@ class Watched(Peers):
         elif self._first:
             self._all_over.wait(TELLING_SECONDS)
         self._over.set()
-        self._thread.join(2 * BEAT_SECONDS)
+        for thread in self._threads:
+            thread.join(2 * BEAT_SECONDS)
 
     @contextmanager
     def in_words(self) -> Iterator[None]:
@@ -186,23 +191,32 @@ class Watched(Peers):
         """Whether the first process on this machine is there to say it."""
         return bool(self._devices.local_rank) and self._devices.rank - self._devices.local_rank not in verdict.ranks
 
-    # In the watch's own thread, which alone uses the store
+    # In the threads of the watch
 
     def _watch(self) -> None:
+        """End this process where it must end and does not."""
         found: float | None = None
-        while not self._over.wait(BEAT_SECONDS if self._published.is_set() or self._said == AT_WORK else 0):
-            try:
-                self._beat()
-            except RuntimeError as error:  # the store is gone, and with it the first process
-                reason = f"{self._names[0]} can no longer be reached: {_first_line(error)}."
-                self._verdict = self._verdict or Verdict(reason, [0])
-                self._published.set()
-                self._all_over.set()
+        while not self._over.wait(BEAT_SECONDS):
+            silence = time.monotonic() - self._answered
+            if self._verdict is None and silence > self._patience:
+                self._verdict = self._lost([0], silence)
             if self._verdict is None or self._leaving.is_set():
                 continue
             found = found or time.monotonic()
             if time.monotonic() - found > LEAVING_SECONDS:
                 self._end(self._verdict)
+
+    def _beat_on(self) -> None:
+        """Ask the store again and again; this thread alone does."""
+        while not self._over.wait(BEAT_SECONDS if self._published.is_set() or self._said == AT_WORK else 0):
+            try:
+                self._beat()
+            except RuntimeError:  # the store is gone, and with it the first process
+                self._verdict = self._verdict or self._lost([0], time.monotonic() - self._answered)
+                self._published.set()
+                self._all_over.set()
+                return
+            self._answered = time.monotonic()
 
     def _beat(self) -> None:
         """Give a sign of life, and look at the others'."""
@@ -228,7 +242,9 @@ class Watched(Peers):
         if all(words[rank - 1] != AT_WORK or rank in silent for rank in others):
             self._all_over.set()
         if self._verdict is None and (lost or ended) and self._said == AT_WORK:
-            self._verdict = self._lost(lost) if lost else self._ended(ended[0], words[ended[0] - 1])
+            self._verdict = (
+                self._lost(lost, self._silence(lost)) if lost else self._ended(ended[0], words[ended[0] - 1])
+            )
             self._store.set("verdict", json.dumps(vars(self._verdict)))
 
     def _look_at_first(self) -> None:
@@ -242,7 +258,7 @@ class Watched(Peers):
         elif self._first_said:
             self._verdict = self._ended(0, self._first_said)
         elif silent:
-            self._verdict = self._lost([0])
+            self._verdict = self._lost([0], self._silence([0]))
 
     def _is_silent(self, rank: int, beat: int) -> bool:
         """Whether a process has given no new sign of life for longer than there is patience."""
@@ -252,9 +268,12 @@ class Watched(Peers):
             return False
         return time.monotonic() - when > self._patience
 
-    def _lost(self, ranks: list[int]) -> Verdict:
+    def _silence(self, ranks: list[int]) -> float:
+        """For how many seconds these processes have given no sign of life."""
+        return min(time.monotonic() - self._seen[rank][1] for rank in ranks)
+
+    def _lost(self, ranks: list[int], silence: float) -> Verdict:
         names = ", ".join(self._names[rank] for rank in ranks)
-        silence = min(time.monotonic() - self._seen[rank][1] for rank in ranks)
         whose, what = ("its", "was") if len(ranks) == 1 else ("their", "were")
         return Verdict(
             f"{names} of {self._devices.world_size} {what} lost: no sign of life for {silence:.0f} seconds. Has "
