@@ -181,7 +181,6 @@ def defaults() -> None:
     strategy = (
         "auto"  # auto: ddp, where there are several devices; fsdp gives each a share of weights and optimiser state
     )
-    sharded_checkpoints = False  # under fsdp each device writes its own share: a checkpoint is a folder then
     peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
 
     # == Batches ==

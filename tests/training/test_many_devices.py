@@ -38,6 +38,17 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "turns": {"loss_names": {"itm": 1, "imdb": 1}},
     "one-tower": {"loss_names": {"mlm": 1, "itm": 1}, "model_type": "one-tower"},
     "late-fusion": {"loss_names": {"vqa": 1}, "model_type": "late-fusion"},
+    "fsdp": {
+        "loss_names": {"mlm": 1, "itm": 1},
+        "itm_false_from": "dataset",
+        "strategy": "fsdp",
+        "optim_type": "adamw",
+        "learning_rate": 1e-3,
+        "adam_epsilon": 1e-3,
+        "gradient_clip_val": 1.0,
+    },
+    "fsdp-contrastive": {"loss_names": {"contrastive": 1}, "strategy": "fsdp", "gradient_clip_val": 1.0},
+    "fsdp-caption": {"loss_names": {"caption": 1}, "strategy": "fsdp"},
     "prefix": {"loss_names": {"caption": 1}, "caption_prefix_encoder": True, "label_smoothing": 0.1},
 }
 # These draw false partners from the examples that a device takes at once, so they are compared with one process that
