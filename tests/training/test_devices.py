@@ -14,6 +14,7 @@ import pytest
 
 from renaissance.tracking.run_folder import RunFolder
 from tests.command_line import ROOT, execute, final_metrics
+from tests.test_documentation import BY_TORCHRUN
 from tests.training.sweeping import alive_in_session
 
 
@@ -91,3 +92,31 @@ def test_a_signal_to_one_of_two_devices_stops_both_and_saves(tmp_path):
     while alive_in_session(process.pid):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_torchrun_makes_one_run_of_its_processes(tmp_path):
+    """Started by two processes at once, a run has one folder, one observed experiment and one output."""
+    (documented,) = BY_TORCHRUN
+    torchrun = Path(sys.executable).with_name("torchrun")
+    words = documented.replace("run.py", f"run.py -F {tmp_path}/sacred").split()[1:]
+    short = ["max_steps=2", "warmup_steps=0", "num_workers=0", "num_scenes=60", "log_interval=1",
+             f"data_root={tmp_path}/arrow", f"log_dir={tmp_path}/result"]  # fmt: skip
+    done = subprocess.run(
+        [str(torchrun), "--standalone", *words, *short], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [done.stdout.count(line) for line in ("best checkpoint by", "step 2/2", "run: ")] == [1, 2 + 1, 1]
+    assert [path.name for path in (tmp_path / "result" / "mlm_itm").iterdir()] == ["1"]
+    assert [path.name for path in (tmp_path / "sacred").iterdir() if path.name.isdecimal()] == ["1"]
+    captured = (tmp_path / "sacred" / "1" / "cout.txt").read_text()
+    assert captured.count("best checkpoint by") == 1
+    assert json.loads((tmp_path / "result" / "mlm_itm" / "1" / "summary.json").read_text())["steps"] == 2
+
+
+def test_a_fault_that_all_processes_find_is_told_once(tmp_path):
+    words = ["with", "task_mlm", "scenes", "tiny", "num_scenes=60", "num_gpus=0", "devices=2", "num_workers=0",
+             "monitor=mlm/val/nothing", f"data_root={tmp_path}/arrow", f"log_dir={tmp_path}/result"]  # fmt: skip
+    done = subprocess.run([sys.executable, "run.py", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("mlm/val/nothing") == 1, done.stderr
