@@ -25,6 +25,7 @@ from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
     MachineSettings,
+    ManyDevicesSettings,
     SeedSettings,
     StartSettings,
 )
@@ -75,7 +76,11 @@ class ModelAndTaskSettings(
     """What a task may depend on: its own settings, the model's, and where random choices start."""
 
 
-class UpdateSettings(OptimizerSettings, MachineSettings):
+class DeviceSettings(ManyDevicesSettings, MachineSettings):
+    """Which processors a run uses, and how many processes it is."""
+
+
+class UpdateSettings(OptimizerSettings, DeviceSettings):
     """How weights are changed, and in what arithmetic."""
 
 
@@ -115,6 +120,7 @@ class Settings(
     OneTowerSettings,
     ArchitectureSettings,
     BatchSettings,
+    ManyDevicesSettings,
     MachineSettings,
     StartSettings,
     RegularisationSettings,

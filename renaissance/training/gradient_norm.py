@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
+from renaissance.training.finite import clip_gradients, gradient_norm
+
 
 class GradientNorm:
     """The norm of an optimiser step's gradient over all parameters, before it is clipped.
@@ -27,11 +29,11 @@ class GradientNorm:
         self._norm = None
 
     def look(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Compute it of whole gradients, as they are before an optimiser's step."""
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        self._norm = nn.utils.get_total_norm(gradients) if gradients else None
+        """Compute it of whole gradients, as they are before an optimiser's step; every process has to."""
+        having = [parameter for parameter in parameters if parameter.grad is not None]
+        self._norm = gradient_norm(having) if having else None
 
     def clip(self, parameters: Iterable[nn.Parameter], longest: float) -> None:
         """Clip the gradients to a norm, and keep the one that they had."""
         having = [parameter for parameter in parameters if parameter.grad is not None]
-        self._norm = nn.utils.clip_grad_norm_(having, longest) if having else None
+        self._norm = clip_gradients(having, longest) if having else None

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from renaissance.checkpoints.checkpoint import ModelDescription, description_entry
 from renaissance.checkpoints.migration import ENTRY
@@ -31,7 +32,8 @@ from renaissance.training.finite import LossWatch, check_weights_finite, gradien
 from renaissance.training.gradient_norm import GradientNorm
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizers.build import build_optimizer
-from renaissance.training.optimizers.groups import check_parts, parameter_groups
+from renaissance.training.optimizers.groups import check_parts, parameter_groups, renumbered
+from renaissance.training.optimizers.interface import ParameterGroups
 from renaissance.training.plan import Plan
 from renaissance.training.schedules.schedule import LearningRateFactor, Schedule
 from renaissance.training.step_wide import StepWideLosses
@@ -289,10 +291,15 @@ class TrainingModule(pl.LightningModule):
         return LearningRateFactor.of_settings(*steps, self.settings.model_dump())
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(parameter_groups(self.parts(), self.settings), self.settings)
+        groups = [one for group in self.optimizer_groups() for one in _shared_apart(group)]
+        optimizer = build_optimizer(groups, self.settings)
         optimizer.register_step_post_hook(self._after_optimizer_step)
         schedule = Schedule(optimizer, self.learning_rate_factor())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def optimizer_groups(self) -> ParameterGroups:
+        """The parameters that are trained, in groups, as one device numbers them."""
+        return parameter_groups(self.parts(), self.settings)
 
     def _after_optimizer_step(self, *_: object) -> None:
         for task in self._tasks().values():
@@ -330,6 +337,7 @@ class TrainingModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the position in the training: what follows from the number of optimiser steps."""
         assert self.plan is not None
+        checkpoint["optimizer_states"] = [self._of_trained(state) for state in checkpoint["optimizer_states"]]
         step = int(checkpoint["global_step"])
         self.steps_done = step
         self.validated_step = int(checkpoint["validated_step"])
@@ -341,3 +349,16 @@ class TrainingModule(pl.LightningModule):
         optimizer_steps.ready = optimizer_steps.completed = step
         # What the trainer counts validations by.
         epoch_loop.batch_progress.total.ready = epoch_loop.batch_progress.total.completed = self.batch_number
+
+    def _of_trained(self, state: dict[str, Any]) -> dict[str, Any]:
+        """An optimiser's state without what earlier versions had in it: parameters that no loss depends on."""
+        frozen = {parameter for module in self.model.frozen_modules() for parameter in module.parameters()}
+        unreached = {one for one in self.model.parameters() if not one.requires_grad} - frozen
+        earlier = parameter_groups(self.parts(), self.settings, beside=unreached)
+        return renumbered(state, self.optimizer_groups(), earlier)
+
+
+def _shared_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
+    """A group of parameters, in two where devices share some of them: an optimiser cannot mix the kinds."""
+    kinds = [[one for one in group["params"] if isinstance(one, DTensor) == shared] for shared in (True, False)]
+    return [{**group, "params": parameters} for parameters in kinds if parameters]
