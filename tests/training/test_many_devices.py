@@ -16,6 +16,7 @@ import torch
 
 import renaissance
 from renaissance.tasks.registry import task_names
+from renaissance.tracking.pace import read_pace
 from tests.command_line import ROOT
 from tests.training.conftest import Runner
 
@@ -125,6 +126,9 @@ def test_two_processes_make_the_run_of_one(run: Runner, together: Path, name: st
     assert metrics(folder) == pytest.approx(metrics(reference), rel=1e-4, abs=1e-6)
     assert {step for key, step in metrics(folder) if "/train/" in key} == {"1", "2", "3"}
     assert predictions(folder) == predictions(reference)
+    for row, wanted in zip(*(read_pace(one / "pace.csv") for one in (folder, reference)), strict=True):
+        assert row[:3] == wanted[:3]
+        assert row.gradient_norm == pytest.approx(wanted.gradient_norm, rel=1e-3)
 
 
 @pytest.mark.slow

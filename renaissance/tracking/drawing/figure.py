@@ -33,7 +33,7 @@ PALE = 0.3  # opacity of what lies behind
 FEW = 40  # points, that are marked each
 TITLE_LETTERS, LEGEND_LETTERS = 46, 60  # that fit into a line
 HANDLE_LETTERS = 7  # that fit where an entry of the legend has its line
-FORM: dict[str, Any] = {
+FORM: Any = {  # Matplotlib's own type of it names every parameter that there is
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8,
@@ -92,15 +92,16 @@ class Picture:
             marked: each point has a mark, where they are few.
         """
         marker = "o" if (marked and len(series.x) < FEW) or len(series.x) == 1 else ""
-        look = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 2.5}
+        look: dict[str, Any] = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 2.5}
+        behind: dict[str, Any] = {"alpha": PALE, "linewidth": 0.8} if pale else {}
         shown = thinned(series)
-        self.axes.plot(shown.x, shown.y, **look, **({"alpha": PALE, "linewidth": 0.8} if pale else {}), label=label)
+        self.axes.plot(shown.x, shown.y, **look, **behind, label=label)
         if label:
             self.entry(label, **look, alpha=PALE if pale else 1)
 
     def mark(self, series: Series, label: str = "", *, colour: str, marker: str) -> None:
         """Draw points that stand alone, such as those of a test."""
-        look = {"color": colour, "linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white",
+        look: dict[str, Any] = {"color": colour, "linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white",
                 "markeredgewidth": 0.4}  # fmt: skip
         self.axes.plot(series.x, series.y, **look, label=label)
         if label:
@@ -114,7 +115,7 @@ class Picture:
 
     def level(self, value: float, label: str = "", *, colour: str = GREY) -> None:
         """Draw a dotted level from side to side."""
-        look = {"color": colour, "linestyle": (0, (1, 1.5)), "linewidth": 0.9}
+        look: dict[str, Any] = {"color": colour, "linestyle": (0, (1, 1.5)), "linewidth": 0.9}
         self.axes.axhline(value, **look, label=label)
         if label:
             self.entry(label, **look)
