@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 from renaissance.tasks.declaration import Family
 from renaissance.tasks.registry import declaration_of
@@ -32,6 +33,13 @@ from renaissance.tracking.pace import CURVES
 # Of the splits beyond training and validation, which have a point each: markers, taken in turn.
 MARKERS = ("*", "P", "X", "D", "^", "s")
 NOISY = ("gradient_norm", "examples_per_second")  # of what is no metric, what is smoothed as training curves are
+
+
+class Form(NamedTuple):
+    """What tells a run from others: a colour, and dashes."""
+
+    colour: str
+    dashes: str
 
 
 def draw_curves(run: RunCurves, folder: Path, look: Look | None = None) -> list[Path]:
@@ -131,12 +139,14 @@ def _family(task: str, family: Family, run: RunCurves, look: Look) -> Picture:
     picture = Picture(title, AXES[look.axis], capital(within_family(family.title)))
     for number, metric in enumerate(members):
         label, form = within_family(metric_title(task, metric)), _of_run(number)
-        picture.curve(_series(run, task, shown, metric, look), label, **form, marked=True)
+        picture.curve(
+            _series(run, task, shown, metric, look), label, colour=form.colour, dashes=form.dashes, marked=True
+        )
         for split, marker in markers.items():
-            picture.mark(_series(run, task, split, metric, look), colour=form["colour"], marker=marker)
+            picture.mark(_series(run, task, split, metric, look), colour=form.colour, marker=marker)
         chance = run.chance.get(f"{task}/{shown}/{metric}")
         if chance is not None:
-            picture.level(chance, colour=form["colour"])
+            picture.level(chance, colour=form.colour)
     for split, marker in markers.items():
         picture.entry(split, color=GREY, linestyle="", marker=marker)
     if any(f"{task}/{shown}/{metric}" in run.chance for metric in members):
@@ -160,7 +170,7 @@ def _compared(task: str, metric: str, runs: Mapping[str, Sequence[RunCurves]], l
             drawn = [_series(run, task, split, metric, look) for run in seeds]
             if split in markers:
                 for series in drawn:
-                    picture.mark(series, colour=_of_run(number)["colour"], marker=markers[split])
+                    picture.mark(series, colour=_of_run(number).colour, marker=markers[split])
             else:
                 shown = look if split == "train" else Look()
                 found = mean_and_spread([series for series in drawn if len(series.x)])
@@ -180,9 +190,10 @@ def _draw_mean(picture: Picture, found: Spread, number: int, look: Look, pale: b
     """The curve of a run, or of a group's mean with its band, by its number; nothing of no points."""
     mean, spread = _smoothed(found.mean, look), found.deviation
     if spread is not None and not pale:
-        picture.band(mean.x, mean.y - spread, mean.y + spread, colour=_of_run(number)["colour"])
+        picture.band(mean.x, mean.y - spread, mean.y + spread, colour=_of_run(number).colour)
     if len(mean.x):
-        picture.curve(mean, **_of_run(number), pale=pale, marked=marked)
+        form = _of_run(number)
+        picture.curve(mean, colour=form.colour, dashes=form.dashes, pale=pale, marked=marked)
 
 
 def _draw_training(picture: Picture, series: Series, label: str, look: Look) -> None:
@@ -197,8 +208,9 @@ def _draw_chance(picture: Picture, task: str, metric: str, splits: Sequence[str]
     """The level of guessing on validation, or else the first split that knows one; none where runs differ in it."""
     for split in sorted(splits, key=lambda split: split != "val"):
         name = f"{task}/{split}/{metric}"
-        levels = [run.chance.get(name) for run in runs if name in run.points]
-        if levels and None not in levels:
+        having = [run for run in runs if name in run.points]
+        levels = [run.chance[name] for run in having if name in run.chance]
+        if levels and len(levels) == len(having):
             if len(set(levels)) == 1:
                 picture.level(levels[0], "chance" if split in ("val", *splits[:1]) else f"chance, {split}")
             return
@@ -217,15 +229,15 @@ def _smoothed(series: Series, look: Look) -> Series:
     return Series(series.x, smoothed(series.y, look.smoothing))
 
 
-def _of_run(number: int) -> dict[str, str]:
+def _of_run(number: int) -> Form:
     """The colour and the dashes of a run, or of a member of a family, by its number."""
-    return {"colour": COLOURS[number % len(COLOURS)], "dashes": DASHES[number % len(DASHES)]}
+    return Form(COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)])
 
 
 def _entry(number: int) -> dict[str, str]:
     """How the legend shows a run, by its number."""
     form = _of_run(number)
-    return {"color": form["colour"], "linestyle": form["dashes"]}
+    return {"color": form.colour, "linestyle": form.dashes}
 
 
 def _written(pictures: Mapping[str, Picture], folder: Path, look: Look) -> list[Path]:

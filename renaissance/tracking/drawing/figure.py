@@ -101,8 +101,8 @@ class Picture:
 
     def mark(self, series: Series, label: str = "", *, colour: str, marker: str) -> None:
         """Draw points that stand alone, such as those of a test."""
-        look: dict[str, Any] = {"color": colour, "linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white",
-                "markeredgewidth": 0.4}  # fmt: skip
+        look: dict[str, Any] = {"color": colour, "linestyle": "", "marker": marker, "markersize": 6}
+        look |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
         self.axes.plot(series.x, series.y, **look, label=label)
         if label:
             self.entry(label, **look)
