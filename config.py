@@ -177,6 +177,13 @@ def defaults() -> None:
     num_workers = 4  # processes that load data, for each device; limited to the cores
     precision = 32  # bits of the arithmetic; the mixed ones keep the weights in 32
 
+    # == Many devices ==
+    devices = None  # processes on each machine; None: one for each GPU, or one on the CPU, which takes several
+    strategy = (
+        "auto"  # auto: ddp, where there are several devices; fsdp gives each a share of weights and optimiser state
+    )
+    peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
+
     # == Batches ==
     batch_size = 256  # examples an optimiser step, all compared by contrastive; accumulated where devices take fewer
     per_gpu_batchsize = 64  # examples a device takes at once
@@ -302,6 +309,11 @@ def defaults() -> None:
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
+    # == Curves ==
+    plot_formats = ["png"]  # of pictures of curves: png, pdf, svg; png is always among them, the others come at the end
+    plot_smoothing = 0.0  # weight of what came before in training curves, such as 0.9; what they were lies pale behind
+    plot_x = "step"  # what curves are drawn over: step, epoch, examples, or hours of working time
+
     # == The commands `prepare`, `probe`, `search` and `zeroshot` ==
     dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
 
@@ -314,8 +326,8 @@ def defaults() -> None:
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
-    # == The commands `compare` and `runs` ==
-    runs = None  # folders of the runs to compare; of the command runs, where to look for some; None: log_dir
+    # == The commands `compare`, `plot` and `runs` ==
+    runs = None  # folders of the runs to compare or to draw; of the command runs, where to look for some; None: log_dir
 
     # == The command `runs` ==
     where = None  # which to list, such as 'status=finished and learning_rate>1e-4'; None: all
@@ -325,6 +337,9 @@ def defaults() -> None:
 
     # == The command `compare` ==
     compare_dir = None  # where comparisons go, numbered; None: log_dir/comparisons
+
+    # == The command `plot` ==
+    plot_dir = None  # where pictures of runs drawn again go, numbered; None: log_dir/plots
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty

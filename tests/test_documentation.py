@@ -50,6 +50,13 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "python run.py with task_mlm_itm onetower_electra coco step25k learning_rate=1e-4": (RANDOM, {}),
     "python run.py with task_mlm_itm scenes tiny max_steps=500": (SHORT, {}),
+    "python run.py with task_mlm_itm vit_bert coco num_gpus=8 batch_size=4096 per_gpu_batchsize=128 "
+    "precision=bf16-mixed": (f"{RANDOM} tokenizer={{bert}} image_size=32", {}),
+    "python run.py with task_mlm_itm scenes tiny max_steps=200 num_gpus=0 devices=2": (SHORT, {}),
+    "python run.py prepare with dataset=webdataset 'raw_root=/data/cc3m/{00000..00165}.tar' dataset_name=cc3m_a": (
+        "",
+        {"/data/cc3m": "{shards}", "00165": "00001"},
+    ),
     "python run.py with task_itm scenes tiny schedule=cosine cosine_cycles=3 end_lr=1e-6 adam_betas='[0.9, 0.98]' "
     "adam_epsilon=1e-6": (SHORT, {}),
     "python run.py with task_finetune_ref scenes tiny max_steps=500": (SHORT, {}),
@@ -144,6 +151,17 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     "python run.py runs with where='task=imdb and started>=2026-11-20' sort_by=imdb/test/accuracy runs_format=csv": (
         "",
         {},
+    ),
+    "python run.py plot with 'runs=[\"result/finetune_imdb/1\"]' plot_formats='[\"pdf\"]' plot_smoothing=0.9": (
+        "plot_dir={tmp}/plots",
+        {"result/finetune_imdb/1": "{tmp}/result/mlm_itm/1"},
+    ),
+    'python run.py plot with \'runs=["result/finetune_imdb/1", "result/finetune_imdb/2"]\' plot_x=epoch': (
+        "plot_dir={tmp}/plots",
+        {
+            "result/finetune_imdb/1": "{tmp}/result/mlm_itm/1",
+            "result/finetune_imdb/2": "{tmp}/result/finetune_cifar10/1",
+        },
     ),
     "python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported": (
         "",
@@ -250,6 +268,8 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
 EXTENDING = ROOT / "docs" / "extending.md"
 # How the completion is installed: tests/settings/test_completion.py runs these lines.
 BY_SHELLS = ("python run.py completion ", "echo 'source ~/.renaissance-completion.", "mkdir -p ~/.config/fish/")
+# tests/training/test_devices.py runs it.
+BY_TORCHRUN = {"torchrun --nproc-per-node 2 run.py with task_mlm_itm scenes tiny max_steps=200 num_gpus=0"}
 # Of the environment, not of ours.
 BY_USER = {"source .venv/bin/activate", "pre-commit install"}
 # Visual Genome's images are not among the small real data; tests/data has a hand-made copy of its layout.
@@ -259,7 +279,7 @@ WITHOUT_DATA = {"python run.py prepare with dataset=vg raw_root=/data/vg"}
 def test_every_documented_command_is_tried():
     commands = {command for page in PAGES if page != EXTENDING for command in documented_commands(page)}
     documented = {command for command in commands if not command.startswith(BY_SHELLS)}
-    known = BY_CI | BY_USER | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
+    known = BY_CI | BY_USER | BY_TORCHRUN | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
     assert documented <= known, "documented, and not tried by this test"
     assert set(SHORTENED) <= documented, "tried, and no longer documented"
 

@@ -12,6 +12,7 @@ from renaissance.settings.groups.commands import (
     CompareSettings,
     DataSetSettings,
     ExportSettings,
+    PlotSettings,
     PrepareSettings,
     ProbeSettings,
     RunsSettings,
@@ -19,10 +20,12 @@ from renaissance.settings.groups.commands import (
     SplitSettings,
     ZeroshotSettings,
 )
+from renaissance.settings.groups.curves import CurveSettings
 from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
     MachineSettings,
+    ManyDevicesSettings,
     SeedSettings,
     StartSettings,
 )
@@ -73,7 +76,11 @@ class ModelAndTaskSettings(
     """What a task may depend on: its own settings, the model's, and where random choices start."""
 
 
-class UpdateSettings(OptimizerSettings, MachineSettings):
+class DeviceSettings(ManyDevicesSettings, MachineSettings):
+    """Which processors a run uses, and how many processes it is."""
+
+
+class UpdateSettings(OptimizerSettings, DeviceSettings):
     """How weights are changed, and in what arithmetic."""
 
 
@@ -95,11 +102,13 @@ class Settings(
     ZeroshotSettings,
     ProbeSettings,
     ExportSettings,
+    PlotSettings,
     CompareSettings,
     RunsSettings,
     ChosenRunsSettings,
     PrepareSettings,
     DataSetSettings,
+    CurveSettings,
     LengthSettings,
     OptimizerSettings,
     ImageSettings,
@@ -111,6 +120,7 @@ class Settings(
     OneTowerSettings,
     ArchitectureSettings,
     BatchSettings,
+    ManyDevicesSettings,
     MachineSettings,
     StartSettings,
     RegularisationSettings,

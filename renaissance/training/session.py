@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content
 from renaissance.data.batches.loader import BatchLoader
@@ -19,6 +19,7 @@ from renaissance.data.examples.interface import VAL
 from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
 from renaissance.tasks.common.evaluation import Split
+from renaissance.tracking.chance import add_chance
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.trackers.dispatch import Trackers
 from renaissance.tracking.trackers.interface import LogScalar, RunStart
@@ -33,9 +34,11 @@ from renaissance.training.callbacks.signals import StopOnSignal, agreed_to_stop,
 from renaissance.training.checkpoint_io import SafeCheckpointIO
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.inputs import each_split, split_names, tested_splits
+from renaissance.training.joining import cluster_environment
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import TrainingModule
 from renaissance.training.monitoring import Monitor
+from renaissance.training.pace import PaceLog
 from renaissance.training.plan import AskedLength, Plan, TrainingData, make_plan
 from renaissance.training.resuming import (
     check_plan_resumable,
@@ -44,6 +47,7 @@ from renaissance.training.resuming import (
     spent_before,
     table_sizes,
 )
+from renaissance.training.strategies import strategy_of
 
 
 class Session:
@@ -102,7 +106,9 @@ class Session:
             assembly.description,
             assembly.pixels,
             self.trackers.log,
+            PaceLog(self.plan, self.throughput, self.trackers.pace) if self.plan and self.throughput else _no_pace,
             predictions=folder.write_predictions if self.is_main else _no_predictions,
+            chance=partial(add_chance, folder.chance) if self.is_main else _no_chance,
         )
         self.module.evaluated = assembly.tested
         self.module.tables = table_sizes(assembly.groups)
@@ -185,7 +191,7 @@ class Session:
         step, expected = int(best["global_step"]), self.keeping.best_step
         if self.is_main and expected is not None and step != expected:
             raise UserError(f"{kept}: is of step {step:,}, but the best was that of step {expected:,}: nothing tested.")
-        self.module.load_state_dict(best["state_dict"])
+        self.trainer.strategy.load_model_state_dict(best)
         self.module.evaluated = step, self.plan.epoch_of(step)
 
     @property
@@ -250,7 +256,7 @@ class Session:
             accelerator=devices.accelerator,
             devices=devices.per_node,
             num_nodes=devices.nodes,
-            strategy=_distributed() if devices.world_size > 1 else "auto",
+            strategy=strategy_of(settings, devices, takes_turns=len(self.assembly.groups) > 1),
             precision=settings.precision,
             max_epochs=1,
             max_steps=plan.total_steps if plan else -1,
@@ -267,23 +273,21 @@ class Session:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            plugins=[SafeCheckpointIO()],
+            plugins=[SafeCheckpointIO(), *([cluster_environment(devices)] if devices.world_size > 1 else [])],
             callbacks=callbacks,
         )
 
 
+def _no_chance(values: Mapping[str, float]) -> None:
+    """Of a process that writes nothing."""
+
+
+def _no_pace(step: int, learning_rate: float, gradient_norm: float | None) -> None:
+    """Of a run that trains nothing."""
+
+
 def _no_predictions(task: str, split: str, rows: list[dict[str, Any]]) -> None:
     """Of a process that writes nothing: the main one has the predictions of all."""
-
-
-def _distributed() -> DDPStrategy:
-    """Data parallel training.
-
-    Parts that a task does not reach (the last layer's image stream under MLM alone) get no gradient, so unused
-    parameters are looked for. Buffers are not sent around at each step: in evaluation devices may take different
-    numbers of batches, and would wait for each other for ever.
-    """
-    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
 
 
 def _quieten_lightning() -> None:
@@ -291,6 +295,7 @@ def _quieten_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",
+        ".*`broadcast_buffers` is deprecated.*",  # what takes its place sends them around at the start
         ".*was previously called multiple times.*",
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*Trying to infer the `batch_size`.*",

@@ -37,7 +37,9 @@ class PrepareSettings(SettingsGroup):
 class ChosenRunsSettings(SettingsGroup):
     """Which runs a command is about."""
 
-    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("runs")]
+    runs: Annotated[
+        NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("plot"), OnlyReadBy("runs")
+    ]
 
 
 class RunsSettings(SettingsGroup):
@@ -53,6 +55,12 @@ class CompareSettings(SettingsGroup):
     """Where `compare` writes."""
 
     compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
+
+
+class PlotSettings(SettingsGroup):
+    """Where `plot` draws runs again."""
+
+    plot_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("plot")]
 
 
 class ExportSettings(SettingsGroup):
