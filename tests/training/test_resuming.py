@@ -70,7 +70,8 @@ TRAINING: dict[str, tuple[str, Any]] = {
 EVALUATION = {"eval_batch_size", "caption_metric_images", "generation_strategy", "num_beams", "top_k", "top_p",
               "temperature", "repetition_penalty", "max_generated_tokens", "val_check_interval",
               "early_stopping_patience", "early_stopping_min_delta"}  # fmt: skip
-ELSEWHERE = {"resume_schedule", "max_skipped_steps", "plugins"}  # below, in test_finite.py and test_extending.py
+# Below, in test_finite.py, test_extending.py and test_many_devices.py.
+ELSEWHERE = {"resume_schedule", "max_skipped_steps", "plugins", "strategy"}
 OTHER_VALUES: dict[str, Any] = {
     "datasets": ["coco"], "loss_names": {"mlm": 2}, "load_path": "other.ckpt", "load_modules": {"fuser": "other.ckpt"},
     "original_image_size": 32, "patch_size": 8, "vocab_size": 10, "max_text_len": 50, "text_encoder_window_size": 4,
