@@ -114,7 +114,8 @@ def take_place(devices: Devices | None) -> None:
     Args:
         devices: the run's; None where they are not known yet, but whether this is the main process is.
     """
-    rank_zero_only.rank = devices.rank if devices else 0 if is_first_process() else 1
+    rank = devices.rank if devices else 0 if is_first_process() else 1
+    rank_zero_only.rank = rank  # type: ignore[attr-defined]  # as Lightning itself keeps it
 
 
 def this_rank() -> int:

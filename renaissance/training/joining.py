@@ -23,6 +23,7 @@ from pytorch_lightning.plugins.environments import (
     SLURMEnvironment,
     TorchElasticEnvironment,
 )
+from torch.distributed.rendezvous import rendezvous
 
 from renaissance.errors import UserError
 from renaissance.processes import children_unsignalled, usable_cores
@@ -122,9 +123,7 @@ def _join(environment: ClusterEnvironment, devices: Devices) -> None:
 
 
 def _process_group(devices: Devices) -> None:
-    store, rank, world_size = next(
-        torch.distributed.rendezvous("env://", devices.rank, devices.world_size, timeout=JOINING)
-    )
+    store, rank, world_size = next(rendezvous("env://", devices.rank, devices.world_size, timeout=JOINING))
     backend = BACKENDS[devices.accelerator]
     torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=WAITING)
 

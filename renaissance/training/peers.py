@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Self
 
 import torch
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from renaissance.errors import RunError, ToldElsewhere, UserError
 from renaissance.stop_signals import STOP, leave

@@ -84,7 +84,7 @@ class ShardedStrategy(DDPStrategy):
     def _share(self) -> None:
         """Let go of what is another device's."""
         for module in self._sharded():
-            module.set_reshard_after_forward(module is not self.module, recurse=False)
+            module.set_reshard_after_forward(not isinstance(module, TrainingModule), recurse=False)
             module.reshard()
 
     def _sharded(self) -> Iterator[FSDPModule]:
@@ -103,7 +103,7 @@ class ShardedStrategy(DDPStrategy):
     def lightning_module_state_dict(self) -> dict[str, Any]:
         """All weights, on the main process's CPU; the others give their shares."""
         self._share()
-        return cast(dict[str, Any], self._whole(self.module.state_dict()))
+        return self._whole(self.module.state_dict())
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Take this device's share of a checkpoint's weights, which every device has read."""

@@ -138,7 +138,7 @@ def test_one_process_goes_on_with_what_two_have_shared(run: Runner, together: Pa
     settings = {**settings_of("fsdp", 4), "val_check_interval": 4, "max_steps": 4, "strategy": "auto"}
     alone, _ = run("tiny", **settings)
     asked = {"resume_from": str(shared), "max_steps": 4, "devices": None, "exp_name": "resumed"}
-    resumed, _ = run("tiny", **{**settings, **asked}, chosen=[*asked])
+    resumed, _ = run("tiny", **{**settings, **asked}, chosen=[*asked, "log_dir"])
     expected = weights(alone.path)
     for weight, tensor in weights(resumed.path).items():
         torch.testing.assert_close(tensor, expected[weight], rtol=1e-4, atol=2e-6, msg=weight)

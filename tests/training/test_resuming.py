@@ -70,7 +70,8 @@ TRAINING: dict[str, tuple[str, Any]] = {
 EVALUATION = {"eval_batch_size", "caption_metric_images", "generation_strategy", "num_beams", "top_k", "top_p",
               "temperature", "repetition_penalty", "max_generated_tokens", "val_check_interval",
               "early_stopping_patience", "early_stopping_min_delta"}  # fmt: skip
-ELSEWHERE = {"resume_schedule", "max_skipped_steps", "plugins"}  # below, in test_finite.py and test_extending.py
+# Below, in test_finite.py, test_extending.py and test_many_devices.py.
+ELSEWHERE = {"resume_schedule", "max_skipped_steps", "plugins", "strategy"}
 OTHER_VALUES: dict[str, Any] = {
     "datasets": ["coco"], "loss_names": {"mlm": 2}, "load_path": "other.ckpt", "load_modules": {"fuser": "other.ckpt"},
     "original_image_size": 32, "patch_size": 8, "vocab_size": 10, "max_text_len": 50, "text_encoder_window_size": 4,
@@ -78,8 +79,14 @@ OTHER_VALUES: dict[str, Any] = {
     "decoder": "gpt2", "top_k": 5, "max_generated_tokens": 9, "gradient_clip_val": 1.0, "early_stopping_patience": 3,
     "monitor": "itm/val/accuracy", "step_shares": {"itm": 2.0},
     "max_epoch": 100, "sample_interval": 7, "checkpoint_interval": 7, "manual_inputs": [],
+<<<<<<< HEAD
     "adam_betas": [0.5, 0.9], "num_gpus": 1, "wandb_project": "a", "clip_model": "openai/clip-vit-base-patch32",
     "lion_betas": [0.5, 0.9], "optim_type": "lion", "caption_crop_area": 0.5,
+=======
+    "adam_betas": [0.5, 0.9], "num_gpus": 1, "devices": 1, "wandb_project": "a",
+    "clip_model": "openai/clip-vit-base-patch32",
+    "lion_betas": [0.5, 0.9], "optim_type": "lion",
+>>>>>>> devices
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "where": "seed=1", "sort_by": "best", "limit": 5, "compare_dir": "a", "plot_dir": "a",
     "plot_formats": ["pdf"], "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",

@@ -17,7 +17,9 @@ SETTINGS: dict[str, Any] = {"max_steps": 4, "warmup_steps": 0, "log_interval": 1
 
 
 @pytest.mark.parametrize("model", [("adamw",), ("muon", "onetower_electra")], ids=" ".join)
-def test_a_run_of_an_earlier_version_goes_on(run: Runner, monkeypatch: pytest.MonkeyPatch, model: tuple[str]) -> None:
+def test_a_run_of_an_earlier_version_goes_on(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, model: tuple[str, ...]
+) -> None:
     """Its optimiser counted parameters that never had a gradient; the rest of the run is what it would have been."""
     optimizer, *named = model
     begun = ("task_mlm", "scenes", "tiny", *named)

@@ -149,7 +149,8 @@ class CrossModalEncoder(nn.Module):
         if "pooled" in outputs:
             return []
         last = self.layers[-1]
-        of_streams = {
+        assert isinstance(last, CrossModalLayer)
+        of_streams: dict[str, list[nn.Module]] = {
             "text": [last.text_self, last.text_feed_forward],
             "image": [last.image_self, last.image_feed_forward],
         }
