@@ -333,6 +333,29 @@ def defaults() -> None:
     # == The commands `search` and `zeroshot` ==
     split = None  # of the data set, such as val; None: test, or val where there is no such
 
+    # == Several seeds ==
+    seeds = None  # train once with each of these seeds, and end with mean, spread and interval; such as [0, 1, 2]
+    runs_at_once = 1  # runs of a set of seeds, or of a sweep, that go on at the same time
+
+    # == The command `sweep` ==
+    sweep = None  # lists of values by setting, or ranges, such as {"learning_rate": {"low": 1e-5, "high": 1e-3}}
+    sweep_search = "grid"  # grid: every combination; random: drawn; bayesian: drawn where it looks promising (Optuna)
+    sweep_trials = None  # trials of random and bayesian; a grid has as many as there are combinations
+    sweep_seed = 0  # start of the random choices of trials
+    sweep_pruning = None  # give up trials that fall behind at their validations: median or hyperband; None: none
+
+    # == SLURM ==
+    submit = None  # slurm: compute runs as jobs of SLURM; local: the same without SLURM, to try it; None: here
+    slurm_partition = None  # partition of the jobs; None: SLURM's own choice
+    slurm_minutes = 1440  # time limit of a job; a run that comes to it is saved, queued again and resumed
+    slurm_gpus = None  # GPUs of a job on each machine; None: num_gpus, and 1 where that is auto
+    slurm_cpus = None  # cores of a job for each GPU, or in all without; None: num_workers and one more
+    slurm_memory_gb = None  # memory of a job on each machine; None: SLURM's own choice
+    slurm_signal_seconds = 300  # how long before its time limit a run begins to save its state
+    slurm_requeues = 50  # how often a run may come to its time limit
+    slurm_setup = []  # lines of shell before each run, such as ["module load cuda"]
+    slurm_parameters = None  # what else sbatch is told, such as {"account": "vision", "constraint": "a100"}
+
 
 # Named configurations compose: `with <task> <model> <modifiers>`. A task sets what is trained on which data for how
 # long, a model its encoders, a modifier one thing, so they do not undo each other; where they do, the later one holds.

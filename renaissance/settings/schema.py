@@ -33,6 +33,7 @@ from renaissance.settings.groups.model import (
     TextDecoderSettings,
     TextTowerSettings,
 )
+from renaissance.settings.groups.run_sets import SeedSetSettings, SubmitSettings, SweepSettings
 from renaissance.settings.groups.tasks import (
     CaptionSettings,
     ContrastiveSettings,
@@ -88,6 +89,9 @@ class Settings(
     TableSettings,
     StepSettings,
     ModelAndTaskSettings,
+    SubmitSettings,
+    SweepSettings,
+    SeedSetSettings,
     SplitSettings,
     SearchSettings,
     ZeroshotSettings,

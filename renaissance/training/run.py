@@ -18,7 +18,7 @@ from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.groups.experiment import ExperimentSettings
 from renaissance.stop_signals import STOP
-from renaissance.tracking.run_folder import RunFolder, at_work_in, new_run_folder
+from renaissance.tracking.run_folder import RunFolder, at_work_in, given_folder, new_run_folder
 from renaissance.tracking.trackers.interface import LogScalar
 from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.devices import resolve_devices, this_rank
@@ -167,6 +167,6 @@ def _shared_new_folder(settings: ExperimentSettings) -> RunFolder:
     """
     if this_rank():
         return RunFolder(Path(os.environ.get(FOLDER_VARIABLE, settings.log_dir)))
-    folder = new_run_folder(settings.log_dir, settings.exp_name)
+    folder = given_folder() or new_run_folder(settings.log_dir, settings.exp_name)
     os.environ[FOLDER_VARIABLE] = str(folder.path)
     return folder

@@ -1,0 +1,240 @@
+"""Runs as jobs of SLURM, through submitit: https://github.com/facebookincubator/submitit
+
+A job is a small process around the run (`RunInJob`). Before the time limit SLURM sends that process SIGUSR2; it has the
+run save its state, and submitit queues the job again, which then resumes the run in its folder. Lightning's own way of
+doing so is off (`training/callbacks/signals.py`). With `submit=local` submitit's local executor does all of it without
+SLURM.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from renaissance.atomic_files import write_json
+from renaissance.errors import UserError
+from renaissance.run_sets.command_line import CommandLine
+from renaissance.run_sets.launchers.local import ENTER, last_lines
+from renaissance.run_sets.member import Member
+from renaissance.run_sets.set_folder import RunSet
+from renaissance.settings.groups.experiment import MachineSettings
+from renaissance.settings.groups.run_sets import SubmitSettings
+from renaissance.settings.schema import Settings
+from renaissance.tracking.run_folder import GIVEN_FOLDER, RunFolder
+
+LOOK_SECONDS = 0.5
+GONE = ("FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "INTERRUPTED",
+        "FINISHED", "COMPLETED", "NO PROCESS AND NO RESULT")  # fmt: skip
+
+
+class RunInJob:
+    """A run, started as a process within a job, and gone on with when the job was queued again.
+
+    Args:
+        new: the command line that begins it, from `run.py` on.
+        resumed: the one that goes on with it.
+        folder: its run folder.
+        where: the folder that relative paths are counted from.
+        status: the file that takes its exit status, where all of it is over.
+    """
+
+    def __init__(self, new: Sequence[str], resumed: Sequence[str], folder: Path, where: str, status: Path) -> None:
+        self._new = list(new)
+        self._resumed = list(resumed)
+        self._folder = str(folder)
+        self._where = where
+        self._status = str(status)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> int:
+        """Run until it ends; gives its exit status."""
+        os.chdir(self._where)
+        resumable = RunFolder(Path(self._folder)).last_checkpoint.is_file()
+        command = self._resumed if resumable else self._new
+        self._process = subprocess.Popen(
+            [sys.executable, str(ENTER), str(os.getpid()), sys.executable, *command],
+            env={**os.environ, GIVEN_FOLDER: self._folder},
+        )
+        # Not `wait`: it holds a lock that `checkpoint`, which interrupts it, would wait for.
+        while (status := self._process.poll()) is None:
+            time.sleep(LOOK_SECONDS)
+        if os.environ.get("SLURM_PROCID", "0") == "0":
+            write_json(Path(self._status), {"status": status})
+        return status
+
+    def checkpoint(self) -> Any:
+        """What submitit calls at the time limit: have the run save its state, and be called again in the next job.
+
+        Returns:
+            what is queued again; None where the run had come to its end.
+        """
+        from submitit.helpers import DelayedSubmission
+
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        with suppress(ChildProcessError):  # it may have been waited for a moment ago
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        if RunFolder(Path(self._folder)).finished:
+            write_json(Path(self._status), {"status": 0})
+            return None
+        return DelayedSubmission(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_process": None}  # a process is none of the next job's
+
+
+class Job:
+    """A job that a run is computed in.
+
+    Args:
+        job: submitit's.
+        status: the file that `RunInJob` writes.
+    """
+
+    def __init__(self, job: Any, status: Path) -> None:
+        self._job = job
+        self._status = status
+
+    def poll(self) -> int | None:
+        """The run's exit status; 1 of a job that is gone without one, None as long as it goes on."""
+        with suppress(OSError, ValueError, KeyError):
+            return int(json.loads(self._status.read_text())["status"])
+        state = str(self._job.state).partition(" ")[0] if " BY " in str(self._job.state) else str(self._job.state)
+        return 1 if state.upper() in GONE else None
+
+    def stop(self, signum: int) -> None:
+        """Cancel it: SLURM sends SIGTERM first, at which the run saves its state."""
+        self._job.cancel(check=False)
+
+    def kill(self) -> None:
+        """Cancel it."""
+        self._job.cancel(check=False)
+
+    def problem(self) -> str:
+        """The last lines that it printed."""
+        printed = [last_lines(Path(path)) for path in (self._job.paths.stdout, self._job.paths.stderr)]
+        return "\n".join(text for text in printed if text) or f"job {self._job.job_id}: {self._job.state}"
+
+
+class Jobs:
+    """Submits runs.
+
+    Args:
+        settings: what jobs ask for.
+        folder: of what submitit needs; on a file system that all machines share.
+        command_line: of the set, or of the run.
+    """
+
+    stops_with_us = False
+
+    def __init__(self, settings: Settings, folder: Path, command_line: CommandLine) -> None:
+        self._settings = settings
+        self._folder = folder.absolute()
+        self._command_line = command_line
+        self._executor = _executor(settings, self._folder)
+
+    @classmethod
+    def of_set(cls, settings: Settings, run_set: RunSet, command_line: CommandLine) -> Jobs:
+        """For the runs of a set."""
+        return cls(settings, run_set.jobs, command_line)
+
+    def settle(self, member: Member) -> Job | None:
+        """The job of a run that an earlier process submitted, whatever has become of it; None where it had none."""
+        if member.job is None:
+            return None
+        job = Job(self._executor.job_class(folder=self._folder, job_id=member.job), self._status_of(member))
+        return None if job.poll() is not None else job
+
+    def start(self, member: Member, resume: bool) -> Job:
+        """Submit a run, and write its job's number down.
+
+        Raises:
+            UserError: SLURM takes no such job.
+        """
+        assert member.folder is not None
+        status = self._status_of(member)
+        status.unlink(missing_ok=True)
+        own = {**member.settings, **_devices(self._settings)}
+        new = self._command_line.of_run({**own, "resume_from": "auto"} if resume else own)
+        resumed = self._command_line.of_run({**own, "resume_from": "auto"})
+        run = RunInJob(new, resumed, member.run.path.absolute(), os.getcwd(), status)
+        try:
+            job = self._executor.submit(run)
+        except Exception as error:  # submitit's, and those of whatever sbatch says
+            raise UserError(f"submit={self._settings.submit}: the job was not taken: {error}") from error
+        member.job = str(job.job_id)
+        return Job(job, status)
+
+    def _status_of(self, member: Member) -> Path:
+        return self._folder / f"{member.file_name}.status.json"
+
+
+def _executor(settings: Settings, folder: Path) -> Any:
+    """Submitit's executor, told what each job asks for.
+
+    Raises:
+        UserError: submitit is not installed, there is no SLURM here, or it knows no such parameter.
+    """
+    try:
+        import submitit
+    except ImportError as error:
+        raise UserError(
+            f'submit={settings.submit} needs submitit: pip install -e ".[slurm]" ({error}).'
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        kind = submitit.SlurmExecutor if settings.submit == "slurm" else submitit.LocalExecutor
+        executor = kind(folder=str(folder), max_num_timeout=settings.slurm_requeues)
+        executor.update_parameters(**job_parameters(settings))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise UserError(
+            f"submit={settings.submit}: {error}. On a machine without SLURM, submit=local tries the same here."
+        ) from error
+    return executor
+
+
+def job_parameters(settings: Settings) -> dict[str, Any]:
+    """What a job asks for, by the names that submitit has for it: a process for each GPU, or one without."""
+    gpus = gpus_of(settings)
+    asked = {
+        "timeout_min": settings.slurm_minutes,
+        "signal_delay_s": settings.slurm_signal_seconds,
+        "tasks_per_node": max(1, gpus),
+        "nodes": settings.num_nodes,
+        "gpus_per_node": gpus,
+        "setup": settings.slurm_setup or None,
+    }
+    if settings.submit == "slurm":
+        asked |= {
+            "timeout_min": max(1, round(settings.slurm_minutes)),
+            "gpus_per_node": gpus or None,
+            "cpus_per_task": settings.slurm_cpus or settings.num_workers + 1,
+            "mem_gb": settings.slurm_memory_gb,
+            "partition": settings.slurm_partition,
+            "name": settings.exp_name,
+            "additional_parameters": settings.slurm_parameters or None,
+        }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def gpus_of(settings: MachineSettings) -> int:
+    """The GPUs of a job on each machine."""
+    assert isinstance(settings, SubmitSettings)
+    if settings.slurm_gpus is not None:
+        return settings.slurm_gpus
+    return 1 if settings.num_gpus == "auto" else settings.num_gpus
+
+
+def _devices(settings: Settings) -> dict[str, Any]:
+    """What a run in a job is told of its GPUs, where that is left open."""
+    gpus = gpus_of(settings)
+    return {} if gpus == settings.num_gpus else {"num_gpus": gpus}

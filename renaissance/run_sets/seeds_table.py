@@ -1,0 +1,3 @@
+"""stub"""
+def write_table(run_set, finished, objective):
+    print("TABLE")
