@@ -1,7 +1,7 @@
 """The command line of a set of runs, and those of its runs: the same words, with what a run has of its own.
 
-    python run.py -F observed with task_itm scenes tiny seeds=[0,1]
-    python run.py --file_storage=observed with task_itm scenes tiny seed=0
+python run.py -F observed with task_itm scenes tiny seeds=[0,1]
+python run.py --file_storage=observed with task_itm scenes tiny seed=0
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from renaissance.errors import UserError
 from renaissance.settings.groups.run_sets import SeedSetSettings, SubmitSettings, SweepSettings
+from renaissance.settings.schema import Settings
 
 # Settings of the set, which its runs are not told.
 OF_SET = frozenset(
@@ -22,6 +23,27 @@ PLAIN = re.compile(r"(?!(True|False|None)$)[A-Za-z_./][\w./:-]*")  # texts that 
 # Flags of Sacred's that are of one process or one record, and cannot be shared by runs.
 OF_ONE = {"--id": "every run has an id of its own", "--queue": "nothing would be run"}
 NOT_HANDED_ON = ("--help", "--pdb")
+
+
+def check_several(settings: Settings, command_line: CommandLine, what: str) -> None:
+    """Refuse what several runs cannot share.
+
+    Args:
+        settings: of the command line.
+        command_line: the one that was given.
+        what: makes several runs, for the message, such as "seeds".
+
+    Raises:
+        UserError: naming the first such setting or flag.
+    """
+    command_line.check(what)
+    if settings.test_only:
+        raise UserError(f"{what} with test_only=True: nothing is trained, and a test asks the same of every run.")
+    if settings.resume_from not in (None, "auto"):
+        raise UserError(
+            f"resume_from={settings.resume_from!r} is one run's, and {what} makes several: "
+            "resume_from=auto goes on with the newest unfinished set of the same settings."
+        )
 
 
 def makes_a_set(settings: SeedSetSettings | Mapping[str, Any]) -> bool:

@@ -7,14 +7,14 @@ Comes in: settings with `seeds`, and the command line. Goes out: a run folder fo
 from __future__ import annotations
 
 from renaissance.errors import RunError, UserError
-from renaissance.run_sets.command_line import CommandLine
+from renaissance.run_sets.command_line import CommandLine, check_several
 from renaissance.run_sets.launchers.choice import launcher_of
 from renaissance.run_sets.member import Member, State
 from renaissance.run_sets.objective import Objective
 from renaissance.run_sets.scheduler import MISTAKE, Scheduler
 from renaissance.run_sets.seeds_table import write_table
 from renaissance.run_sets.set_folder import RunSet, identity_of, new_set, newest_set
-from renaissance.settings import Settings
+from renaissance.settings import Settings, check_settings
 
 KIND = "seeds"  # the folder under log_dir
 
@@ -65,12 +65,9 @@ def run_seeds(settings: Settings, command_line: CommandLine) -> None:
         Interrupted: after Ctrl-C or SIGTERM, when the runs have saved their states.
     """
     assert settings.seeds is not None
-    command_line.check("seeds")
-    if settings.resume_from not in (None, "auto"):
-        raise UserError(
-            f"resume_from={settings.resume_from!r} is one run's, and seeds make several: "
-            "resume_from=auto goes on with the newest unfinished set of the same settings."
-        )
+    check_several(settings, command_line, "seeds")
+    # A training that goes on is checked for less, and a set that goes on may be a new one.
+    check_settings({**settings.model_dump(), "resume_from": None}, "train")
     run_set = _set_of(settings, command_line)
     with run_set.at_work():
         _work_through(settings, command_line, run_set)

@@ -1,4 +1,4 @@
-"""Runs as jobs of SLURM, through submitit: https://github.com/facebookincubator/submitit
+"""Runs as jobs of SLURM, through submitit (https://github.com/facebookincubator/submitit).
 
 A job is a small process around the run (`RunInJob`). Before the time limit SLURM sends that process SIGUSR2; it has the
 run save its state, and submitit queues the job again, which then resumes the run in its folder. Lightning's own way of
@@ -187,9 +187,7 @@ def _executor(settings: Settings, folder: Path) -> Any:
     try:
         import submitit
     except ImportError as error:
-        raise UserError(
-            f'submit={settings.submit} needs submitit: pip install -e ".[slurm]" ({error}).'
-        ) from error
+        raise UserError(f'submit={settings.submit} needs submitit: pip install -e ".[slurm]" ({error}).') from error
     folder.mkdir(parents=True, exist_ok=True)
     try:
         kind = submitit.SlurmExecutor if settings.submit == "slurm" else submitit.LocalExecutor
