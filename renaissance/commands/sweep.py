@@ -41,7 +41,7 @@ def _one_measure(settings: Settings) -> Iterator[str]:
 
 COMMAND = CommandDeclaration(
     name="sweep",
-    meaning="""Train with many values of settings, and rank them: with <task> 'sweep={"learning_rate": [1e-5, 1e-4]}'.""",
+    meaning="""Train with many values of settings, and rank them: <task> 'sweep={"learning_rate": [1e-5, 1e-4]}'.""",
     work="renaissance.run_sets.sweeping.sweep:sweep",
     needs=(_something_to_sweep, _search_fits, _one_measure),
     builds_a_model=True,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 from renaissance.atomic_files import whole_file
@@ -20,6 +22,8 @@ from renaissance.run_sets.objective import Objective
 from renaissance.run_sets.sweeping.space import Choices, Range, Space
 
 AXIS_INCHES, HEIGHT_INCHES = 2.2, 4.8
+MOST_YELLOW = 0.87  # of the colours; further on they are too light for a white page
+NAME_LETTERS = 18  # in a line of an axis's name
 SPREAD = 0.03  # of the axis's height, by which trials of one value of a list are drawn apart
 
 
@@ -37,7 +41,8 @@ def draw_parallel(finished: Sequence[Trial], space: Space, objective: Objective,
     """
     results = [trial.value for trial in finished if trial.value is not None]
     scale = Normalize(min(results), max(results)) if min(results) < max(results) else Normalize(0, 1)
-    colours = colormaps["viridis" if objective.more_is_better else "viridis_r"]
+    shades = np.linspace(0, MOST_YELLOW, 256)
+    colours = ListedColormap(colormaps["viridis"](shades if objective.more_is_better else shades[::-1]))
     figure = Figure(figsize=(AXIS_INCHES * (len(space) + 1) + 1, HEIGHT_INCHES), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -55,7 +60,7 @@ def draw_parallel(finished: Sequence[Trial], space: Space, objective: Objective,
         axes.plot(range(len(heights)), heights, color=colours(scale(trial.value)), **style)  # type: ignore[arg-type]
     axes.set_axis_off()
     axes.set_xlim(-0.3, len(space) + 0.6)
-    axes.set_title(f"{len(finished)} trials; thick: the best, trial {finished[0].number}")
+    figure.suptitle(f"{len(finished)} trials; thick: the best, trial {finished[0].number}")
     better = "more" if objective.more_is_better else "less"
     figure.colorbar(ScalarMappable(scale, colours), ax=axes, label=f"{objective.name} ({better} is better)")
     with whole_file(path, durable=False) as temporary:
@@ -65,11 +70,17 @@ def draw_parallel(finished: Sequence[Trial], space: Space, objective: Objective,
 
 def _draw_axis(axes: Axes, place: int, name: str, ticks: Sequence[tuple[float, str]]) -> None:
     axes.plot([place, place], [0, 1], color="0.4", linewidth=1, zorder=1)
-    axes.text(place, 1.07, name, ha="center", va="bottom", fontsize=9, parse_math=False)
+    axes.text(place, 1.05, _in_lines(name), ha="center", va="bottom", fontsize=9, parse_math=False)
     for height, label in ticks:
         axes.plot([place - 0.02, place + 0.02], [height, height], color="0.4", linewidth=1, zorder=1)
         box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}
         axes.text(place + 0.04, height, label, va="center", fontsize=8, parse_math=False, bbox=box, zorder=4)
+
+
+def _in_lines(name: str) -> str:
+    """A setting's or a metric's name in short lines."""
+    return "\n".join(textwrap.wrap(name.replace("_", "_ ").replace("/", "/ "), NAME_LETTERS)).replace(
+        "_ ", "_").replace("/ ", "/")  # fmt: skip
 
 
 def _ticks(of: Choices | Range) -> list[tuple[float, str]]:
