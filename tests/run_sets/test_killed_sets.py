@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -60,7 +61,7 @@ def no_step_by_two_at_once(log: Path) -> None:
     """Of each run, the steps of one process come after those of the one before."""
     for times in steps_of(log).values():
         processes = [process for _, process in times]
-        assert len(dict.fromkeys(processes)) == sum(a != b for a, b in zip(processes, processes[1:], strict=False)) + 1
+        assert len(dict.fromkeys(processes)) == sum(a != b for a, b in itertools.pairwise(processes)) + 1
 
 
 @linux

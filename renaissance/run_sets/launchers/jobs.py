@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,43 @@ from renaissance.settings.groups.run_sets import SubmitSettings
 from renaissance.settings.schema import Settings
 from renaissance.tracking.run_folder import GIVEN_FOLDER, RunFolder
 
-LOOK_SECONDS = 0.5
-GONE = ("FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "INTERRUPTED",
-        "FINISHED", "COMPLETED", "NO PROCESS AND NO RESULT")  # fmt: skip
+LOOK_SECONDS = 0.5  # between two looks of a job at its run
+GRACE_SECONDS = 20.0  # that a job's last file may take to be seen, after SLURM says that the job is gone
+# What a job that is over is called, by SLURM and by submitit's local executor.
+GONE = ("FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "COMPLETED",
+        "INTERRUPTED", "FINISHED")  # fmt: skip
+OF_ANOTHER_PROCESS = "NO PROCESS AND NO RESULT"  # a local job that this process has not started
+RANKS = ("SLURM_PROCID", "SUBMITIT_LOCAL_GLOBALID")
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """What a job and who follows it tell each other, in files that all machines see.
+
+    Attributes:
+        status: takes the exit status of the run, when all of it is over.
+        stop: is there where the run is to save its state and end.
+    """
+
+    status: Path
+    stop: Path
+
+    @classmethod
+    def of_member(cls, folder: Path, member: Member) -> JobFiles:
+        """Those of a run."""
+        return cls(folder / f"{member.file_name}.status.json", folder / f"{member.file_name}.stop")
+
+    def read_status(self) -> int | None:
+        """The exit status; None as long as the run is not over."""
+        try:
+            return int(json.loads(self.status.read_text())["status"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def clear(self) -> None:
+        """Forget what an earlier job left."""
+        self.status.unlink(missing_ok=True)
+        self.stop.unlink(missing_ok=True)
 
 
 class RunInJob:
@@ -43,31 +78,35 @@ class RunInJob:
         resumed: the one that goes on with it.
         folder: its run folder.
         where: the folder that relative paths are counted from.
-        status: the file that takes its exit status, where all of it is over.
+        files: what is told to who follows it.
     """
 
-    def __init__(self, new: Sequence[str], resumed: Sequence[str], folder: Path, where: str, status: Path) -> None:
+    def __init__(self, new: Sequence[str], resumed: Sequence[str], folder: Path, where: str, files: JobFiles) -> None:
         self._new = list(new)
         self._resumed = list(resumed)
-        self._folder = str(folder)
+        self._folder = folder
         self._where = where
-        self._status = str(status)
+        self._files = files
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> int:
         """Run until it ends; gives its exit status."""
         os.chdir(self._where)
-        resumable = RunFolder(Path(self._folder)).last_checkpoint.is_file()
+        resumable = RunFolder(self._folder).last_checkpoint.is_file()
         command = self._resumed if resumable else self._new
         self._process = subprocess.Popen(
             [sys.executable, str(ENTER), str(os.getpid()), sys.executable, *command],
-            env={**os.environ, GIVEN_FOLDER: self._folder},
+            env={**os.environ, GIVEN_FOLDER: str(self._folder)},
         )
+        told = False
         # Not `wait`: it holds a lock that `checkpoint`, which interrupts it, would wait for.
         while (status := self._process.poll()) is None:
+            if not told and self._files.stop.exists():
+                self._process.send_signal(signal.SIGTERM)
+                told = True
             time.sleep(LOOK_SECONDS)
-        if os.environ.get("SLURM_PROCID", "0") == "0":
-            write_json(Path(self._status), {"status": status})
+        if all(os.environ.get(name, "0") == "0" for name in RANKS):
+            write_json(self._files.status, {"status": status})
         return status
 
     def checkpoint(self) -> Any:
@@ -83,8 +122,8 @@ class RunInJob:
             self._process.send_signal(signal.SIGTERM)
         with suppress(ChildProcessError):  # it may have been waited for a moment ago
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        if RunFolder(Path(self._folder)).finished:
-            write_json(Path(self._status), {"status": 0})
+        if RunFolder(self._folder).finished:
+            write_json(self._files.status, {"status": 0})
             return None
         return DelayedSubmission(self)
 
@@ -97,23 +136,25 @@ class Job:
 
     Args:
         job: submitit's.
-        status: the file that `RunInJob` writes.
+        files: what the job tells.
     """
 
-    def __init__(self, job: Any, status: Path) -> None:
+    def __init__(self, job: Any, files: JobFiles) -> None:
         self._job = job
-        self._status = status
+        self._files = files
+        self._gone_since: float | None = None
 
     def poll(self) -> int | None:
         """The run's exit status; 1 of a job that is gone without one, None as long as it goes on."""
-        with suppress(OSError, ValueError, KeyError):
-            return int(json.loads(self._status.read_text())["status"])
-        state = str(self._job.state).partition(" ")[0] if " BY " in str(self._job.state) else str(self._job.state)
-        return 1 if state.upper() in GONE else None
+        status = self._files.read_status()
+        if status is not None or not self._is_gone():
+            return status
+        self._gone_since = self._gone_since or time.monotonic()
+        return 1 if time.monotonic() - self._gone_since >= GRACE_SECONDS else None
 
     def stop(self, signum: int) -> None:
-        """Cancel it: SLURM sends SIGTERM first, at which the run saves its state."""
-        self._job.cancel(check=False)
+        """Ask it to have the run save its state and end."""
+        self._files.stop.touch()
 
     def kill(self) -> None:
         """Cancel it."""
@@ -123,6 +164,22 @@ class Job:
         """The last lines that it printed."""
         printed = [last_lines(Path(path)) for path in (self._job.paths.stdout, self._job.paths.stderr)]
         return "\n".join(text for text in printed if text) or f"job {self._job.job_id}: {self._job.state}"
+
+    def _is_gone(self) -> bool:
+        state = str(self._job.state)
+        if state == OF_ANOTHER_PROCESS:  # a local job's number is its process's
+            return not _lives(int(self._job.job_id))
+        return state.split(" ")[0].upper() in GONE  # such as "CANCELLED by 1000"
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Jobs:
@@ -151,7 +208,8 @@ class Jobs:
         """The job of a run that an earlier process submitted, whatever has become of it; None where it had none."""
         if member.job is None:
             return None
-        job = Job(self._executor.job_class(folder=self._folder, job_id=member.job), self._status_of(member))
+        files = JobFiles.of_member(self._folder, member)
+        job = Job(self._executor.job_class(folder=self._folder, job_id=member.job), files)
         return None if job.poll() is not None else job
 
     def start(self, member: Member, resume: bool) -> Job:
@@ -161,21 +219,18 @@ class Jobs:
             UserError: SLURM takes no such job.
         """
         assert member.folder is not None
-        status = self._status_of(member)
-        status.unlink(missing_ok=True)
+        files = JobFiles.of_member(self._folder, member)
+        files.clear()
         own = {**member.settings, **_devices(self._settings)}
         new = self._command_line.of_run({**own, "resume_from": "auto"} if resume else own)
         resumed = self._command_line.of_run({**own, "resume_from": "auto"})
-        run = RunInJob(new, resumed, member.run.path.absolute(), os.getcwd(), status)
+        run = RunInJob(new, resumed, member.run.path.absolute(), os.getcwd(), files)
         try:
             job = self._executor.submit(run)
         except Exception as error:  # submitit's, and those of whatever sbatch says
             raise UserError(f"submit={self._settings.submit}: the job was not taken: {error}") from error
         member.job = str(job.job_id)
-        return Job(job, status)
-
-    def _status_of(self, member: Member) -> Path:
-        return self._folder / f"{member.file_name}.status.json"
+        return Job(job, files)
 
 
 def _executor(settings: Settings, folder: Path) -> Any:
@@ -201,26 +256,28 @@ def _executor(settings: Settings, folder: Path) -> Any:
 
 
 def job_parameters(settings: Settings) -> dict[str, Any]:
-    """What a job asks for, by the names that submitit has for it: a process for each GPU, or one without."""
+    """What a job asks for, by submitit's names; those of its executor for SLURM are sbatch's."""
     gpus = gpus_of(settings)
-    asked = {
-        "timeout_min": settings.slurm_minutes,
-        "signal_delay_s": settings.slurm_signal_seconds,
-        "tasks_per_node": max(1, gpus),
-        "nodes": settings.num_nodes,
-        "gpus_per_node": gpus,
-        "setup": settings.slurm_setup or None,
-    }
-    if settings.submit == "slurm":
-        asked |= {
-            "timeout_min": max(1, round(settings.slurm_minutes)),
-            "gpus_per_node": gpus or None,
-            "cpus_per_task": settings.slurm_cpus or settings.num_workers + 1,
-            "mem_gb": settings.slurm_memory_gb,
-            "partition": settings.slurm_partition,
-            "name": settings.exp_name,
-            "additional_parameters": settings.slurm_parameters or None,
+    if settings.submit == "local":
+        return {
+            "timeout_min": settings.slurm_minutes,
+            "signal_delay_s": settings.slurm_signal_seconds,
+            "gpus_per_node": gpus,
+            "setup": settings.slurm_setup,
         }
+    asked = {
+        "job_name": settings.exp_name,
+        "partition": settings.slurm_partition,
+        "time": max(1, round(settings.slurm_minutes)),
+        "signal_delay_s": settings.slurm_signal_seconds,
+        "nodes": settings.num_nodes,
+        "ntasks_per_node": max(1, gpus),  # a process for each GPU: Lightning takes those that srun has started
+        "gpus_per_node": gpus or None,
+        "cpus_per_task": settings.slurm_cpus or settings.num_workers + 1,
+        "mem": None if settings.slurm_memory_gb is None else f"{round(settings.slurm_memory_gb * 1024)}M",
+        "setup": settings.slurm_setup or None,
+        "additional_parameters": settings.slurm_parameters or None,
+    }
     return {name: value for name, value in asked.items() if value is not None}
 
 
