@@ -5,6 +5,7 @@
     python run.py with quickstart seeds=[0,1,2]            the same with three seeds, and their mean
     python run.py sweep with quickstart sweep='{"learning_rate": [1e-3, 2e-3]}'
     python run.py prepare with dataset=coco raw_root=/data/coco
+    python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=best
     python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
     python run.py export with load_path=<checkpoint> export_dir=<folder>
     python run.py probe with load_path=<checkpoint> dataset=cifar10

@@ -8,11 +8,13 @@ that file. Here bases stand in the reverse of its order, since pydantic takes th
 from __future__ import annotations
 
 from renaissance.settings.groups.commands import (
+    ChosenRunsSettings,
     CompareSettings,
     DataSetSettings,
     ExportSettings,
     PrepareSettings,
     ProbeSettings,
+    RunsSettings,
     SearchSettings,
     SplitSettings,
     ZeroshotSettings,
@@ -98,6 +100,8 @@ class Settings(
     ProbeSettings,
     ExportSettings,
     CompareSettings,
+    RunsSettings,
+    ChosenRunsSettings,
     PrepareSettings,
     DataSetSettings,
     LengthSettings,

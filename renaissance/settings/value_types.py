@@ -390,6 +390,11 @@ JobParameters = Annotated[
     Allowed('parameters of sbatch by name, such as {"account": "vision"}, or None'),
 ]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None", paths="file", names=("auto",))]
+OptionalCondition = Annotated[_Text | None, Allowed("conditions, such as status=finished, or None")]
+OptionalSorting = Annotated[_Text | None, Allowed("a setting, a metric or a column, or None")]
+RunsFormat = Annotated[
+    Literal["table", "csv", "markdown", "latex", "json"], choice_words("table", "csv", "markdown", "latex", "json")
+]
 Metric = Annotated[_Text | None, Allowed("a metric of the validation, such as mlm/val/loss, or None")]
 Shares = Annotated[
     dict[_Text, _Number],

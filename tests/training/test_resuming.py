@@ -81,7 +81,7 @@ OTHER_VALUES: dict[str, Any] = {
     "adam_betas": [0.5, 0.9], "num_gpus": 1, "wandb_project": "a", "clip_model": "openai/clip-vit-base-patch32",
     "lion_betas": [0.5, 0.9], "optim_type": "lion",
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
-    "runs": ["a"], "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
+    "runs": ["a"], "where": "seed=1", "sort_by": "best", "limit": 5, "compare_dir": "a", "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
     "templates": ["a {}"], "class_names": ["a"], "query": "a", "split": "val",
     "dataset_weights": {"scenes": 2.0}, "caption_weights": {"caption": 2.0},
     "image_column": "a", "caption_columns": ["a"],
