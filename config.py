@@ -9,6 +9,8 @@ Every setting with its default, its unit and its meaning, and the named configur
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=best
     python run.py compare with runs='["result/finetune_imdb/1", "result/finetune_imdb/2"]'
+    python run.py with task_itm scenes tiny seeds='[0, 1, 2]'
+    python run.py sweep with task_itm scenes tiny 'sweep={"learning_rate": [1e-4, 2e-3]}'
     python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported
 """
 

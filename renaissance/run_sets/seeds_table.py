@@ -1,11 +1,15 @@
-"""What the runs of a set of seeds come to together: a table on the terminal and as CSV, and their curves."""
+"""What the runs of a set of seeds come to together: a table on the terminal and in files, and their curves.
+
+Comes in: the finished runs. Goes out: `results.csv`, with each seed's value too, the same as `results.md` and
+`results.tex`, and `plots/`, a picture a metric.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from renaissance.atomic_files import write_csv
+from renaissance.atomic_files import whole_file, write_csv
 from renaissance.run_sets.member import Member
 from renaissance.run_sets.objective import Objective
 from renaissance.run_sets.set_folder import RunSet
@@ -13,13 +17,13 @@ from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
 from renaissance.tracking.metrics import Point, best_point, read_points, split_of
 from renaissance.tracking.statistics import estimate
+from renaissance.tracking.tables import latex_table, markdown_table
 
-COLUMNS = ("metric", "mean", "spread", "95 % from", "to", "seeds")
-BEST = "best val"  # how a validation's metric is called of which the best value counts, beside tests' final ones
+COLUMNS = ("metric", "mean", "s", "95 % from", "to", "n")
 
 
 def write_table(run_set: RunSet, finished: Sequence[Member], objective: Objective) -> None:
-    """Print the table, write `results.csv` with each seed's value too, and draw the curves into `plots/`.
+    """Print the table, write it, and draw the curves.
 
     Args:
         run_set: the set.
@@ -29,11 +33,15 @@ def write_table(run_set: RunSet, finished: Sequence[Member], objective: Objectiv
     points = {member.name: read_points(member.run.metrics) for member in finished}
     values = values_by_metric(list(points.values()))
     rows = [row_of(name, of_runs) for name, of_runs in values.items()]
-    each = [[row[0], *row[1:], *values[str(row[0])]] for row in rows]
+    each = [[*row, *of_runs] for row, of_runs in zip(rows, values.values(), strict=True)]
     write_csv(run_set.path / "results.csv", (*COLUMNS, *points), each)
+    for name, table in {"results.md": markdown_table, "results.tex": latex_table}.items():
+        with whole_file(run_set.path / name) as temporary:
+            temporary.write_text(table(COLUMNS, rows), encoding="utf-8")
     print(text_table(COLUMNS, rows))
-    print(f"best checkpoint by: {objective.in_words()}; spread: standard deviation over seeds, with n - 1; "
+    print("of a validation the best value, of a test its own; s: standard deviation over the seeds, with n - 1; "
           "95 %: of the mean, by Student's t")  # fmt: skip
+    print(f"best checkpoints by: {objective.in_words()}")
     draw_comparison(points, run_set.path / "plots")
 
 
@@ -43,15 +51,9 @@ def values_by_metric(runs: Sequence[dict[str, list[Point]]]) -> dict[str, list[f
     Args:
         runs: of each run, its points by the metrics' names, `<task>/<split>/<metric>`.
     """
-    names = dict.fromkeys(name for points in runs for name in points)
-    found: dict[str, list[float | None]] = {}
-    for name in sorted(names, key=lambda name: split_of(name) == "val"):
-        if split_of(name) == "val":
-            told = name.replace("/val/", f"/{BEST}/")
-            found[told] = [best_point(name, points[name]).value if name in points else None for points in runs]
-        elif split_of(name) != "train":
-            found[name] = [points[name][-1].value if name in points else None for points in runs]
-    return found
+    names = sorted({name for points in runs for name in points if split_of(name) != "train"})
+    tests_first = sorted(names, key=lambda name: split_of(name) == "val")
+    return {name: [_value(name, points.get(name, [])) for points in runs] for name in tests_first}
 
 
 def row_of(name: str, values: Sequence[float | None]) -> tuple[object, ...]:
@@ -61,3 +63,9 @@ def row_of(name: str, values: Sequence[float | None]) -> tuple[object, ...]:
         return (name, None, None, None, None, 0)
     over = estimate(numbers)
     return (name, over.mean, over.deviation, over.low, over.high, over.count)
+
+
+def _value(name: str, series: Sequence[Point]) -> float | None:
+    if not series:
+        return None
+    return best_point(name, series).value if split_of(name) == "val" else series[-1].value

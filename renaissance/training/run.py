@@ -167,6 +167,9 @@ def _shared_new_folder(settings: ExperimentSettings) -> RunFolder:
     """
     if this_rank():
         return RunFolder(Path(os.environ.get(FOLDER_VARIABLE, settings.log_dir)))
-    folder = given_folder() or new_run_folder(settings.log_dir, settings.exp_name)
+    folder = given_folder()
+    if folder is None:
+        folder = new_run_folder(settings.log_dir, settings.exp_name)
+    folder.path.mkdir(parents=True, exist_ok=True)
     os.environ[FOLDER_VARIABLE] = str(folder.path)
     return folder

@@ -29,8 +29,9 @@ def sbatch(script: str) -> None:
     number = str(len(list(HERE.glob("*.job"))) + 100)
     (HERE / f"{number}.job").write_text(Path(script).read_text())
     state(number, "PENDING")
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.Popen([sys.executable, "-S", __file__, "work", number], start_new_session=True, **quiet)
+    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-S", __file__, "work", number]
+    subprocess.Popen(command, start_new_session=True, stdin=quiet, stdout=quiet, stderr=quiet)
     print(f"Submitted batch job {number}")
 
 
@@ -103,6 +104,4 @@ def state(number: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    {"sbatch": sbatch, "work": work, "srun": srun, "scontrol": scontrol, "sacct": sacct, "scancel": scancel}[
-        sys.argv[1]
-    ](*sys.argv[2:])
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -35,8 +35,8 @@ def test_each_seed_is_an_ordinary_run_and_the_table_has_its_mean_and_interval(se
     low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
     expected = [np.mean(values), np.std(values, ddof=1), low, high]
     rows = list(csv.DictReader((folder / "results.csv").open()))
-    assert [row["metric"] for row in rows] == ["itm/test/accuracy", "itm/best val/accuracy"]
-    found = [float(rows[0][name]) for name in ("mean", "spread", "95 % from", "to")]
+    assert [row["metric"] for row in rows] == ["itm/test/accuracy", "itm/val/accuracy"]
+    found = [float(rows[0][name]) for name in ("mean", "s", "95 % from", "to")]
     assert found == pytest.approx(expected, rel=1e-12)
     assert [float(rows[0][f"seed {seed}"]) for seed in (0, 3, 7)] == values
     output = capsys.readouterr().out

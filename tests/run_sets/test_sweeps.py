@@ -59,7 +59,7 @@ def test_a_grid_is_every_combination_ranked_by_the_best_validation(sets: Sets, c
     effects = {(row["setting"], row["value"]): row for row in csv.DictReader((folder / "main_effects.csv").open())}
     of_rate = [float(row["itm/val/accuracy"]) for row in rows if float(row["learning_rate"]) == 1e-4]
     assert float(effects["learning_rate", "0.0001"]["mean"]) == pytest.approx(np.mean(of_rate), rel=1e-12)
-    assert float(effects["learning_rate", "0.0001"]["spread"]) == pytest.approx(np.std(of_rate, ddof=1), abs=1e-12)
+    assert float(effects["learning_rate", "0.0001"]["s"]) == pytest.approx(np.std(of_rate, ddof=1), abs=1e-12)
     assert "best: trial 2, itm/val/accuracy" in output
 
 
@@ -71,7 +71,7 @@ def test_a_trial_of_several_seeds_is_their_mean(sets: Sets) -> None:
         assert len(set(trial.of_seeds)) == 2
     row = next(csv.DictReader((folder / "results.csv").open()))
     assert row["learning_rate"] == "0.001"
-    assert float(row["spread"]) > 0
+    assert float(row["s"]) > 0
     assert len(row["runs"].split()) == 2
 
 

@@ -15,7 +15,7 @@ from renaissance.run_sets.sweeping.study import importances
 from renaissance.text_table import text_table
 from renaissance.tracking.statistics import estimate
 
-EFFECT_COLUMNS = ("setting", "value", "mean", "spread", "trials")
+EFFECT_COLUMNS = ("setting", "value", "mean", "s", "trials")
 PARTS = 3  # that a range is cut into, for main effects
 FEWEST = 4  # finished trials that importances are worked out of
 
@@ -69,7 +69,7 @@ def ranking(
         shown = (_shown(trial.values.get(name)) for name in space)
         where = place if trial.value is not None else None
         rows.append((where, trial.number, *shown, trial.value, *spread, str(trial.state), " ".join(folders)))
-    spread_column = ("spread",) if several else ()
+    spread_column = ("s",) if several else ()
     return ("rank", "trial", *space, objective.name, *spread_column, "state", "runs"), rows
 
 
