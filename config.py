@@ -179,6 +179,14 @@ def defaults() -> None:
     num_workers = 4  # processes that load data, for each device; limited to the cores
     precision = 32  # bits of the arithmetic; the mixed ones keep the weights in 32
 
+    # == Many devices ==
+    devices = None  # processes on each machine; None: one for each GPU, or one on the CPU, which takes several
+    strategy = (
+        "auto"  # auto: ddp, where there are several devices; fsdp gives each a share of weights and optimiser state
+    )
+    sharded_checkpoints = False  # under fsdp each device writes its own share: a checkpoint is a folder then
+    peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
+
     # == Batches ==
     batch_size = 256  # examples an optimiser step, all compared by contrastive; accumulated where devices take fewer
     per_gpu_batchsize = 64  # examples a device takes at once

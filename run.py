@@ -59,7 +59,7 @@ from sacred.run import Run
 
 from renaissance.commands.declaration import CommandDeclaration
 from renaissance.commands.registry import commands
-from renaissance.errors import Interrupted, RunError, UserError
+from renaissance.errors import Interrupted, RunError, ToldElsewhere, UserError
 from renaissance.plugins import load_plugins, missing_plugins
 from renaissance.run_sets.command_line import CommandLine, makes_a_set
 from renaissance.settings import Settings, check_settings
@@ -174,6 +174,8 @@ def _done(argv: Sequence[str]) -> int:
     except RunError as error:
         print(f"{error}", file=sys.stderr)
         return 1
+    except ToldElsewhere as error:
+        return error.status
     except KeyboardInterrupt as error:
         return _interrupted(error.signum if isinstance(error, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # the reader of our output has gone: print_config … | head

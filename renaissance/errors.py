@@ -34,3 +34,14 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
+
+
+class ToldElsewhere(Exception):
+    """One of several processes of a run ends for a reason that another one on its machine tells.
+
+    `run.py` prints nothing of it, and exits with `status`.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status

@@ -66,6 +66,7 @@ class Blueprint:
             decoder=self.text if self.sides.decoder else None,
             encoder_configs=self.encoder_configs,
         )
+        model.leave_unreached(self.sides)
         tasks = {
             name: load_behaviour(declaration)(
                 TaskContext(declaration, settings, model, self.text, self.class_names.get(name))

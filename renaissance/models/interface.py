@@ -68,15 +68,19 @@ class Sides:
         image: the image side.
         fused: what lets the two see each other (a fuser, a pooler of both).
         decoder: a text decoder on top.
+        outputs: what of pairs that have seen each other is read.
+        pooled: whether a side alone becomes one vector.
     """
 
     text: bool = False
     image: bool = False
     fused: bool = False
     decoder: bool = False
+    outputs: frozenset[Output] = frozenset()
+    pooled: bool = False
 
     def __or__(self, other: Sides) -> Sides:
-        return Sides(**{name: value or getattr(other, name) for name, value in vars(self).items()})
+        return Sides(**{name: value | getattr(other, name) for name, value in vars(self).items()})
 
 
 @runtime_checkable
@@ -172,6 +176,18 @@ class VisionLanguageEncoder(nn.Module, ABC):
             return self.pool_whole_image(hidden)
         assert self.image_positions is not None
         return self.image_positions.pool(hidden, self.image_pooling)
+
+    def unreached(self, sides: Sides) -> list[nn.Module | nn.Parameter]:
+        """What of the model no loss of the tasks that use these sides depends on, so that it never gets a gradient.
+
+        It is built all the same, for another task's run that starts from this one's weights.
+        """
+        return []
+
+    def leave_unreached(self, sides: Sides) -> None:
+        """No gradients for what a run's tasks do not reach."""
+        for unreached in self.unreached(sides):
+            unreached.requires_grad_(False)
 
     @abstractmethod
     def encoder_parts(self) -> dict[str, Role]:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, Sides
 from renaissance.models.layers.initialise import initialise
 from renaissance.models.towers.interface import ImageTower, TextTower
 from renaissance.models.two_tower import TwoTower
@@ -55,6 +55,11 @@ class LateFusion(TwoTower):
             assert self.pair_pooler is not None
             fused.pooled = self.pair_pooler(torch.cat((of_text.pooled, of_image.pooled), dim=-1)).tanh()
         return fused
+
+    def unreached(self, sides: Sides) -> list[nn.Module | nn.Parameter]:
+        of_pairs = "pooled" in sides.outputs
+        unread = [self.pair_pooler] if self.pair_pooler is not None and not of_pairs else []
+        return [*self._unreached_in_towers(sides.pooled or of_pairs), *unread]
 
     def encoder_parts(self) -> dict[str, Role]:
         return {**super().encoder_parts(), "pair_pooler": "cross_modal"}

@@ -20,6 +20,7 @@ from renaissance.models.image_positions import ImagePositions
 from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, Sides, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
 from renaissance.models.patch_dropout import PatchDropout
+from renaissance.models.towers.image import mask_tokens
 from renaissance.models.towers.joint import JointTransformer
 
 TEXT, IMAGE = 0, 1  # rows of the modality type embeddings
@@ -165,6 +166,10 @@ class OneTower(VisionLanguageEncoder):
         image_class = self.image_positions.pool(image, "cls")
         pooled = torch.cat((text[:, 0], image_class), dim=-1) if self.pools_both else text[:, 0]
         return self.pooler(pooled).tanh()
+
+    def unreached(self, sides: Sides) -> list[nn.Module | nn.Parameter]:
+        poolers = [self.pooler] if self.pooler is not None and "pooled" not in sides.outputs else []
+        return [*mask_tokens(self.encoder), *poolers]
 
     def encoder_parts(self) -> dict[str, Role]:
         return {

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Tokens
 from renaissance.models.fusion.fuser import CrossModalEncoder
-from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, VisionLanguageEncoder
+from renaissance.models.interface import ALL_OUTPUTS, Features, Fused, Output, Role, Sides, VisionLanguageEncoder
 from renaissance.models.layers.projection import Projection
 from renaissance.models.towers.interface import ImageTower, TextTower
 
@@ -97,6 +97,19 @@ class TwoTower(VisionLanguageEncoder):
             fused.image = image.hidden if "image" in outputs else None
             fused.pooled = self.pool_image(image.hidden) if "pooled" in outputs else None
         return fused
+
+    def unreached(self, sides: Sides) -> list[nn.Module | nn.Parameter]:
+        of_fuser = self.fuser.unreached(sides.outputs) if self.fuser else []
+        return [*self._unreached_in_towers(sides.pooled), *of_fuser]
+
+    def _unreached_in_towers(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        """What of the towers is not reached.
+
+        Args:
+            pooled: a tower's positions become one vector.
+        """
+        towers = [part.module for part in self.parts() if part.role == "tower"]
+        return [one for tower in towers if isinstance(tower, TextTower | ImageTower) for one in tower.unreached(pooled)]
 
     def encoder_parts(self) -> dict[str, Role]:
         return {

@@ -144,7 +144,7 @@ class Scheduler:
             self._set.members.append(member)
         if member.folder is None:
             member.folder = str(new_run_folder(*self._where).path)
-        resume = member.run.last_checkpoint.is_file()
+        resume = member.run.last_checkpoint.exists()
         if not resume:
             _empty(member.run)
         member.state, member.problem = State.RUNNING, ""

@@ -23,6 +23,7 @@ from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
     MachineSettings,
+    ManyDevicesSettings,
     SeedSettings,
     StartSettings,
 )
@@ -74,6 +75,10 @@ class ModelAndTaskSettings(
     """What a task may depend on: its own settings, the model's, and where random choices start."""
 
 
+class DeviceSettings(ManyDevicesSettings, MachineSettings):
+    """Which processors a run uses, and how many processes it is."""
+
+
 class UpdateSettings(OptimizerSettings, MachineSettings):
     """How weights are changed, and in what arithmetic."""
 
@@ -87,6 +92,7 @@ class MonitorSettings(LengthSettings, TaskSettings):
 
 
 class Settings(
+    DeviceSettings,
     MonitorSettings,
     TableSettings,
     StepSettings,
@@ -115,6 +121,7 @@ class Settings(
     OneTowerSettings,
     ArchitectureSettings,
     BatchSettings,
+    ManyDevicesSettings,
     MachineSettings,
     StartSettings,
     RegularisationSettings,

@@ -6,7 +6,6 @@ within seconds, before anything is trained. The only file of the library that kn
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,15 +18,10 @@ from sacred.run import Run
 from sacred.utils import apply_backspaces_and_linefeeds
 
 from renaissance.errors import UserError
+from renaissance.launched import is_first_process
 
 OBSERVER_FLAGS = ("--file_storage", "--mongo_db", "--sql", "--s3", "--tiny_db")
-RANK_VARIABLES = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # set by Lightning, torchrun and SLURM
 MONGO_SECONDS = 2.0  # how long to wait for a MongoDB before saying that it cannot be reached
-
-
-def is_first_process() -> bool:
-    """Whether this is the one process of a run that observers hear from."""
-    return all(os.environ.get(name, "0") in ("", "0") for name in RANK_VARIABLES)
 
 
 def wants_observers(flags: Mapping[str, Any]) -> bool:

@@ -30,7 +30,7 @@ from renaissance.training.evaluations import Evaluations
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizers.build import build_optimizer
-from renaissance.training.optimizers.groups import check_parts, parameter_groups
+from renaissance.training.optimizers.groups import check_parts, parameter_groups, renumbered
 from renaissance.training.plan import Plan
 from renaissance.training.schedules.schedule import LearningRateFactor, Schedule
 from renaissance.training.step_wide import StepWideLosses
@@ -307,6 +307,7 @@ class TrainingModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the position in the training: what follows from the number of optimiser steps."""
         assert self.plan is not None
+        checkpoint["optimizer_states"] = [self._of_trained(state) for state in checkpoint["optimizer_states"]]
         step = int(checkpoint["global_step"])
         self.steps_done = step
         self.validated_step = int(checkpoint["validated_step"])
@@ -318,3 +319,10 @@ class TrainingModule(pl.LightningModule):
         optimizer_steps.ready = optimizer_steps.completed = step
         # What the trainer counts validations by.
         epoch_loop.batch_progress.total.ready = epoch_loop.batch_progress.total.completed = self.batch_number
+
+    def _of_trained(self, state: dict[str, Any]) -> dict[str, Any]:
+        """An optimiser's state without what earlier versions had in it: parameters that no loss depends on."""
+        frozen = {parameter for module in self.model.frozen_modules() for parameter in module.parameters()}
+        unreached = {one for one in self.model.parameters() if not one.requires_grad} - frozen
+        groups = [parameter_groups(self.parts(), self.settings, beside) for beside in (frozenset(), unreached)]
+        return renumbered(state, *groups)

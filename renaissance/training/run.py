@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,15 +21,14 @@ from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import RunFolder, at_work_in, given_folder, new_run_folder
 from renaissance.tracking.trackers.interface import LogScalar
 from renaissance.training.assemble import Assembly, assemble
-from renaissance.training.devices import resolve_devices, this_rank
+from renaissance.training.devices import resolve_devices, take_place, this_rank
+from renaissance.training.joining import broadcast, joined
 from renaissance.training.memory import keep_freed_memory
 from renaissance.training.optimizers.registry import unread_settings
 from renaissance.training.report import RunReport
 from renaissance.training.resuming import Resumption, find_resumption
 from renaissance.training.schedules.registry import unread_by_schedule
 from renaissance.training.session import Session
-
-FOLDER_VARIABLE = "RENAISSANCE_RUN_FOLDER"
 
 
 def run_experiment(
@@ -51,6 +50,7 @@ def run_experiment(
         Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
     """
     started = time.time()
+    take_place(None)
     torch.set_float32_matmul_precision("high")
     with STOP.in_charge():
         try:
@@ -59,6 +59,7 @@ def run_experiment(
             if resumption is None:
                 _check_towers(settings, chosen)
             devices = resolve_devices(settings)
+            take_place(devices)
             if devices.accelerator == "cpu":
                 keep_freed_memory()
             assembly = _assembled(settings, chosen, resumption)
@@ -67,9 +68,11 @@ def run_experiment(
             print("interrupted before the first step: nothing to save", file=sys.stderr)
             raise
         # From here on there is a folder, so a signal waits for a point where that is left in order.
-        with STOP.deferred("leaving this run in order"):
-            folder = (resumption and resumption.folder) or _shared_new_folder(settings)
-            with nullcontext() if this_rank() else at_work_in(folder), _resumable(folder):
+        leaving = STOP.deferred("leaving this run in order")
+        with leaving, joined(devices, settings.peer_timeout) as peers, peers.in_words():
+            folder = _agreed_folder(settings, resumption)
+            peers.kept = partial(_kept, folder)
+            with nullcontext() if this_rank() else at_work_in(folder), _resumable(peers.kept):
                 if not this_rank():
                     remove_leftovers(folder.path)
                 resumed = resumption.checkpoint if resumption else None
@@ -133,8 +136,11 @@ def _worked_through(session: Session, report: RunReport) -> dict[str, float]:
 
 
 @contextmanager
-def _resumable(folder: RunFolder) -> Iterator[None]:
+def _resumable(kept: Callable[[], str]) -> Iterator[None]:
     """Say of a run that a full disk or a loss that is not finite ends what is kept of it.
+
+    Args:
+        kept: says that.
 
     Raises:
         RunError: for either.
@@ -144,11 +150,15 @@ def _resumable(folder: RunFolder) -> Iterator[None]:
     except (RunError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in NO_ROOM:
             raise
-        kept = folder.last_checkpoint
-        state = f"{kept} is as it was before; resume_from=auto goes on from there." if kept.is_file() else (
-            f"{folder.path} has no checkpoint yet; start the run again."
-        )  # fmt: skip
-        raise RunError(f"{error}\n{state}") from error
+        raise RunError(f"{error}\n{kept()}") from error
+
+
+def _kept(folder: RunFolder) -> str:
+    """What there is of a run that ends before its time, and how to go on."""
+    kept = folder.last_checkpoint
+    if kept.exists():
+        return f"{kept} is as it was before; resume_from=auto goes on from there."
+    return f"{folder.path} has no checkpoint yet; start the run again."
 
 
 def _assembled(settings: Settings, chosen: Chosen, resumption: Resumption | None) -> Assembly:
@@ -160,16 +170,25 @@ def _assembled(settings: Settings, chosen: Chosen, resumption: Resumption | None
     return assemble(settings, chosen.names, checkpoint, modules, settings.strict_loading)
 
 
-def _shared_new_folder(settings: ExperimentSettings) -> RunFolder:
-    """A new folder, made by the main process; the others on its machine learn of it through the environment.
+def _agreed_folder(settings: ExperimentSettings, resumption: Resumption | None) -> RunFolder:
+    """The run's folder, a new one made by the main process where it has none: all know the run by its number.
 
-    Processes elsewhere write nothing, so any path serves them.
+    Raises:
+        UserError: the processes would go on from different states.
     """
-    if this_rank():
-        return RunFolder(Path(os.environ.get(FOLDER_VARIABLE, settings.log_dir)))
-    folder = given_folder()
-    if folder is None:
-        folder = new_run_folder(settings.log_dir, settings.exp_name)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    os.environ[FOLDER_VARIABLE] = str(folder.path)
-    return folder
+    begins = f"{resumption.checkpoint.path}, step {resumption.checkpoint.global_step}" if resumption else "a new run"
+    of_first = broadcast(begins)
+    if begins != of_first:
+        raise UserError(f"The first process of this run goes on with {of_first}, and this one with {begins}.")
+    known = resumption.folder if resumption else None
+    made = "" if known or this_rank() else str(_new_folder(settings).path)
+    return known or RunFolder(Path(broadcast(made)))
+
+
+def _new_folder(settings: ExperimentSettings) -> RunFolder:
+    """The next free folder; of a run of a set, the one that it was given."""
+    given = given_folder()
+    if given is None:
+        return new_run_folder(settings.log_dir, settings.exp_name)
+    given.path.mkdir(parents=True, exist_ok=True)
+    return given

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.strategies import DDPStrategy
 
 from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content
 from renaissance.data.batches.loader import BatchLoader
@@ -33,6 +32,7 @@ from renaissance.training.callbacks.signals import StopOnSignal, agreed_to_stop,
 from renaissance.training.checkpoint_io import SafeCheckpointIO
 from renaissance.training.devices import Devices, this_rank
 from renaissance.training.inputs import each_split, split_names, tested_splits
+from renaissance.training.joining import cluster_environment
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import TrainingModule
 from renaissance.training.monitoring import Monitor
@@ -44,6 +44,7 @@ from renaissance.training.resuming import (
     spent_before,
     table_sizes,
 )
+from renaissance.training.strategies import strategy_of
 
 
 class Session:
@@ -250,7 +251,7 @@ class Session:
             accelerator=devices.accelerator,
             devices=devices.per_node,
             num_nodes=devices.nodes,
-            strategy=_distributed() if devices.world_size > 1 else "auto",
+            strategy=strategy_of(settings, devices, takes_turns=len(self.assembly.groups) > 1),
             precision=settings.precision,
             max_epochs=1,
             max_steps=plan.total_steps if plan else -1,
@@ -267,7 +268,7 @@ class Session:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            plugins=[SafeCheckpointIO()],
+            plugins=[SafeCheckpointIO(), *([cluster_environment(devices)] if devices.world_size > 1 else [])],
             callbacks=callbacks,
         )
 
@@ -276,21 +277,12 @@ def _no_predictions(task: str, split: str, rows: list[dict[str, Any]]) -> None:
     """Of a process that writes nothing: the main one has the predictions of all."""
 
 
-def _distributed() -> DDPStrategy:
-    """Data parallel training.
-
-    Parts that a task does not reach (the last layer's image stream under MLM alone) get no gradient, so unused
-    parameters are looked for. Buffers are not sent around at each step: in evaluation devices may take different
-    numbers of batches, and would wait for each other for ever.
-    """
-    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
-
-
 def _quieten_lightning() -> None:
     """Keep Lightning's own remarks off the output: the run says itself what a user needs to know."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",
+        ".*`broadcast_buffers` is deprecated.*",  # what takes its place sends them around at the start
         ".*was previously called multiple times.*",
         ".*module\\(s\\) in eval mode at the start of training.*",
         ".*Trying to infer the `batch_size`.*",

@@ -144,6 +144,18 @@ class CrossModalEncoder(nn.Module):
         self.image_pooler = nn.Linear(size, size)
         initialise(self)
 
+    def unreached(self, outputs: frozenset[Output]) -> list[nn.Module]:
+        """The modules that have no part in `outputs`: those that "pooled" needs, and one stream of the last layer."""
+        if "pooled" in outputs:
+            return []
+        last = self.layers[-1]
+        of_streams = {
+            "text": [last.text_self, last.text_feed_forward],
+            "image": [last.image_self, last.image_feed_forward],
+        }
+        streams = [module for name, modules in of_streams.items() if name not in outputs for module in modules]
+        return [*streams, self.text_pooler, self.image_pooler]
+
     def forward(
         self,
         text: Tensor,

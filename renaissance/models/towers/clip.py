@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
@@ -54,6 +54,10 @@ class JointTextEncoder(TextEncoder):
         head: Any = getattr(self.encoder, "head", None)
         return last if head is None else head(last)
 
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        head = getattr(self.encoder, "head", None)
+        return [*super().unreached(pooled), *([] if pooled or head is None else [head])]
+
 
 class JointVisionEncoder(VisionEncoder):
     """The image encoder of a CLIP or SigLIP.
@@ -76,3 +80,8 @@ class JointVisionEncoder(VisionEncoder):
         encoder: Any = self.encoder
         head = getattr(encoder, "head", None)
         return encoder.post_layernorm(hidden[:, 0]) if head is None else head(hidden)
+
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        encoder: Any = self.encoder
+        head = getattr(encoder, "head", None)
+        return [*super().unreached(pooled), *([] if pooled else [encoder.post_layernorm if head is None else head])]

@@ -69,6 +69,9 @@ class VisionEncoder(ImageTower):
             hidden = norm(hidden)
         return Features(hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device))
 
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        return [*mask_tokens(self.encoder)]
+
     @contextmanager
     def _embeddings_through(self, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
         """Have the encoder's layers see what `change` makes of the patches' embeddings (B, P, D)."""
@@ -120,6 +123,11 @@ class VisionEncoder(ImageTower):
             ) from error
         finally:
             self.encoder.train(training)
+
+
+def mask_tokens(encoder: nn.Module) -> list[nn.Parameter]:
+    """What stands for hidden patches where an encoder is trained to tell what they were, as DINOv2 is: nowhere else."""
+    return [parameter for name, parameter in encoder.named_parameters() if name.endswith("mask_token")]
 
 
 def sequence_norm(encoder: PreTrainedModel) -> nn.Module | None:

@@ -26,6 +26,10 @@ class TextTower(nn.Module, ABC):
     def forward(self, tokens: Tokens) -> Features:
         """B texts to features (B, L, D); what stands at padding has no meaning."""
 
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        """What no feature depends on; and where no text alone becomes one vector (`pooled`), what is for that."""
+        return []
+
 
 class ImageTower(nn.Module, ABC):
     """Takes pixels, hands out features.
@@ -43,3 +47,7 @@ class ImageTower(nn.Module, ABC):
     @abstractmethod
     def forward(self, pixels: Tensor) -> Features:
         """B images (B, 3, H, W) to features (B, P, D)."""
+
+    def unreached(self, pooled: bool) -> list[nn.Module | nn.Parameter]:
+        """What no feature depends on; and where no image alone becomes one vector (`pooled`), what is for that."""
+        return []

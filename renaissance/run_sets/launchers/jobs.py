@@ -92,7 +92,7 @@ class RunInJob:
     def __call__(self) -> int:
         """Run until it ends; gives its exit status."""
         os.chdir(self._where)
-        resumable = RunFolder(self._folder).last_checkpoint.is_file()
+        resumable = RunFolder(self._folder).last_checkpoint.exists()
         command = self._resumed if resumable else self._new
         self._process = subprocess.Popen(
             [sys.executable, str(ENTER), str(os.getpid()), sys.executable, *command],
@@ -271,7 +271,7 @@ def job_parameters(settings: Settings) -> dict[str, Any]:
         "time": max(1, round(settings.slurm_minutes)),
         "signal_delay_s": settings.slurm_signal_seconds,
         "nodes": settings.num_nodes,
-        "ntasks_per_node": max(1, gpus),  # a process for each GPU: Lightning takes those that srun has started
+        "ntasks_per_node": gpus or settings.devices or 1,  # srun starts a run's processes, and Lightning takes them
         "gpus_per_node": gpus or None,
         "cpus_per_task": settings.slurm_cpus or settings.num_workers + 1,
         "mem": None if settings.slurm_memory_gb is None else f"{round(settings.slurm_memory_gb * 1024)}M",

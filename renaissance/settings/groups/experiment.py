@@ -62,3 +62,12 @@ class MachineSettings(SettingsGroup):
         """`num_workers`, but not more than the cores that this process may use."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(self.num_workers, cores)
+
+
+class ManyDevicesSettings(SettingsGroup):
+    """How many processes a run is, and how they share its work."""
+
+    devices: Devices[value_types.OptionalCount]
+    strategy: Changes[value_types.Strategy]
+    sharded_checkpoints: NoEffect[value_types.Switch]
+    peer_timeout: NoEffect[value_types.Positive]

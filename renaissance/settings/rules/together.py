@@ -229,6 +229,21 @@ def _monitor(settings: Settings) -> Iterator[str]:
         yield f"monitor={settings.monitor!r} is of generated captions, and caption_metric_images=0 generates none"
 
 
+def _devices(settings: Settings) -> Iterator[str]:
+    """A GPU has one process, and what is for many devices is for one strategy of theirs."""
+    gpus, devices = settings.num_gpus, settings.devices
+    if isinstance(gpus, int) and gpus > 0 and devices not in (None, gpus):
+        yield (
+            f"num_gpus={gpus} and devices={devices} contradict each other, for each GPU has one process: leave devices "
+            f"out, or give num_gpus=0 for {devices} on the CPU"
+        )
+    if settings.sharded_checkpoints and settings.strategy != "fsdp":
+        yield (
+            f"sharded_checkpoints=True is for strategy=fsdp, where each device has a share to write, and strategy is "
+            f"{settings.strategy}"
+        )
+
+
 def _length(settings: Settings) -> Iterator[str]:
     if settings.max_epoch is None and settings.max_steps is None:
         yield "max_epoch and max_steps are both None: one of them must say when training ends"
@@ -258,6 +273,7 @@ ALWAYS: list[Check] = [
     _own_images,
     _generated_length,
     _monitor,
+    _devices,
     _length,
     _end_of_decay,
     *TEXT,

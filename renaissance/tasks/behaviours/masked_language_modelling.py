@@ -24,6 +24,7 @@ from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
+from renaissance.models.interface import Output
 from renaissance.models.layers.heads import MlmHead
 from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.outcome import Outcome
@@ -99,6 +100,8 @@ class MaskWords:
 class MaskedLanguageModellingTask(Task):
     """Cross-entropy over the vocabulary, at the hidden tokens only."""
 
+    outputs: frozenset[Output] = frozenset(("text",))
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         assert context.text is not None
@@ -142,7 +145,7 @@ class MaskedLanguageModellingTask(Task):
         rows = step.batch.examples
         ids = tokens.ids[:rows].index_put((hidden["row"], hidden["column"]), hidden["replacement"])
         masked = tokens.map(lambda tensor: tensor[:rows]).with_ids(ids)
-        fused = step.fuse(step.encode_text(masked), step.image, outputs=frozenset(("text",)))
+        fused = step.fuse(step.encode_text(masked), step.image, outputs=self.outputs)
         assert fused.text is not None
         logits: Tensor = self.head(fused.text[hidden["row"], hidden["column"]])
         return logits

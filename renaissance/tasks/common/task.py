@@ -17,7 +17,7 @@ from renaissance.data.batches.collate import Collate
 from renaissance.data.examples.schema import ColumnType, DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.interface import Part, Sides, VisionLanguageEncoder
+from renaissance.models.interface import ALL_OUTPUTS, Output, Part, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
@@ -81,7 +81,10 @@ class Task(nn.Module, ABC):
         declaration: what is known of it beforehand; a behaviour may serve several tasks.
         class_names: the names of the classes in the data; None where the data has none.
         notes: what building did that the user should know, one line each.
+        outputs: what it asks of pairs that have seen each other (`Step.fuse`), where it does not say otherwise all.
     """
+
+    outputs: frozenset[Output] = ALL_OUTPUTS
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__()
@@ -122,7 +125,8 @@ class Task(nn.Module, ABC):
             settings: the run's settings.
         """
         needs = declaration.needs
-        return Sides(text=needs.text, image=needs.image, fused=needs.text and needs.image and declaration.fuses)
+        fused = needs.text and needs.image and declaration.fuses
+        return Sides(needs.text, needs.image, fused, outputs=cls.outputs if fused else frozenset(), pooled=not fused)
 
     def takes(self, batch: Batch) -> bool:
         """Whether a batch is of the examples that it reads."""

@@ -7,7 +7,8 @@ group. A parameter that belongs to no part, or to two, is an error.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from typing import Any
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -30,10 +31,17 @@ def learning_rate_of(part: Part, settings: OptimizerSettings) -> float:
     return settings.learning_rate * multiplier
 
 
-def parameter_groups(parts: Sequence[Part], settings: OptimizerSettings) -> ParameterGroups:
+def parameter_groups(
+    parts: Sequence[Part], settings: OptimizerSettings, beside: Set[nn.Parameter] = frozenset()
+) -> ParameterGroups:
     """The groups of each trained part: with and without weight decay, and where the optimiser asks, matrices apart.
 
     Each has "part", "params", "lr" and "weight_decay"; where the optimiser separates matrices, "matrices" too.
+
+    Args:
+        parts: the model's.
+        settings: of the optimiser.
+        beside: parameters that are taken in as well, though they are not trained.
     """
     groups = []
     separates_matrices = declared_optimizer(settings.optim_type).separates_matrices
@@ -41,7 +49,7 @@ def parameter_groups(parts: Sequence[Part], settings: OptimizerSettings) -> Para
         matrices = hidden_matrices(part) if separates_matrices else frozenset()
         by_kind: dict[tuple[bool, bool], list[nn.Parameter]] = {(True, True): [], (True, False): [], (False, False): []}
         for parameter in part.module.parameters():
-            if parameter.requires_grad:
+            if parameter.requires_grad or parameter in beside:
                 by_kind[parameter.ndim > 1, parameter in matrices].append(parameter)
         for (decayed, of_matrices), chosen in by_kind.items():
             if chosen:
@@ -71,6 +79,32 @@ def hidden_matrices(part: Part) -> frozenset[Tensor]:
             outer.update(module.get_output_embeddings().parameters())
     maps = [module for module in part.module.modules() if isinstance(module, nn.Linear | Conv1D)]
     return frozenset(module.weight for module in maps if module.weight not in outer)
+
+
+def renumbered(state: dict[str, Any], groups: ParameterGroups, earlier: ParameterGroups) -> dict[str, Any]:
+    """An optimiser's state for its groups, where it may be of those that earlier versions had.
+
+    Args:
+        state: as `Optimizer.state_dict` gives it, in which a parameter is a number, counted through all groups.
+        groups: those that there are.
+        earlier: those that there were: the same ones, with parameters among them that never had a gradient.
+
+    Returns:
+        the state without these parameters; as it is where it is of other groups.
+    """
+    if [len(group["params"]) for group in state["param_groups"]] != [len(group["params"]) for group in earlier]:
+        return state
+    known = {parameter for group in groups for parameter in group["params"]}
+    parameters = [parameter for group in earlier for parameter in group["params"]]
+    numbers = [number for group in state["param_groups"] for number in group["params"]]
+    kept = [number for number, parameter in zip(numbers, parameters, strict=True) if parameter in known]
+    new = {number: place for place, number in enumerate(kept)}
+    own = [{**group, "params": [new[one] for one in group["params"] if one in new]} for group in state["param_groups"]]
+    return {
+        **state,
+        "state": {new[number]: values for number, values in state["state"].items() if number in new},
+        "param_groups": [group for group in own if group["params"]],
+    }
 
 
 def check_parts(module: nn.Module, parts: Sequence[Part]) -> None:

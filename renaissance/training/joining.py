@@ -1,0 +1,148 @@
+"""The processes of a run become one: started, joined, watched, and ended together.
+
+Comes in: the devices. Goes out: a context in which every process of the run is there. Where nothing else has started
+them, the main process of each machine starts the others of that machine with its own command line, as Lightning's
+launcher does; Lightning finds all of them joined and only takes part.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from pytorch_lightning.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+
+from renaissance.errors import UserError
+from renaissance.processes import children_unsignalled, usable_cores
+from renaissance.stop_signals import STOP, leave
+from renaissance.training.devices import Devices
+from renaissance.training.peers import Peers, Watched
+
+JOINING = timedelta(minutes=10)  # for processes whose data are prepared at different speeds
+# For one to wait for another that is at work: the main process alone draws sheets, and writes. That another is alive
+# at all is watched apart (`peers.py`), and at shorter intervals.
+WAITING = timedelta(hours=1)
+LOOK_SECONDS = 0.2  # between two looks for a signal, while the others are waited for
+ENDING_SECONDS = 10.0  # for processes that this one has started, when it has ended its own work
+BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
+
+
+@contextmanager
+def joined(devices: Devices, peer_timeout: float) -> Iterator[Peers]:
+    """All processes of a run, from when they have joined to when they have ended.
+
+    Args:
+        devices: the run's.
+        peer_timeout: seconds without a sign of life from a process until it is given up.
+
+    Raises:
+        UserError: the processes do not find each other.
+    """
+    if devices.world_size == 1:
+        yield Peers()
+        return
+    environment = cluster_environment(devices)
+    children = _started(environment, devices)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, usable_cores() // devices.per_node))
+    try:
+        _join(environment, devices)
+        with Watched(devices, environment.main_address, peer_timeout) as peers:
+            yield peers
+        torch.distributed.destroy_process_group()
+    finally:
+        _end(children)
+
+
+def cluster_environment(devices: Devices) -> ClusterEnvironment:
+    """What tells Lightning of the processes. SLURM's requeueing is not Lightning's to do: it would clash with ours."""
+    if devices.started_by == "SLURM":
+        return SLURMEnvironment(auto_requeue=False)
+    return TorchElasticEnvironment() if devices.started_by else LightningEnvironment()
+
+
+def _started(environment: ClusterEnvironment, devices: Devices) -> list[subprocess.Popen[bytes]]:
+    """The other processes of this machine, where this is the one that starts them."""
+    if devices.started_by or "LOCAL_RANK" in os.environ:
+        return []
+    if devices.nodes > 1 and "MASTER_PORT" not in os.environ:
+        raise UserError(
+            f"num_nodes={devices.nodes}: start this command on each machine with MASTER_ADDR and MASTER_PORT, a name "
+            "and a free port of the first one, and NODE_RANK, 0 for the first; or start it by torchrun or SLURM."
+        )
+    os.environ.setdefault("MASTER_PORT", str(find_free_network_port()))
+    os.environ.update(
+        MASTER_ADDR=environment.main_address,
+        NODE_RANK=str(environment.node_rank()),
+        LOCAL_RANK="0",
+        WORLD_SIZE=str(devices.world_size),
+    )
+    with children_unsignalled():
+        return [
+            subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, "LOCAL_RANK": str(number)})
+            for number in range(1, devices.per_node)
+        ]
+
+
+def _join(environment: ClusterEnvironment, devices: Devices) -> None:
+    """Make the process group that all collective work goes through.
+
+    Raises:
+        UserError: the others have not come in time.
+    """
+    address = f"{environment.main_address}:{environment.main_port}"
+    os.environ.update(MASTER_ADDR=environment.main_address, MASTER_PORT=str(environment.main_port))
+    # Not in this thread: a signal could not end it while it waits.
+    with ThreadPoolExecutor(1) as waiting:
+        group = waiting.submit(_process_group, devices)
+        while not group.done():
+            wait([group], LOOK_SECONDS)
+            if STOP.received is not None:
+                leave(128 + STOP.received)
+    error = group.exception()
+    if error is not None:
+        raise UserError(
+            f"The {devices.world_size} processes of this run do not find each other at {address}, the address of the "
+            f"first ({str(error).strip().partition(chr(10))[0]}). Are all of them started, and does each reach that "
+            "address? Where a machine has several networks, GLOO_SOCKET_IFNAME or NCCL_SOCKET_IFNAME names the "
+            "interface."
+        ) from error
+
+
+def _process_group(devices: Devices) -> None:
+    store, rank, world_size = next(
+        torch.distributed.rendezvous("env://", devices.rank, devices.world_size, timeout=JOINING)
+    )
+    backend = BACKENDS[devices.accelerator]
+    torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=WAITING)
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """See the processes of this machine to their end, which should be at hand."""
+    for child in children:
+        try:
+            child.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def broadcast(value: str) -> str:
+    """The main process's value, on every process."""
+    if not torch.distributed.is_initialized():
+        return value
+    values: list[str] = [value]
+    torch.distributed.broadcast_object_list(values, src=0)
+    return values[0]
