@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from config import ex
+from renaissance.run_sets import seeds_table
 from renaissance.run_sets.command_line import CommandLine
 from renaissance.run_sets.seeds import run_seeds
+from renaissance.run_sets.sweeping import results
 from renaissance.run_sets.sweeping.sweep import sweep
 from renaissance.settings import Settings, check_settings
 from renaissance.stop_signals import STOP
@@ -75,6 +77,27 @@ class Sets:
 
     def states(self, kind: str) -> list[str]:
         return [run["state"] for run in self.record(kind)["runs"]]
+
+
+@pytest.fixture(autouse=True)
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer than all else; tests of them call what draws."""
+    monkeypatch.setattr(seeds_table, "draw_comparison", lambda points, folder: [])
+    monkeypatch.setattr(results, "draw_parallel", lambda finished, space, objective, path: path)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The metrics of seeds 0, 1 and 2 where nothing is killed."""
+    tmp = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seeds_table, "draw_comparison", lambda points, folder: [])
+        patch.setenv("FAKE_LOG", str(tmp / "steps"))
+        patch.setenv("FAKE_PAUSE", "0")
+        patch.setenv("PYTHONPATH", str(FAKE.parents[2]))
+        other = Sets(tmp / "result")
+        other.seeds(0, 1, 2, runs_at_once=2)
+        return other.metrics()
 
 
 @pytest.fixture

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from renaissance.errors import UserError
-from renaissance.run_sets import seeds_table
 from renaissance.run_sets.set_folder import read_set
-from tests.run_sets.conftest import FAKE, Sets
 from tests.run_sets.fake_run import STEPS
 from tests.run_sets.test_seeds import steps_of
 
@@ -39,22 +37,8 @@ def end_of(process: int) -> int:
 
 
 @pytest.fixture(autouse=True)
-def slow_runs_without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def slow_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_PAUSE", str(PAUSE))
-    monkeypatch.setattr(seeds_table, "draw_comparison", lambda points, folder: [])
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The metrics of an uninterrupted set, made once."""
-    tmp = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seeds_table, "draw_comparison", lambda points, folder: [])
-        patch.setenv("FAKE_LOG", str(tmp / "steps"))
-        patch.setenv("PYTHONPATH", str(FAKE.parents[2]))
-        other = Sets(tmp / "result")
-        other.seeds(0, 1, 2)
-        return other.metrics()
 
 
 def no_step_by_two_at_once(log: Path) -> None:

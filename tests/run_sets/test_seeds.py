@@ -12,7 +12,9 @@ import pytest
 from scipy import stats
 
 from renaissance.errors import RunError, UserError
+from renaissance.run_sets import seeds_table
 from renaissance.run_sets.seeds_table import row_of
+from renaissance.tracking import curves
 from tests.run_sets.conftest import Sets
 
 
@@ -25,7 +27,8 @@ def steps_of(log: Path) -> dict[str, list[tuple[float, str]]]:
     return found
 
 
-def test_each_seed_is_an_ordinary_run_and_the_table_has_its_mean_and_interval(sets: Sets, capsys) -> None:
+def test_each_seed_is_an_ordinary_run_and_the_table_has_its_mean_and_interval(sets: Sets, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(seeds_table, "draw_comparison", curves.draw_comparison)
     folder = sets.seeds(0, 3, 7)
     assert sets.states("seeds") == ["finished"] * 3
     for number, seed in enumerate((0, 3, 7), 1):
@@ -44,6 +47,7 @@ def test_each_seed_is_an_ordinary_run_and_the_table_has_its_mean_and_interval(se
     assert output.splitlines()[-1] == f"set of seeds: {folder}"
     assert (folder / "plots" / "itm_accuracy.png").is_file()
     assert (folder / "output" / "seed_0.txt").read_text().startswith("$ python ")
+    assert (folder / "results.tex").read_text().startswith(r"\begin{tabular}{lrrrrr}")
 
 
 def test_a_run_without_a_number_does_not_count() -> None:
@@ -52,7 +56,7 @@ def test_a_run_without_a_number_does_not_count() -> None:
 
 
 def test_two_at_once_are_two_at_a_time_and_no_more(sets: Sets, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("FAKE_PAUSE", "0.04")
+    monkeypatch.setenv("FAKE_PAUSE", "0.25")
     sets.seeds(0, 1, 2, runs_at_once=2)
     spans = [(times[0][0], times[-1][0]) for times in steps_of(tmp_path / "steps").values()]
     together = [sum(begin <= at <= end for begin, end in spans) for at, _ in spans]

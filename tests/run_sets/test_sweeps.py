@@ -30,11 +30,6 @@ RATES = {"learning_rate": [1e-4, 1e-3, 1e-2]}
 ACCURACY, LOSS = Objective(Monitor({"itm/val/accuracy": 1.0})), Objective(Monitor({"itm/val/loss": 1.0}))
 
 
-@pytest.fixture(autouse=True)
-def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "draw_parallel", lambda finished, space, objective, path: path)
-
-
 def trials_of(sets: Sets) -> list[Trial]:
     found = read_set(sets.newest("sweeps"))
     assert found is not None

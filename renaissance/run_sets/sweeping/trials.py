@@ -48,6 +48,7 @@ class TrialSource:
                 if member is not None:
                     trial.state, trial.problem = State.RUNNING, ""
                     return member
+                self._judge(trial)  # an earlier process may have been killed before it did
             if len(self._set.trials) >= self._total:
                 return None
             self._begin()
@@ -63,7 +64,10 @@ class TrialSource:
         """Note what came of the trial, where this was its last run."""
         assert member.trial is not None
         self._validations.pop(member.name, None)
-        trial = self._set.trials[member.trial]
+        self._judge(self._set.trials[member.trial])
+
+    def _judge(self, trial: Trial) -> None:
+        """End a trial whose runs have all ended."""
         members = self._members(trial)
         states = [one.state for one in members]
         if State.RUNNING in states or State.STOPPED in states:
@@ -76,12 +80,6 @@ class TrialSource:
             self._end(trial, State.FAILED, said[-1] if said else "it said nothing")
         elif len(members) == len(self._seeds()):
             self._finish(trial, members)
-
-    def catch_up(self) -> None:
-        """End the trials whose runs have all ended, of which an earlier process was killed before it said so."""
-        for trial in self._set.trials:
-            for member in self._members(trial)[:1] if trial.state not in ENDED else ():
-                self.ended(member, 0)
 
     def _finish(self, trial: Trial, members: Sequence[Member]) -> None:
         best = [self._objective.best(self._objective.values(member.run.metrics)) for member in members]
@@ -112,6 +110,8 @@ class TrialSource:
         """The next run of a trial that is not at work and was not tried by this process."""
         known = {member.name: member for member in self._members(trial)}
         if any(one.state is State.FAILED and name in self._tried for name, one in known.items()):
+            return None
+        if any(one.state is State.PRUNED for one in known.values()):
             return None
         for own in self._seeds():
             name = f"trial {trial.number}" + "".join(f", seed {seed}" for seed in own.values())
