@@ -13,11 +13,7 @@ from renaissance.errors import UserError
 from renaissance.run_sets.command_line import OF_SET, CommandLine, as_word
 from renaissance.run_sets.launchers.gpus import Places, places_of
 from renaissance.settings.defaults import default_settings
-from renaissance.tracking.run_folder import GIVEN_FOLDER, newest_unfinished
-from tests.training.conftest import Runner, run, scenes_root
-from tests.training.interrupting import stop_at
-
-__all__ = ["run", "scenes_root"]
+from renaissance.tracking.run_folder import GIVEN_FOLDER, RunFolder, given_folder, newest_unfinished
 
 
 def test_a_run_has_the_words_of_the_set_without_what_is_the_set_s() -> None:
@@ -54,24 +50,19 @@ def test_a_value_arrives_as_it_was(value: Any) -> None:
     assert type(updates["setting"]) is type(value)
 
 
-def test_a_run_goes_into_the_folder_that_it_is_given_and_looks_for_its_state_there(run: Runner, tmp_path, monkeypatch):
-    """Another unfinished run of the same experiment is newer, and left alone."""
-    named, settings = ("task_itm", "scenes", "tiny"), {"max_steps": 2, "val_check_interval": 1, "warmup_steps": 0}
-    for folder in ("given", "2"):
-        monkeypatch.setenv(GIVEN_FOLDER, str(run.log_dir / "itm" / folder))
-        with pytest.raises(KeyboardInterrupt):
-            run(*named, **settings, log_scalar=stop_at(1, "itm/val/loss"))
-    monkeypatch.setenv(GIVEN_FOLDER, str(run.log_dir / "itm" / "given"))
-    found = newest_unfinished(str(run.log_dir), "itm")
-    assert found is not None
-    assert found.path.name == "given"
-    monkeypatch.setattr(Runner, "folder", lambda self, name: None)
-    run(*named, **settings, resume_from="auto")
-    assert found.finished
+def test_a_run_goes_into_the_folder_that_it_is_given_and_looks_for_its_state_there(tmp_path, monkeypatch) -> None:
+    """Another unfinished run of the same experiment is newer, and left alone. Real ones: test_real_sets.py."""
+    for number in (1, 2):
+        checkpoint = RunFolder(tmp_path / "itm" / str(number)).last_checkpoint
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.touch()
+    monkeypatch.setenv(GIVEN_FOLDER, str(tmp_path / "itm" / "1"))
+    assert newest_unfinished(str(tmp_path), "itm") == given_folder() == RunFolder(tmp_path / "itm" / "1")
+    (tmp_path / "itm" / "1" / "summary.json").write_text('{"status": "finished"}')
+    assert newest_unfinished(str(tmp_path), "itm") is None
     monkeypatch.delenv(GIVEN_FOLDER)
-    other = newest_unfinished(str(run.log_dir), "itm")
-    assert other is not None
-    assert other.path.name == "2"
+    assert given_folder() is None
+    assert newest_unfinished(str(tmp_path), "itm") == RunFolder(tmp_path / "itm" / "2")
 
 
 def test_places_take_turns_and_no_gpu_is_given_twice(make_settings, monkeypatch) -> None:

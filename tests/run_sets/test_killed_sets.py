@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from renaissance.errors import UserError
-from renaissance.run_sets.set_folder import read_set
 from tests.run_sets.fake_run import STEPS
 from tests.run_sets.test_seeds import steps_of
 
@@ -90,7 +89,7 @@ def test_a_run_that_is_killed_is_a_failure_and_is_resumed(sets, whole, tmp_path,
     os.kill(int(lines(tmp_path / "steps")[8][1]), signal.SIGKILL)
     assert end_of(parent) == 1
     assert sets.states("seeds") == ["finished", "failed", "finished"]
-    assert read_set(sets.newest("seeds")).status == "failed"
+    assert sets.record("seeds")["status"] == "failed"
     sets.seeds(0, 1, 2, resume_from="auto")
     assert sets.metrics() == whole
     assert len(lines(tmp_path / "steps")) < 18 + STEPS, "it went on from its checkpoint"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.training.conftest import Runner, scenes_root
 
 __all__ = ["scenes_root"]
 
-SETTINGS = {"max_steps": 4, "val_check_interval": 2, "log_interval": 1, "warmup_steps": 0}
+SETTINGS: dict[str, Any] = {"max_steps": 4, "val_check_interval": 2, "log_interval": 1, "warmup_steps": 0}
 NAMED = ("task_itm", "scenes", "tiny")
 
 

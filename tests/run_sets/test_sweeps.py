@@ -8,6 +8,7 @@ import os
 import signal
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from renaissance.run_sets.set_folder import RunSet, read_set
 from renaissance.run_sets.sweeping import results
 from renaissance.run_sets.sweeping.picture import draw_parallel
 from renaissance.run_sets.sweeping.results import main_effects
-from renaissance.run_sets.sweeping.space import Choices, Range, combinations, drawn, read_space
+from renaissance.run_sets.sweeping.space import Choices, Range, Space, combinations, drawn, read_space
 from renaissance.run_sets.sweeping.study import Study, importances
 from renaissance.training.monitoring import Monitor
 from tests.run_sets.conftest import Sets
@@ -171,7 +172,7 @@ def finished(number: int, value: float, **values: object) -> Trial:
 
 def test_main_effects_tell_true_from_1_and_cut_ranges_in_thirds() -> None:
     trials = [finished(0, 1.0, a=True, r=0.0), finished(1, 2.0, a=1, r=1.4), finished(2, 4.0, a=True, r=3.0)]
-    space = {"a": Choices((True, 1)), "r": Range(0.0, 3.0, False)}
+    space: Space = {"a": Choices((True, 1)), "r": Range(0.0, 3.0, False)}
     rows = main_effects(trials, space)
     assert [row[:3] for row in rows] == [
         ("a", "True", 2.5), ("a", 1, 2.0), ("r", "0 to 1", 1.0), ("r", "1 to 2", 2.0), ("r", "2 to 3", 4.0)
@@ -185,8 +186,8 @@ def test_less_is_better_ranks_the_other_way_round() -> None:
 
 
 def test_the_picture_takes_lists_ranges_and_equal_results(tmp_path: Path) -> None:
-    space = {"a": Choices((None, [0.9, 0.98], "x")), "r": Range(1e-5, 1e-2, True), "w": Range(1, 3, False)}
-    values = [{"a": [0.9, 0.98], "r": 1e-4, "w": 2}, {"a": None, "r": 1e-5, "w": 3}]
+    space: Space = {"a": Choices((None, [0.9, 0.98], "x")), "r": Range(1e-5, 1e-2, True), "w": Range(1, 3, False)}
+    values: list[dict[str, Any]] = [{"a": [0.9, 0.98], "r": 1e-4, "w": 2}, {"a": None, "r": 1e-5, "w": 3}]
     for results_of in ([1.0, 0.5], [1.0, 1.0]):
         trials = [finished(n, value, **of) for n, (value, of) in enumerate(zip(results_of, values, strict=True))]
         path = draw_parallel(trials, space, ACCURACY, tmp_path / "p.png")

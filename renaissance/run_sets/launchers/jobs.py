@@ -23,11 +23,9 @@ from typing import Any
 from renaissance.atomic_files import write_json
 from renaissance.errors import UserError
 from renaissance.run_sets.command_line import CommandLine
-from renaissance.run_sets.launchers.local import ENTER, last_lines
+from renaissance.run_sets.launchers.local import entering, last_lines
 from renaissance.run_sets.member import Member
 from renaissance.run_sets.set_folder import RunSet
-from renaissance.settings.groups.experiment import MachineSettings
-from renaissance.settings.groups.run_sets import SubmitSettings
 from renaissance.settings.schema import Settings
 from renaissance.tracking.run_folder import GIVEN_FOLDER, RunFolder
 
@@ -95,7 +93,7 @@ class RunInJob:
         resumable = RunFolder(self._folder).last_checkpoint.exists()
         command = self._resumed if resumable else self._new
         self._process = subprocess.Popen(
-            [sys.executable, str(ENTER), str(os.getpid()), sys.executable, *command],
+            [*entering(), sys.executable, *command],
             env={**os.environ, GIVEN_FOLDER: str(self._folder)},
         )
         told = False
@@ -281,9 +279,8 @@ def job_parameters(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def gpus_of(settings: MachineSettings) -> int:
+def gpus_of(settings: Settings) -> int:
     """The GPUs of a job on each machine."""
-    assert isinstance(settings, SubmitSettings)
     if settings.slurm_gpus is not None:
         return settings.slurm_gpus
     return 1 if settings.num_gpus == "auto" else settings.num_gpus

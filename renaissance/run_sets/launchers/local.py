@@ -105,12 +105,12 @@ class LocalProcesses:
         assert member.folder is not None
         place, visible = self._places.take()
         settings = {**member.settings, **({"resume_from": "auto"} if resume else {})}
-        command = [sys.executable, str(ENTER), str(os.getpid()), sys.executable, *self._command_line.of_run(settings)]
+        command = [*entering(), sys.executable, *self._command_line.of_run(settings)]
         output = self._run_set.output_of(member)
         output.parent.mkdir(exist_ok=True)
         with output.open("ab") as file, self._lock(member).open("a") as lock:
             _lock(lock)
-            file.write(f"$ python {' '.join(command[4:])}\n".encode())
+            file.write(f"$ python {' '.join(command[len(entering()) + 1 :])}\n".encode())
             file.flush()
             process = subprocess.Popen(
                 command,
@@ -134,6 +134,11 @@ class LocalProcesses:
         except FileNotFoundError:
             free = True
         return not free or (member.folder is not None and is_alive(member.run))
+
+
+def entering() -> list[str]:
+    """What a command line follows that is to become a run of this process's (`enter.py`)."""
+    return [sys.executable, "-I", "-S", str(ENTER), str(os.getpid())]  # -I -S: it needs nothing that is installed
 
 
 def _lock(file: IO[str]) -> bool:
