@@ -94,7 +94,8 @@ def _ticks(of: Choices | Range) -> list[tuple[float, str]]:
 def _between(of: Range) -> list[float]:
     """Powers of ten inside a range by ratios, the middle of one by differences."""
     if not of.log:
-        return [(of.low + of.high) / 2]
+        middle = (of.low + of.high) / 2
+        return [middle // 1 if of.whole else middle]
     first, last = math.floor(math.log10(of.low)) + 1, math.ceil(math.log10(of.high)) - 1
     return [10.0**power for power in range(first, last + 1)]
 

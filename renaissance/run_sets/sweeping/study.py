@@ -81,7 +81,10 @@ class Study:
     def values(self, number: int) -> dict[str, Any]:
         """The values of a trial; of one that Optuna has begun already, those that it began with."""
         # A sampler for each trial, whose choices follow from the seed, the number and the trials before.
-        self._study.sampler = self._optuna.samplers.TPESampler(seed=hash((self._seed, number)) % 2**32)
+        self._study.sampler = self._optuna.samplers.TPESampler(
+            seed=hash((self._seed, number)) % 2**32,
+            constant_liar=True,  # trials at work count as poor ones
+        )
         if len(self._study.get_trials(deepcopy=False)) <= number:
             if self._listed is not None:
                 self._study.enqueue_trial(_encoded(self._space, self._listed[number]))
