@@ -320,6 +320,8 @@ def _print_help(command: str | None, argv: Sequence[str]) -> None:
         print(_usage(argv[0])[1])
     elif command in ex.commands:
         print(f"{command}: {inspect.getdoc(ex.commands[command])}")
+        if command in Settings.model_fields:
+            print(f"\nThe setting of that name:\n{help_for_name(command, ex.commands, ex.named_configs)}")
     elif command in WITHOUT_SETTINGS:
         print(f"{command}: {WITHOUT_SETTINGS[command]}")
     else:

@@ -50,15 +50,12 @@ def write_runs(parent: Path, count: int) -> None:
     settings = {**default_settings(), "loss_names": {**dict.fromkeys(task_names(), 0), "mlm": 1}}
     metrics, final = _metrics()
     start = {"command": ["run.py"], "started": "2026-11-26T10:00:00+0000", "total_steps": 1000, "resumes": []}
-    summary = {"status": "finished", "final": final, "steps": 1000, "resumes": 0, "wall_seconds": 600.0}
+    summary = {"status": "finished", "final": final, "steps": 1000, "resumes": 0, "wall_seconds": 600.0,
+               "best_step": 1000, "best_value": final["mlm/val/accuracy"]}  # fmt: skip
     for number in range(count):
         folder = parent / f"experiment_{number % 10}" / str(number // 10 + 1)
         folder.mkdir(parents=True)
-        own = {
-            "seed": number // 10 % 5,
-            "learning_rate": 1e-5 * (1 + number // 50),
-            "batch_size": 32 * (1 + number % 2),
-        }
+        own = {"seed": number // 10 % 5, "learning_rate": 1e-5 * (1 + number // 50), "decay_power": 1 + number % 10}
         (folder / "config.json").write_text(json.dumps({**settings, **own}, indent=2))
         (folder / "command.json").write_text(json.dumps(start, indent=2))
         (folder / "metrics.csv").write_text(metrics)

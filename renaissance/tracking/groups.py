@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from renaissance.settings.defaults import default_settings
@@ -98,17 +99,19 @@ def _ranges(numbers: list[str]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
+def values_of_figures(run: ListedRun) -> tuple[Any, ...]:
+    """A run's values of `settings_of_figures()`; a setting that its version did not know has its default."""
+    names = settings_of_figures()
+    try:
+        return itemgetter(*names)(run.settings)
+    except KeyError:
+        return itemgetter(*names)({**dict.fromkeys(names), **default_settings(), **run.settings})
+
+
 def _configuration(run: ListedRun) -> str:
     """What tells a run's group: its settings, and how resumes changed them on the way."""
-    names = settings_of_figures()
-    settings = {name: run.settings[name] if name in run.settings else _default(name) for name in names}
-    changes = [change for change in run.changes if change.name in names]
-    return json.dumps([settings, changes], sort_keys=True, default=repr)
-
-
-def _default(name: str) -> Any:
-    """The value of a setting that a run of an earlier version did not know."""
-    return default_settings().get(name)
+    changes = [change for change in run.changes if change.name in settings_of_figures()]
+    return json.dumps([values_of_figures(run), changes], sort_keys=True, default=repr)
 
 
 def _group(runs: tuple[ListedRun, ...]) -> SeedGroup:
@@ -125,7 +128,7 @@ def _remarks(runs: tuple[ListedRun, ...], counted: tuple[ListedRun, ...]) -> Ite
         yield f"not counted, for not finished: {', '.join(unfinished)}"
     again = [run.name for run in runs if run.status == "finished" and run not in counted]
     if again:
-        yield f"not counted, for a newer run has the same seed and tells nothing more: {', '.join(again)}"
+        yield f"not counted, for a newer run has the same seed and tells nothing more: {group_name(again)}"
     if len({_text(run.tables) for run in counted if run.tables}) > 1:
         yield f"they read different tables: {_differences(counted, lambda run: run.tables)}"
     if len({_text(run.versions) for run in counted}) > 1:

@@ -156,7 +156,7 @@ def _with_results(
     run: ListedRun, monitor: Monitor, summary: Mapping[str, Any], history: History, whole: bool
 ) -> ListedRun:
     """A record with what the run has come to: out of the summary, if that is whole, else out of its metrics."""
-    best, best_step = _best(run.folder.metrics, monitor)
+    best, best_step = _kept_best(summary) if whole and "best_value" in summary else _best(run.folder.metrics, monitor)
     if whole and "steps" in summary:
         final = {name: math.nan if value is None else float(value) for name, value in summary["final"].items()}
         seconds: float | None = float(summary["wall_seconds"])
@@ -168,6 +168,12 @@ def _with_results(
         seconds = _seconds_so_far(run, summary, history)
     tested = {name: value for name, value in final.items() if split_of(name) not in ("", *TRAINING_SPLITS)}
     return replace(run, best=best, best_step=best_step, tested=tested, seconds=seconds, step=step)
+
+
+def _kept_best(summary: Mapping[str, Any]) -> tuple[float | None, int | None]:
+    """The best as the summary has it, which writes None for what is no number."""
+    step, value = summary["best_step"], summary["best_value"]
+    return (None, None) if step is None else (math.nan if value is None else float(value), int(step))
 
 
 def _best(metrics: Path, monitor: Monitor) -> tuple[float | None, int | None]:

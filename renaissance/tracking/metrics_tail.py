@@ -14,7 +14,7 @@ from pathlib import Path
 from renaissance.atomic_files import opened_for_reading
 from renaissance.tracking.metrics import Point, split_of
 
-TAIL_BYTES = 64_000
+TAIL_BYTES = 16_000  # some hundred rows
 SMALL_BYTES = 1_000_000  # up to here a file is read at once
 
 
@@ -35,9 +35,13 @@ def last_points(path: Path) -> dict[str, Point]:
             lines = os.pread(file, size - begin, begin).split(b"\n")
     except FileNotFoundError:
         return {}
-    # The last is empty, or not written whole; the first may have lost its beginning.
-    rows = [_point(line) for line in lines[(1 if begin else 0) : -1]]
-    return {row[0]: row[1] for row in rows if row is not None}
+    found: dict[str, Point] = {}
+    # The last line is empty, or not written whole; the first may have lost its beginning.
+    for line in reversed(lines[(1 if begin else 0) : -1]):
+        name = line.split(b",", 3)[2:3]
+        if name and name[0].decode(errors="replace") not in found and (row := _point(line)) is not None:
+            found[row[0]] = row[1]
+    return dict(reversed(found.items()))
 
 
 def series_of(path: Path, names: Iterable[str]) -> dict[str, list[Point]]:

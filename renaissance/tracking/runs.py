@@ -21,7 +21,7 @@ from renaissance.settings import Settings
 from renaissance.text_table import printable, text_table
 from renaissance.tracking.figures import figure, figures
 from renaissance.tracking.group_comparison import GROUP_COLUMNS, group_rows
-from renaissance.tracking.groups import SEED, SeedGroup, seed_groups, settings_of_figures
+from renaissance.tracking.groups import SEED, SeedGroup, seed_groups, settings_of_figures, values_of_figures
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.listing import list_runs
 from renaissance.tracking.query import FIELDS, Condition, ordered, parse_where, value_of
@@ -69,9 +69,9 @@ def show_runs(settings: Settings) -> None:
 
 def differing(runs: Sequence[ListedRun]) -> list[str]:
     """The settings that figures depend on and that are not the same in all runs; the seed first."""
-    known = [run.settings for run in runs if run.settings]
-    return [name for name in (SEED, *settings_of_figures())
-            if any(settings.get(name) != known[0].get(name) for settings in known)]  # fmt: skip
+    known = [(run.seed, *values_of_figures(run)) for run in runs if run.settings]
+    columns = zip((SEED, *settings_of_figures()), zip(*known, strict=True), strict=False)
+    return [name for name, column in columns if column.count(column[0]) < len(column)]
 
 
 def _found(parents: Sequence[Path]) -> list[ListedRun]:

@@ -95,7 +95,8 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
     one, other = estimate(first), estimate(second)
     difference = one.mean - other.mean
     if one.deviation is None or other.deviation is None:
-        return Difference(difference, None, None, None, None, "single runs: no interval")
+        why = "single runs" if math.isfinite(difference) else "a figure is no number"
+        return Difference(difference, None, None, None, None, f"{why}: no interval")
     parts = one.deviation**2 / one.count, other.deviation**2 / other.count
     error = math.sqrt(sum(parts))
     if error == 0:  # each gives the same figure with every seed

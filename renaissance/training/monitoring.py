@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from renaissance.errors import UserError
 from renaissance.settings.discovery import suggestion
@@ -60,7 +61,11 @@ class Monitor:
     @property
     def more_is_better(self) -> bool:
         """Whether more of the sum, as `name` writes it, is better: it is of one metric, or of losses."""
-        return all(more_is_better(name) for name in self.weights)
+        return all(sign > 0 for sign in self._signs.values())
+
+    @cached_property
+    def _signs(self) -> dict[str, int]:
+        return {name: 1 if more_is_better(name) else -1 for name in self.weights}
 
     def check_split(self, validates: bool, datasets: Sequence[str]) -> None:
         """Refuse a metric that the user named where there is nothing to validate on.
@@ -89,11 +94,13 @@ class Monitor:
                 f"monitor={name!r}: the validation has no such metric{suggestion(name, values)} "
                 f"(there are {', '.join(sorted(values))})"
             )
-        terms = [
-            weight * (values[name] if more_is_better(name) else -values[name])
-            for name, weight in self.weights.items()
-            if name in values
-        ]
+        terms = [weight * self._signs[name] * values[name] for name, weight in self.weights.items() if name in values]
         if any(math.isnan(term) for term in terms):
             return -math.inf  # worse than any number, so that a later one is better
         return sum(terms) if terms else None
+
+    def value(self, score: float | None) -> float | None:
+        """What the sum, as `name` writes it, was where a validation had a score; NaN where that was no number."""
+        if score is None:
+            return None
+        return math.nan if math.isinf(score) else score if self.more_is_better else -score

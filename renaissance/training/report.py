@@ -176,6 +176,7 @@ class RunReport:
             "best": best_values(points),
             "monitor": session.monitor.name,
             "best_step": keeping.best_step if keeping else None,
+            "best_value": session.monitor.value(keeping.best_score) if keeping else None,
             "stopped_early": session.stopped_early,
             "resumes": len(history.resumes) if history else 0,
             "steps": session.module.steps_done,

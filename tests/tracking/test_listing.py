@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from renaissance.tracking.listed_run import LARGEST_JSON, Change
+from renaissance.tracking.listed_run import LARGEST_JSON, Change, read_listed
 from renaissance.tracking.listing import RunIndex, find_runs, list_runs
 from renaissance.tracking.metrics import read_points
 from renaissance.tracking.metrics_tail import SMALL_BYTES, TAIL_BYTES, last_points, series_of
@@ -71,10 +71,12 @@ def test_a_killed_process_is_told_from_one_that_lives(tmp_path):
     assert only(tmp_path).status == "crashed"
 
 
-@pytest.mark.parametrize("killed", [True, False])
-def test_the_summary_of_an_earlier_start_does_not_tell_how_the_last_ended(tmp_path, killed):
+@pytest.mark.parametrize(("killed", "counted"), [(True, 0), (False, 0), (True, 1)], ids=str)
+def test_the_summary_of_an_earlier_start_does_not_tell_how_the_last_ended(tmp_path, killed, counted):
+    """Also where a summary that does not count resumes, of an earlier version, is taken to be of the last start."""
     resumes = [{"step": 30, "changed": {}, "started": "2026-11-26T12:00:00+0000"}]
-    folder = RunFolder(make_run(tmp_path / "mlm" / "1", status="interrupted", resumes=resumes, summary={"resumes": 0}))
+    summary = {"resumes": counted}
+    folder = RunFolder(make_run(tmp_path / "mlm" / "1", status="interrupted", resumes=resumes, summary=summary))
     write_metrics(folder.metrics, {**CURVES, "snli/val/accuracy": [(10, 0.5), (40, 0.8)]})
     os.utime(folder.metrics, (1795694430, 1795694430))  # half a minute past twelve
     if killed:
@@ -235,12 +237,9 @@ def test_a_folder_elsewhere_is_found_through_its_link(tmp_path):
 
 
 def test_an_index_reads_again_what_has_changed_and_nothing_else(tmp_path, monkeypatch):
-    from renaissance.tracking import listing
-
     read = []
-    monkeypatch.setattr(
-        listing, "read_listed", lambda path, name, own=listing.read_listed: read.append(name) or own(path, name)
-    )
+    reading = "renaissance.tracking.listing.read_listed"
+    monkeypatch.setattr(reading, lambda path, name: read.append(name) or read_listed(path, name))
     folders = [make_run(tmp_path / "mlm" / str(number), status=None) for number in (1, 2)]
     index = RunIndex(tmp_path)
     assert [run.best for run in index.runs()] == [0.75, 0.75]

@@ -45,6 +45,7 @@ def test_a_single_run_and_runs_that_are_all_alike_have_no_test():
     assert (alike.low, alike.high, alike.p_value) == (alike.difference, alike.difference, None)
     assert math.isnan(estimate([0.7, math.nan]).mean)
     assert estimate([0.7, math.nan]).deviation is None
+    assert welch([0.7, math.nan], [0.1, 0.2]).test == "a figure is no number: no interval"
 
 
 @pytest.mark.parametrize(("counts", "spreads"), [((5, 5), (1, 1)), ((3, 8), (1, 2))])
