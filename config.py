@@ -181,10 +181,7 @@ def defaults() -> None:
 
     # == Many devices ==
     devices = None  # processes on each machine; None: one for each GPU, or one on the CPU, which takes several
-    strategy = (
-        "auto"  # auto: ddp, where there are several devices; fsdp gives each a share of weights and optimiser state
-    )
-    sharded_checkpoints = False  # under fsdp each device writes its own share: a checkpoint is a folder then
+    strategy = "auto"  # auto: ddp, where there are several devices; fsdp shares out weights and optimiser state
     peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
 
     # == Batches ==

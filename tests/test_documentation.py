@@ -50,6 +50,13 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "python run.py with task_mlm_itm onetower_electra coco step25k learning_rate=1e-4": (RANDOM, {}),
     "python run.py with task_mlm_itm scenes tiny max_steps=500": (SHORT, {}),
+    "python run.py with task_mlm_itm vit_bert coco num_gpus=8 batch_size=4096 per_gpu_batchsize=128 "
+    "precision=bf16-mixed": (f"{RANDOM} tokenizer={{bert}} image_size=32", {}),
+    "python run.py with task_mlm_itm scenes tiny max_steps=200 num_gpus=0 devices=2": (SHORT, {}),
+    "python run.py prepare with dataset=webdataset 'raw_root=/data/cc3m/{00000..00165}.tar' dataset_name=cc3m_a": (
+        "",
+        {"/data/cc3m": "{shards}", "00165": "00001"},
+    ),
     "python run.py with task_itm scenes tiny schedule=cosine cosine_cycles=3 end_lr=1e-6 adam_betas='[0.9, 0.98]' "
     "adam_epsilon=1e-6": (SHORT, {}),
     "python run.py with task_finetune_ref scenes tiny max_steps=500": (SHORT, {}),
@@ -265,6 +272,8 @@ BY_SETS = {
 EXTENDING = ROOT / "docs" / "extending.md"
 # How the completion is installed: tests/settings/test_completion.py runs these lines.
 BY_SHELLS = ("python run.py completion ", "echo 'source ~/.renaissance-completion.", "mkdir -p ~/.config/fish/")
+# tests/training/test_devices.py runs it.
+BY_TORCHRUN = {"torchrun --nproc-per-node 2 run.py with task_mlm_itm scenes tiny max_steps=200 num_gpus=0"}
 # Of the environment, not of ours.
 BY_USER = {"source .venv/bin/activate", "pre-commit install"}
 # Visual Genome's images are not among the small real data; tests/data has a hand-made copy of its layout.
@@ -274,7 +283,7 @@ WITHOUT_DATA = {"python run.py prepare with dataset=vg raw_root=/data/vg"}
 def test_every_documented_command_is_tried():
     commands = {command for page in PAGES if page != EXTENDING for command in documented_commands(page)}
     documented = {command for command in commands if not command.startswith(BY_SHELLS)}
-    known = BY_CI | BY_USER | BY_SETS | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
+    known = BY_CI | BY_USER | BY_SETS | BY_TORCHRUN | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
     assert documented <= known, "documented, and not tried by this test"
     assert set(SHORTENED) <= documented, "tried, and no longer documented"
 

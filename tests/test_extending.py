@@ -21,7 +21,6 @@ import torch
 from tests.command_line import ROOT, documented_commands, execute
 
 PAGE = ROOT / "docs" / "extending.md"
-TWO_DEVICES = ROOT / "tests" / "training" / "two_devices.py"
 COMMANDS = documented_commands(PAGE)
 SHORT = ("num_gpus=0", "num_workers=0", "max_epoch=None", "max_steps=2", "warmup_steps=0", "num_scenes=60")
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -185,8 +184,7 @@ def test_the_tracker_of_the_page_is_told_of_the_run(page: Page) -> None:
 
 @pytest.mark.slow
 def test_every_one_of_several_devices_knows_the_plug_ins(page: Page) -> None:
-    short = [word for word in SHORT if not word.startswith("num_gpus")]
-    page.run(TRAINING, *short, "exp_name=two", "per_gpu_batchsize=16", program=TWO_DEVICES)
+    page.run(TRAINING, *SHORT, "devices=2", "exp_name=two", "per_gpu_batchsize=16")
     final = json.loads((page.run_folder("two") / "summary.json").read_text())["final"]
     rows = (page.run_folder("two") / "predictions" / "area_test.jsonl").read_text().splitlines()
     assert sorted(json.loads(row)["id"] for row in rows) == sorted(f"test {number}" for number in range(64))

@@ -20,7 +20,7 @@ class OnResume(Enum):
     FIXED = "stays"  # another value is refused: the optimiser's state, the data's order or the weights rest on it
     CHANGES = "may change"  # another value is used from the next step on
     NO_EFFECT = "no effect"  # training and its figures are the same whatever the value
-    DEVICES = "as many"  # may be said in another way, as long as it comes to as many devices
+    DEVICES = "as fits"  # may change, as long as an optimiser step sees the same batches
     COMMAND = "the command's"  # says what the command does and where, and is none of the run's
 
 

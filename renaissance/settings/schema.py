@@ -79,7 +79,7 @@ class DeviceSettings(ManyDevicesSettings, MachineSettings):
     """Which processors a run uses, and how many processes it is."""
 
 
-class UpdateSettings(OptimizerSettings, MachineSettings):
+class UpdateSettings(OptimizerSettings, DeviceSettings):
     """How weights are changed, and in what arithmetic."""
 
 
@@ -92,7 +92,6 @@ class MonitorSettings(LengthSettings, TaskSettings):
 
 
 class Settings(
-    DeviceSettings,
     MonitorSettings,
     TableSettings,
     StepSettings,

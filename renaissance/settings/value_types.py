@@ -245,7 +245,7 @@ Gpus = Annotated[
     BeforeValidator(_whole),
     Allowed("auto, or a whole number, at least 0"),
 ]
-Strategy = Annotated[Literal["auto", "ddp", "fsdp", "deepspeed"], choice_words("auto", "ddp", "fsdp", "deepspeed")]
+Strategy = Annotated[Literal["auto", "ddp", "fsdp"], choice_words("auto", "ddp", "fsdp")]
 Precision = Annotated[
     Literal[32, "bf16-mixed", "16-mixed"],
     BeforeValidator(_precision),

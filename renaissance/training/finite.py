@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from renaissance.errors import RunError
 
@@ -99,7 +100,7 @@ def check_weights_finite(named: Iterable[tuple[str, nn.Parameter]], step: int) -
     for name, weight in named:
         if weight.requires_grad:
             names.append(name)
-            finite.append(weight.detach().isfinite().all())
+            finite.append(_own(weight.detach()).isfinite().all())
     if finite and not torch.stack(finite).all():
         wrong = names[torch.stack(finite).tolist().index(False)]
         raise RunError(refusal(f"{wrong} is not finite after step {step:,}: a gradient was infinite or not a number"))
@@ -107,5 +108,26 @@ def check_weights_finite(named: Iterable[tuple[str, nn.Parameter]], step: int) -
 
 def gradients_finite(parameters: Sequence[nn.Parameter]) -> bool:
     """Whether every gradient is finite; this waits for the device."""
+    return math.isfinite(float(gradient_norm(parameters)))
+
+
+def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """The norm (scalar) of all gradients together, over all devices that share them."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    return not gradients or math.isfinite(float(torch.nn.utils.get_total_norm(gradients)))
+    kinds = [[one for one in gradients if isinstance(one, DTensor) == shared] for shared in (False, True)]
+    norms = [torch.nn.utils.get_total_norm(kind) for kind in kinds if kind]
+    whole = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
+    return torch.linalg.vector_norm(torch.stack(whole)) if len(whole) > 1 else whole[0] if whole else torch.zeros(())
+
+
+def clip_gradients(parameters: Sequence[nn.Parameter], most: float) -> None:
+    """Scale all gradients down so that their norm is `most`, where it is more."""
+    norm = gradient_norm(parameters)
+    for shared in (False, True):
+        kind = [one for one in parameters if isinstance(one.grad, DTensor) == shared]
+        torch.nn.utils.clip_grads_with_norm_(kind, most, norm)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """What this device has of a tensor that devices may share."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

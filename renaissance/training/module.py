@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from renaissance.checkpoints.checkpoint import ModelDescription, description_entry
 from renaissance.checkpoints.migration import ENTRY
@@ -27,10 +28,11 @@ from renaissance.tasks.common.step_wide import StepWideTask
 from renaissance.tasks.common.task import Task
 from renaissance.training.draws import BatchDraws
 from renaissance.training.evaluations import Evaluations
-from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
+from renaissance.training.finite import LossWatch, check_weights_finite, clip_gradients, gradients_finite, refusal
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizers.build import build_optimizer
 from renaissance.training.optimizers.groups import check_parts, parameter_groups, renumbered
+from renaissance.training.optimizers.interface import ParameterGroups
 from renaissance.training.plan import Plan
 from renaissance.training.schedules.schedule import LearningRateFactor, Schedule
 from renaissance.training.step_wide import StepWideLosses
@@ -269,10 +271,15 @@ class TrainingModule(pl.LightningModule):
         return LearningRateFactor.of_settings(*steps, self.settings.model_dump())
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(parameter_groups(self.parts(), self.settings), self.settings)
+        groups = [one for group in self.optimizer_groups() for one in _shared_apart(group)]
+        optimizer = build_optimizer(groups, self.settings)
         optimizer.register_step_post_hook(self._after_optimizer_step)
         schedule = Schedule(optimizer, self.learning_rate_factor())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def optimizer_groups(self) -> ParameterGroups:
+        """The parameters that are trained, in groups, as one device numbers them."""
+        return parameter_groups(self.parts(), self.settings)
 
     def _after_optimizer_step(self, *_: object) -> None:
         for task in self._tasks().values():
@@ -286,7 +293,7 @@ class TrainingModule(pl.LightningModule):
     ) -> None:
         # Lightning refuses to clip under a fused optimiser, for which only gradients that are scaled are a reason.
         if gradient_clip_val and self.settings.precision != "16-mixed":
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+            clip_gradients([*self.parameters()], gradient_clip_val)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
@@ -324,5 +331,11 @@ class TrainingModule(pl.LightningModule):
         """An optimiser's state without what earlier versions had in it: parameters that no loss depends on."""
         frozen = {parameter for module in self.model.frozen_modules() for parameter in module.parameters()}
         unreached = {one for one in self.model.parameters() if not one.requires_grad} - frozen
-        groups = [parameter_groups(self.parts(), self.settings, beside) for beside in (frozenset(), unreached)]
-        return renumbered(state, *groups)
+        earlier = parameter_groups(self.parts(), self.settings, beside=unreached)
+        return renumbered(state, self.optimizer_groups(), earlier)
+
+
+def _shared_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
+    """A group of parameters, in two where devices share some of them: an optimiser cannot mix the kinds."""
+    kinds = [[one for one in group["params"] if isinstance(one, DTensor) == shared] for shared in (True, False)]
+    return [{**group, "params": parameters} for parameters in kinds if parameters]

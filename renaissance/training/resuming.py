@@ -150,11 +150,15 @@ def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: Optimizer
         UserError: naming every number that differs, or a learning rate of 0 for the rest of the training.
     """
     asked = asdict(plan)
-    differences = [
-        f"  {name} ({setting}): {asked[name]}, the run has {checkpoint.plan[name]}"
-        for name, setting in POSITION.items()
-        if name in checkpoint.plan and asked[name] != checkpoint.plan[name]
-    ]
+    differences = (
+        []
+        if _cut(asked) == _cut({**asked, **checkpoint.plan})
+        else [
+            f"  {name} ({setting}): {asked[name]}, the run has {checkpoint.plan[name]}"
+            for name, setting in POSITION.items()
+            if name in checkpoint.plan and asked[name] != checkpoint.plan[name]
+        ]
+    )
     _refuse(checkpoint, differences)
     end = max(plan.schedule_steps, checkpoint.global_step)
     if plan.total_steps > end and _rate_and_factor(asked, settings.model_dump())[1](end) == 0:
@@ -163,6 +167,14 @@ def check_plan_resumable(checkpoint: Checkpoint, plan: Plan, settings: Optimizer
             f"would be learnt in the steps from {end:,} to {plan.total_steps:,}. Give a rate that holds after the "
             "schedule, such as end_lr=1e-6, or resume_schedule=new for a schedule of the new length."
         )
+
+
+def _cut(plan: Mapping[str, int]) -> tuple[int, int, int]:
+    """What the stream of training batches depends on: a device's batch, how many make a step, steps an epoch.
+
+    A step's batches are the same ones whether a device takes them one after the other or several at once.
+    """
+    return plan["device_batch"], plan["accumulate"] * plan["world_size"], plan["epoch_batches"] // plan["accumulate"]
 
 
 def table_sizes(groups: Sequence[TaskGroup]) -> dict[str, int]:

@@ -186,7 +186,7 @@ class Session:
         step, expected = int(best["global_step"]), self.keeping.best_step
         if self.is_main and expected is not None and step != expected:
             raise UserError(f"{kept}: is of step {step:,}, but the best was that of step {expected:,}: nothing tested.")
-        self.module.load_state_dict(best["state_dict"])
+        self.trainer.strategy.load_model_state_dict(best)
         self.module.evaluated = step, self.plan.epoch_of(step)
 
     @property

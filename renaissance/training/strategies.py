@@ -9,6 +9,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from renaissance.settings.schema import DeviceSettings
 from renaissance.training.devices import Devices
+from renaissance.training.sharding import ShardedStrategy
 
 
 def strategy_of(settings: DeviceSettings, devices: Devices, takes_turns: bool) -> Strategy | str:
@@ -21,6 +22,8 @@ def strategy_of(settings: DeviceSettings, devices: Devices, takes_turns: bool) -
     """
     if devices.world_size == 1:
         return "auto"
+    if settings.strategy == "fsdp":
+        return ShardedStrategy()
     return _replicated(takes_turns)
 
 

@@ -1,4 +1,7 @@
-"""An optimiser step is that of one large batch, however its examples are cut into batches and devices."""
+"""An optimiser step is that of one large batch, however its examples are cut into batches.
+
+That devices cut them too is told in test_many_devices.py.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests.command_line import execute
 from tests.training.conftest import Runner
 from tests.training.interrupting import run_whole_and_broken, stop_at
 
-TWO_DEVICES = Path(__file__).with_name("two_devices.py")
 STEPS = 5  # of 32 of 80 examples or more: through several epochs, each of which leaves some out
 # Plain gradient descent shows a wrong gradient as it is; Adam makes rounding errors of the smallest ones large.
 SETTINGS: dict[str, Any] = {
@@ -78,18 +79,6 @@ def test_accumulated_batches_make_the_step_of_a_large_one(run, whole, task):
     named, settings = TASKS[task]
     folder, _ = run(*named, **SETTINGS, **settings, per_gpu_batchsize=8)
     assert_same_training(folder.path, whole(task))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("device_batch", [16, 8])
-def test_two_devices_make_the_step_of_a_large_batch(scenes_root, tmp_path, whole, task, device_batch):
-    named, settings = TASKS[task]
-    given = {**SETTINGS, **settings, "per_gpu_batchsize": device_batch, "num_scenes": 120, "num_gpus": 0,
-             "num_workers": 0, "data_root": scenes_root, "log_dir": tmp_path}  # fmt: skip
-    reference = whole(task)
-    execute("with", *named, *(f"{name}={value}" for name, value in given.items()), program=TWO_DEVICES)
-    assert_same_training(tmp_path / reference.parent.name / "1", reference)
 
 
 def test_a_run_interrupted_between_steps_reads_on_where_it_stopped(run):

@@ -13,7 +13,6 @@ from tests.command_line import ROOT, execute, final_metrics
 from tests.training.conftest import Runner
 from tests.training.interrupting import run_whole_and_broken, stop_at
 
-TWO_DEVICES = Path(__file__).with_name("two_devices.py")
 QUICK: dict[str, Any] = {
     "max_steps": 4, "warmup_steps": 1, "val_check_interval": 4, "log_interval": 1, "batch_size": 8,
     "per_gpu_batchsize": 8, "eval_batch_size": 64, "image_size": 32,
@@ -48,7 +47,7 @@ def test_a_test_on_two_devices_is_that_on_one(run: Runner, scenes_root: Path, tm
     words = ["with", "task_contrastive", "scenes", "test_only=True", f"load_path={folder.best_checkpoint}"]
     words += [f"data_root={scenes_root}", "num_gpus=0", "num_workers=0", "num_scenes=120", "eval_batch_size=3"]
     alone = final_metrics(execute(*words, f"log_dir={tmp_path}/one", program=ROOT / "run.py"))
-    together = final_metrics(execute(*words, f"log_dir={tmp_path}/two", program=TWO_DEVICES))
+    together = final_metrics(execute(*words, f"log_dir={tmp_path}/two", "devices=2"))
     assert together.keys() == alone.keys()
     assert together == pytest.approx(alone, rel=1e-4)
 

@@ -1,4 +1,4 @@
-"""A process of a run that is gone, by a kill or behind a cut cable: the others say which, soon, and keep what there is."""
+"""A process of a run that is gone, by a kill or behind a cut cable: the others say which, soon, with all kept whole."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def wait_for(path: Path, processes: Sequence[subprocess.Popen[bytes]], said: Seq
     deadline = time.monotonic() + STARTING_SECONDS
     while not path.is_file():
         ended = [process.poll() for process in processes]
-        assert set(ended) == {None} and time.monotonic() < deadline, "\n".join(one.read_text() for one in said)
+        assert set(ended) == {None}, "\n".join(one.read_text() for one in said)
+        assert time.monotonic() < deadline
         time.sleep(0.1)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+import renaissance
 from renaissance.tasks.registry import task_names
 from tests.command_line import ROOT
 from tests.training.conftest import Runner
@@ -38,6 +39,18 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "turns": {"loss_names": {"itm": 1, "imdb": 1}},
     "one-tower": {"loss_names": {"mlm": 1, "itm": 1}, "model_type": "one-tower"},
     "late-fusion": {"loss_names": {"vqa": 1}, "model_type": "late-fusion"},
+    "fsdp": {
+        "loss_names": {"mlm": 1, "itm": 1},
+        "itm_false_from": "dataset",
+        "strategy": "fsdp",
+        "optim_type": "adamw",
+        "learning_rate": 1e-3,
+        "adam_epsilon": 1e-3,
+        "gradient_clip_val": 1.0,
+        "schedule": "none",
+    },
+    "fsdp-contrastive": {"loss_names": {"contrastive": 1}, "strategy": "fsdp", "gradient_clip_val": 1.0},
+    "fsdp-caption": {"loss_names": {"caption": 1}, "strategy": "fsdp"},
     "prefix": {"loss_names": {"caption": 1}, "caption_prefix_encoder": True, "label_smoothing": 0.1},
 }
 # These draw false partners from the examples that a device takes at once, so they are compared with one process that
@@ -112,3 +125,17 @@ def test_two_processes_make_the_run_of_one(run: Runner, together: Path, name: st
     assert metrics(folder) == pytest.approx(metrics(reference), rel=1e-4, abs=1e-6)
     assert {step for key, step in metrics(folder) if "/train/" in key} == {"1", "2", "3"}
     assert predictions(folder) == predictions(reference)
+
+
+@pytest.mark.slow
+def test_one_process_goes_on_with_what_two_have_shared(run: Runner, together: Path) -> None:
+    """The optimiser's state is whole too: three shared steps and one alone are four alone."""
+    shared = together / "fsdp" / "1" / "checkpoints" / "last.ckpt"
+    settings = {**settings_of("fsdp", 4), "val_check_interval": 4, "max_steps": 4, "strategy": "auto"}
+    alone, _ = run("tiny", **settings)
+    asked = {"resume_from": str(shared), "max_steps": 4, "devices": None, "exp_name": "resumed"}
+    resumed, _ = run("tiny", **{**settings, **asked}, chosen=[*asked])
+    expected = weights(alone.path)
+    for weight, tensor in weights(resumed.path).items():
+        torch.testing.assert_close(tensor, expected[weight], rtol=1e-4, atol=2e-6, msg=weight)
+    assert sorted(renaissance.load(str(shared)).tasks) == ["itm", "mlm"]

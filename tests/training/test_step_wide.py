@@ -30,7 +30,7 @@ from tests.command_line import execute
 from tests.training.conftest import Runner
 from tests.training.interrupting import run_whole_and_broken, stop_at
 from tests.training.pairing import NORMALISED_PAIRING, PAIRING, PairingTask
-from tests.training.test_accumulation import SETTINGS, STEPS, TWO_DEVICES, assert_same_training, metrics, weights
+from tests.training.test_accumulation import SETTINGS, STEPS, assert_same_training, metrics, weights
 
 NAMED = ("task_mlm_itm", "scenes", "tiny")
 PLAIN = {**SETTINGS, "itm_false_from": "dataset", "exp_name": "pairing"}
@@ -91,8 +91,9 @@ def test_two_devices_make_the_step_of_a_large_batch(scenes_root, tmp_path, whole
         "register_task(PAIRING)\n"
     )
     given = {**PLAIN, **RUNS[name], "per_gpu_batchsize": device_batch, "num_scenes": 120, "num_gpus": 0,
-             "num_workers": 0, "data_root": scenes_root, "log_dir": tmp_path, "plugins": [str(plugin)]}  # fmt: skip
-    execute("with", *NAMED, *(f"{setting}={value}" for setting, value in given.items()), program=TWO_DEVICES)
+             "num_workers": 0, "devices": 2, "data_root": scenes_root, "log_dir": tmp_path,
+             "plugins": [str(plugin)]}  # fmt: skip
+    execute("with", *NAMED, *(f"{setting}={value}" for setting, value in given.items()))
     # A split is cut into other batches for two devices, and this small task compares within these.
     folder = tmp_path / "pairing" / "1"
     assert_same_training(folder, whole(name), without=("pairing/val", "pairing/test"))

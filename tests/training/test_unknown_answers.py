@@ -15,8 +15,6 @@ from renaissance.errors import UserError
 from tests.command_line import execute, final_metrics
 from tests.training.conftest import Runner
 
-TWO_DEVICES = Path(__file__).with_name("two_devices.py")
-
 PAIRS = 24
 UNKNOWN = [4, 5, 6, 7, 12, 17, 18, 23]  # every batch of the order has others; a whole batch of four is among them
 SETTINGS = {"warmup_steps": 0, "learning_rate": 1e-2, "optim_type": "sgd", "max_text_len": 12, "log_interval": 1,
@@ -126,7 +124,7 @@ def test_two_devices_judge_and_predict_as_one(root, tmp_path):
     folder, final = train(root, tmp_path / "result")
     settings = [f"data_root={root}", f"log_dir={tmp_path}/two", "num_gpus=0", "num_workers=0", "eval_batch_size=4"]
     tested = ["with", "scenes", "loss_names.mrpc=1", "test_only=True", f"load_path={folder.best_checkpoint}"]
-    together = final_metrics(execute(*tested, *settings, program=TWO_DEVICES))
+    together = final_metrics(execute(*tested, *settings, "devices=2"))
     assert together == pytest.approx({name: value for name, value in final.items() if "/test/" in name}, rel=1e-4)
     (other,) = (tmp_path / "two").glob("*/1/predictions/mrpc_test.jsonl")
     one, two = ([json.loads(line) for line in path.read_text().splitlines()]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import torch
+
 from renaissance.training.devices import take_place
 from tests.training.conftest import Runner
 
@@ -30,6 +32,8 @@ def main(plan: Path, rank: str) -> None:
         except Exception:
             print(f"{run['settings']['exp_name']}:", file=sys.stderr)
             traceback.print_exc()
+            if torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
         take_place(None)
 
 

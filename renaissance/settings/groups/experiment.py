@@ -69,5 +69,4 @@ class ManyDevicesSettings(SettingsGroup):
 
     devices: Devices[value_types.OptionalCount]
     strategy: Changes[value_types.Strategy]
-    sharded_checkpoints: NoEffect[value_types.Switch]
     peer_timeout: NoEffect[value_types.Positive]

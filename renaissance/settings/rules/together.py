@@ -20,6 +20,7 @@ from renaissance.settings.rules.starting import FILES, RESUMING, TRAINING, loads
 from renaissance.settings.rules.texts import TEXT, no_inner_width
 from renaissance.settings.schema import Settings
 from renaissance.tasks.registry import declaration_of
+from renaissance.training.optimizers.registry import declared_optimizer
 
 GENERATED = tuple(f"caption/val/{metric}" for metric in ("bleu", "rouge", "cider"))  # what needs written captions
 SEVERAL = "text_encoder"  # the part of which there may be several, checked one by one (`texts.py`)
@@ -230,17 +231,20 @@ def _monitor(settings: Settings) -> Iterator[str]:
 
 
 def _devices(settings: Settings) -> Iterator[str]:
-    """A GPU has one process, and what is for many devices is for one strategy of theirs."""
+    """A GPU has one process."""
     gpus, devices = settings.num_gpus, settings.devices
     if isinstance(gpus, int) and gpus > 0 and devices not in (None, gpus):
         yield (
             f"num_gpus={gpus} and devices={devices} contradict each other, for each GPU has one process: leave devices "
             f"out, or give num_gpus=0 for {devices} on the CPU"
         )
-    if settings.sharded_checkpoints and settings.strategy != "fsdp":
+
+
+def _shared_matrices(settings: Settings) -> Iterator[str]:
+    if settings.strategy == "fsdp" and declared_optimizer(settings.optim_type).separates_matrices:
         yield (
-            f"sharded_checkpoints=True is for strategy=fsdp, where each device has a share to write, and strategy is "
-            f"{settings.strategy}"
+            f"strategy=fsdp gives each device rows of a matrix, and optim_type={settings.optim_type} needs it whole: "
+            "take strategy=ddp, or optim_type=adamw"
         )
 
 
@@ -274,6 +278,7 @@ ALWAYS: list[Check] = [
     _generated_length,
     _monitor,
     _devices,
+    _shared_matrices,
     _length,
     _end_of_decay,
     *TEXT,

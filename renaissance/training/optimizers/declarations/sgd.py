@@ -16,7 +16,8 @@ def build(groups: ParameterGroups, settings: UpdateSettings) -> SGD:
     """SGD over the groups."""
     from torch.optim import SGD
 
-    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused(settings))
+    whole = settings.strategy != "fsdp"  # the fused form takes no matrices that devices share
+    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused(settings) and whole)
 
 
 OPTIMIZERS = (
