@@ -9,6 +9,8 @@ Every setting with its default, its unit and its meaning, and the named configur
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=best
     python run.py compare with runs='["result/finetune_imdb/1", "result/finetune_imdb/2"]'
+    python run.py with task_itm scenes tiny seeds='[0, 1, 2]'
+    python run.py sweep with task_itm scenes tiny 'sweep={"learning_rate": [1e-4, 2e-3]}'
     python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported
 """
 
@@ -179,9 +181,7 @@ def defaults() -> None:
 
     # == Many devices ==
     devices = None  # processes on each machine; None: one for each GPU, or one on the CPU, which takes several
-    strategy = (
-        "auto"  # auto: ddp, where there are several devices; fsdp gives each a share of weights and optimiser state
-    )
+    strategy = "auto"  # auto: ddp, where there are several devices; fsdp shares out weights and optimiser state
     peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
 
     # == Batches ==
@@ -357,6 +357,29 @@ def defaults() -> None:
 
     # == The commands `search` and `zeroshot` ==
     split = None  # of the data set, such as val; None: test, or val where there is no such
+
+    # == Several seeds ==
+    seeds = None  # train once with each of these seeds, and end with mean, spread and interval; such as [0, 1, 2]
+    runs_at_once = 1  # runs of a set of seeds, or of a sweep, that go on at the same time
+
+    # == The command `sweep` ==
+    sweep = None  # lists of values by setting, or ranges, such as {"learning_rate": {"low": 1e-5, "high": 1e-3}}
+    sweep_search = "grid"  # grid: every combination; random: drawn; bayesian: drawn where it looks promising (Optuna)
+    sweep_trials = None  # trials of random and bayesian; a grid has as many as there are combinations
+    sweep_seed = 0  # start of the random choices of trials
+    sweep_pruning = None  # give up trials that fall behind at their validations: median or hyperband; None: none
+
+    # == SLURM ==
+    submit = None  # slurm: compute runs as jobs of SLURM; local: the same without SLURM, to try it; None: here
+    slurm_partition = None  # partition of the jobs; None: SLURM's own choice
+    slurm_minutes = 1440  # time limit of a job; a run that comes to it is saved, queued again and resumed
+    slurm_gpus = None  # GPUs of a job on each machine; None: num_gpus, and 1 where that is auto
+    slurm_cpus = None  # cores of a job for each GPU, or in all without; None: num_workers and one more
+    slurm_memory_gb = None  # memory of a job on each machine; None: SLURM's own choice
+    slurm_signal_seconds = 300  # how long before its time limit a run begins to save its state
+    slurm_requeues = 50  # how often a run may come to its time limit
+    slurm_setup = []  # lines of shell before each run, such as ["module load cuda"]
+    slurm_parameters = None  # what else sbatch is told, such as {"account": "vision", "constraint": "a100"}
 
 
 # Named configurations compose: `with <task> <model> <modifiers>`. A task sets what is trained on which data for how

@@ -2,6 +2,8 @@
 
     python run.py with quickstart                          train and test
     python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32
+    python run.py with quickstart seeds=[0,1,2]            the same with three seeds, and their mean
+    python run.py sweep with quickstart sweep='{"learning_rate": [1e-3, 2e-3]}'
     python run.py prepare with dataset=coco raw_root=/data/coco
     python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=best
     python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
@@ -59,6 +61,7 @@ from renaissance.commands.declaration import CommandDeclaration
 from renaissance.commands.registry import commands
 from renaissance.errors import Interrupted, RunError, ToldElsewhere, UserError
 from renaissance.plugins import load_plugins, missing_plugins
+from renaissance.run_sets.command_line import CommandLine, makes_a_set
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
@@ -97,12 +100,19 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
 @ex.main
 def main(_config: Mapping[str, Any], _run: Run) -> None:
     """Train and test; with test_only=True load_path=<checkpoint> test only. This is the command when none is given."""
+    settings = check_settings(_config, "train")
+    if makes_a_set(settings):
+        from renaissance.run_sets.several import run_several
+
+        STOP.begin()
+        run_several(settings, _set_command_line(_run.meta_info))
+        return
     from renaissance.training.run import run_experiment
 
     STOP.begin()
     # Not returned: Sacred's SQL observer takes nothing but a number for a result.
     _run.info["final"] = run_experiment(
-        check_settings(_config, "train"),
+        settings,
         chosen=_chosen(_run.meta_info, _config["test_only"]),
         log_scalar=_run.log_scalar,
         command_line=_run.meta_info["command_line"],
@@ -119,10 +129,11 @@ def print_config(_config: Mapping[str, Any], _run: Run) -> None:
 def _add_command(command: CommandDeclaration) -> None:
     """Make a command of Sacred's out of a file of `renaissance/commands/`."""
 
-    def work(_config: Mapping[str, Any]) -> None:
+    def work(_config: Mapping[str, Any], _run: Run) -> None:
         function = command.function()
         STOP.begin()
-        function(check_settings(_config, command.name))
+        of_command = [_set_command_line(_run.meta_info)] if command.starts_runs else []
+        function(check_settings(_config, command.name), *of_command)
 
     work.__name__, work.__doc__ = command.name, command.meaning
     ex.command(work, unobserved=True)
@@ -205,6 +216,7 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
         command_line=[os.path.relpath(argv[0]), *argv[1:]],
     )
     ex.current_run = run
+    run.unobserved = run.unobserved or makes_a_set(run.config)  # its runs are observed
     apply_flags(ex.all_cli_options, flags, run)
     STOP.unwind()  # up to here there was nothing to undo
     if observed:
@@ -371,6 +383,13 @@ def _chosen(meta: Mapping[str, Any], test_only: bool) -> Chosen:
     if test_only:
         named = {name: settings & {"datasets"} for name, settings in named.items() if "loss_names" not in settings}
     return Chosen(named, meta["config_updates"])
+
+
+def _set_command_line(meta: Mapping[str, Any]) -> CommandLine:
+    """The command line of a set of runs, of which those of its runs are made."""
+    by_names = _chosen(meta, test_only=False).named.values()
+    program = meta["command_line"][0]
+    return CommandLine.of_options(program, meta["options"], meta["options"]["UPDATE"], frozenset().union(*by_names))
 
 
 def _quiet_logger() -> logging.Logger:

@@ -38,10 +38,14 @@ DEPENDENCIES = [
 EXTRAS = {
     "data": ["datasets>=4", "webdataset>=1"],  # data sets of the hub; tar shards
     "wandb": ["wandb>=0.31"],  # the tracker of Weights & Biases; its first that can be told never to ask or wait
+    "sweep": ["optuna>=4.2"],  # Bayesian search and pruning; since then its journal is a file class of that name
+    "slurm": ["submitit>=1.5"],  # jobs of SLURM
     "dev": [
         "datasets>=4",
         "webdataset>=1",
         "wandb>=0.31",
+        "optuna>=4.2",
+        "submitit>=1.5",
         "pytest>=8",
         "pytest-xdist>=3.6",  # tests on every core
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently

@@ -255,6 +255,9 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
             "2}, None]": '2}, {"num_hidden_layers": 1}]',
         },
     ),
+    "python run.py with task_itm scenes tiny max_steps=60 seeds='[0, 1, 2]'": (SHORT, {"[0, 1, 2]": "[0]"}),
+    'python run.py sweep with task_itm scenes tiny max_steps=60 \'sweep={"learning_rate": [1e-4, 2e-3], '
+    '"num_cross_layers": [1, 2]}\'': (SHORT, {"[1e-4, 2e-3]": "[2e-3]", "[1, 2]": "[1]"}),
     "python run.py -F sacred_runs with task_mlm_itm scenes tiny max_steps=100": (
         SHORT,
         {"sacred_runs": "{tmp}/sacred"},
@@ -263,6 +266,18 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         SHORT,
         {"sqlite:///runs.db": "sqlite:///{tmp}/runs.db"},
     ),
+}
+# Many runs, or jobs of a SLURM that is not there: tests/run_sets has them, with runs of milliseconds.
+BY_SETS = {
+    "python run.py with task_itm scenes tiny max_steps=60 seeds='[0, 1, 2]' resume_from=auto",
+    "python run.py sweep with task_itm scenes tiny max_steps=60 "
+    '\'sweep={"learning_rate": {"low": 1e-4, "high": 1e-2, "log": true}}\' sweep_search=random sweep_trials=8',
+    "python run.py sweep with task_itm scenes tiny max_steps=60 "
+    '\'sweep={"learning_rate": {"low": 1e-4, "high": 1e-2, "log": true}, "optim_type": ["adamw", "lion"]}\' '
+    "sweep_search=bayesian sweep_trials=20 sweep_pruning=median seeds='[0, 1]' runs_at_once=2",
+    "python run.py with task_mlm_itm_deit_electra submit=slurm slurm_gpus=4 slurm_minutes=720 slurm_partition=gpu",
+    "python run.py with task_mlm_itm_deit_electra submit=slurm slurm_gpus=4 seeds='[0, 1, 2]' runs_at_once=3 "
+    '\'slurm_parameters={"account": "vision", "constraint": "a100"}\'',
 }
 # Its commands build on the files that the page shows: tests/test_extending.py runs them.
 EXTENDING = ROOT / "docs" / "extending.md"
@@ -279,7 +294,7 @@ WITHOUT_DATA = {"python run.py prepare with dataset=vg raw_root=/data/vg"}
 def test_every_documented_command_is_tried():
     commands = {command for page in PAGES if page != EXTENDING for command in documented_commands(page)}
     documented = {command for command in commands if not command.startswith(BY_SHELLS)}
-    known = BY_CI | BY_USER | BY_TORCHRUN | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
+    known = BY_CI | BY_USER | BY_SETS | BY_TORCHRUN | UNREACHABLE | WITHOUT_DATA | set(SHORTENED)
     assert documented <= known, "documented, and not tried by this test"
     assert set(SHORTENED) <= documented, "tried, and no longer documented"
 

@@ -26,6 +26,7 @@ class CommandDeclaration:
         work: the function that does it with the checked settings, as "package.module:function".
         needs: what it needs of the settings; each yields faults. Where a setting that one reads is at fault itself, it
             is left out.
+        starts_runs: whether it starts runs, for which its work gets the command line (`run_sets/command_line.py`) too.
         builds_a_model: whether it reads checkpoints or encoders, whose files then have to be there.
     """
 
@@ -34,9 +35,10 @@ class CommandDeclaration:
     work: str
     needs: tuple[Check, ...]
     builds_a_model: bool
+    starts_runs: bool = False
 
-    def function(self) -> Callable[[Any], object]:
+    def function(self) -> Callable[..., object]:
         """What does the work, imported now."""
         module, _, name = self.work.partition(":")
-        function: Callable[[Any], object] = getattr(importlib.import_module(module), name)
+        function: Callable[..., object] = getattr(importlib.import_module(module), name)
         return function

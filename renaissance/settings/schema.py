@@ -38,6 +38,7 @@ from renaissance.settings.groups.model import (
     TextDecoderSettings,
     TextTowerSettings,
 )
+from renaissance.settings.groups.run_sets import SeedSetSettings, SubmitSettings, SweepSettings
 from renaissance.settings.groups.tasks import (
     CaptionSettings,
     ContrastiveSettings,
@@ -97,6 +98,9 @@ class Settings(
     TableSettings,
     StepSettings,
     ModelAndTaskSettings,
+    SubmitSettings,
+    SweepSettings,
+    SeedSetSettings,
     SplitSettings,
     SearchSettings,
     ZeroshotSettings,

@@ -6,6 +6,8 @@ Completion in a shell (`completion/`) reads the choices off the types, and of `A
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import types
 from collections.abc import Callable, Iterator
@@ -138,6 +140,47 @@ def _plain_name(name: str) -> str:
     if not name or name.startswith(".") or any(sign in name for sign in '/\\:*?"<>|\n\t') or name != name.strip():
         raise ValueError(f"must be a name that can be a folder's: no slash, no leading dot (got {name!r})")
     return name
+
+
+def _read_json(value: Any) -> Any:
+    """JSON in a text as what it stands for: Python's own values on a command line hold no `true` and no `null`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _swept(settings: dict[str, Any]) -> dict[str, Any]:
+    """Lists of different values, and ranges, by setting."""
+    for name, space in settings.items():
+        if isinstance(space, list):
+            texts = [json.dumps(value, sort_keys=True) for value in space]
+            if not texts or len(set(texts)) < len(texts):
+                raise ValueError(f"{name} must have a list of different values, not {space!r}")
+        elif isinstance(space, dict):
+            _check_range(name, space)
+        else:
+            raise ValueError(f'{name} must have a list of values, or a range such as {{"low": 1e-5, "high": 1e-3, '
+                             f'"log": true}}, not {space!r}')  # fmt: skip
+    return settings
+
+
+def _check_range(name: str, space: dict[str, Any]) -> None:
+    strange = sorted(space.keys() - {"low", "high", "log"})
+    if strange:
+        raise ValueError(f"{name}: a range has low, high and log, not {strange[0]!r}")
+    ends = [space.get(end) for end in ("low", "high")]
+    if not all(isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end) for end in ends):
+        raise ValueError(f"{name}: a range must have numbers as low and high, not {space!r}")
+    if not isinstance(space.get("log", False), bool):
+        raise ValueError(f"{name}: log must be true or false, not {space['log']!r}")
+    low, high = space["low"], space["high"]
+    if low >= high:
+        raise ValueError(f"{name}: low must be below high, not {low!r} and {high!r}")
+    if space.get("log", False) and low <= 0:
+        raise ValueError(f"{name}: low must be above 0 where log is true, not {low!r}")
 
 
 def choice_words(*choices: str | int) -> Allowed:
@@ -331,6 +374,30 @@ ClassNames = Annotated[
     Allowed('a list of names, or names by the table\'s names, such as {"automobile": "car"}, or None'),
 ]
 OptionalQuery = Annotated[str | None, Field(min_length=1), Allowed("a text or an image file, or None", paths="file")]
+OptionalSeeds = Annotated[
+    Annotated[list[Seed], Field(min_length=1), AfterValidator(_all_different)] | None,
+    Allowed("a list of different whole numbers from 0 to 2**32 - 1, such as [0, 1, 2], or None"),
+]
+OptionalCountOrZero = Annotated[
+    Annotated[int, Field(ge=0, le=MOST)] | None, BeforeValidator(_whole), Allowed("a whole number, at least 0, or None")
+]
+SweptSettings = Annotated[
+    Annotated[dict[_Text, Any], Field(min_length=1), AfterValidator(_swept)] | None,
+    BeforeValidator(_read_json),
+    Allowed('lists of values, or ranges, by setting, such as {"learning_rate": [1e-5, 1e-4]}, or None'),
+]
+SweepSearch = Annotated[Literal["grid", "random", "bayesian"], choice_words("grid", "random", "bayesian")]
+SweepPruning = Annotated[
+    Literal["median", "hyperband"] | None, Allowed("median, hyperband or None", names=("median", "hyperband"))
+]
+Submit = Annotated[Literal["slurm", "local"] | None, Allowed("slurm, local or None", names=("slurm", "local"))]
+Lines = Annotated[list[_Text], BeforeValidator(_as_list), Allowed("a list of texts")]
+JobParameters = Annotated[
+    dict[_Text, str | int | bool],
+    BeforeValidator(_nothing_is_empty_dict),
+    BeforeValidator(_read_json),
+    Allowed('parameters of sbatch by name, such as {"account": "vision"}, or None'),
+]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None", paths="file", names=("auto",))]
 OptionalCondition = Annotated[_Text | None, Allowed("conditions, such as status=finished, or None")]
 OptionalSorting = Annotated[_Text | None, Allowed("a setting, a metric or a column, or None")]

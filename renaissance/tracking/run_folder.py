@@ -32,6 +32,8 @@ from renaissance.atomic_files import whole_file
 from renaissance.errors import UserError
 from renaissance.locks import AlreadyHeld, held, is_held
 
+GIVEN_FOLDER = "RENAISSANCE_GIVEN_FOLDER"  # says, in the environment, which folder a run of a set has
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -131,6 +133,12 @@ class RunFolder:
             return False
 
 
+def given_folder() -> RunFolder | None:
+    """The folder that this process's run was given by who started it; None where it takes the next number."""
+    given = os.environ.get(GIVEN_FOLDER)
+    return RunFolder(Path(given)) if given else None
+
+
 def new_run_folder(log_dir: str, exp_name: str) -> RunFolder:
     """Make the next free folder of an experiment; two runs that start at once get two.
 
@@ -212,6 +220,8 @@ def is_alive(folder: RunFolder) -> bool:
 def newest_unfinished(log_dir: str, exp_name: str, alive_too: bool = False) -> RunFolder | None:
     """The newest run of an experiment that did not come to its end and has a checkpoint to go on from.
 
+    A run of a set looks at the folder that it was given alone.
+
     Args:
         log_dir: where runs lie.
         exp_name: the experiment.
@@ -219,8 +229,9 @@ def newest_unfinished(log_dir: str, exp_name: str, alive_too: bool = False) -> R
             whose main process is at work already.
     """
     parent = Path(log_dir) / exp_name
-    for number in sorted(_numbers(parent), reverse=True):
-        folder = RunFolder(parent / str(number))
+    given = given_folder()
+    numbered = (RunFolder(parent / str(number)) for number in sorted(_numbers(parent), reverse=True))
+    for folder in numbered if given is None else [given]:
         if not folder.finished and folder.last_checkpoint.is_file() and (alive_too or not is_alive(folder)):
             return folder
     return None

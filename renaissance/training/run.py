@@ -18,7 +18,7 @@ from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.groups.experiment import ExperimentSettings
 from renaissance.stop_signals import STOP
-from renaissance.tracking.run_folder import RunFolder, at_work_in, new_run_folder
+from renaissance.tracking.run_folder import RunFolder, at_work_in, given_folder, new_run_folder
 from renaissance.tracking.trackers.interface import LogScalar
 from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.devices import resolve_devices, take_place, this_rank
@@ -181,5 +181,14 @@ def _agreed_folder(settings: ExperimentSettings, resumption: Resumption | None) 
     if begins != of_first:
         raise UserError(f"The first process of this run goes on with {of_first}, and this one with {begins}.")
     known = resumption.folder if resumption else None
-    made = "" if known or this_rank() else str(new_run_folder(settings.log_dir, settings.exp_name).path)
+    made = "" if known or this_rank() else str(_new_folder(settings).path)
     return known or RunFolder(Path(broadcast(made)))
+
+
+def _new_folder(settings: ExperimentSettings) -> RunFolder:
+    """The next free folder; of a run of a set, the one that it was given."""
+    given = given_folder()
+    if given is None:
+        return new_run_folder(settings.log_dir, settings.exp_name)
+    given.path.mkdir(parents=True, exist_ok=True)
+    return given

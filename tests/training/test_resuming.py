@@ -79,20 +79,18 @@ OTHER_VALUES: dict[str, Any] = {
     "decoder": "gpt2", "top_k": 5, "max_generated_tokens": 9, "gradient_clip_val": 1.0, "early_stopping_patience": 3,
     "monitor": "itm/val/accuracy", "step_shares": {"itm": 2.0},
     "max_epoch": 100, "sample_interval": 7, "checkpoint_interval": 7, "manual_inputs": [],
-<<<<<<< HEAD
-    "adam_betas": [0.5, 0.9], "num_gpus": 1, "wandb_project": "a", "clip_model": "openai/clip-vit-base-patch32",
-    "lion_betas": [0.5, 0.9], "optim_type": "lion", "caption_crop_area": 0.5,
-=======
     "adam_betas": [0.5, 0.9], "num_gpus": 1, "devices": 1, "wandb_project": "a",
     "clip_model": "openai/clip-vit-base-patch32",
-    "lion_betas": [0.5, 0.9], "optim_type": "lion",
->>>>>>> devices
+    "lion_betas": [0.5, 0.9], "optim_type": "lion", "caption_crop_area": 0.5,
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "where": "seed=1", "sort_by": "best", "limit": 5, "compare_dir": "a", "plot_dir": "a",
     "plot_formats": ["pdf"], "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
     "templates": ["a {}"], "class_names": ["a"], "query": "a", "split": "val",
     "dataset_weights": {"scenes": 2.0}, "caption_weights": {"caption": 2.0},
     "image_column": "a", "caption_columns": ["a"],
+    "seeds": [3], "sweep": {"learning_rate": [0.1, 0.2]}, "sweep_trials": 3, "sweep_pruning": "median",
+    "submit": "local", "slurm_partition": "a", "slurm_gpus": 1, "slurm_cpus": 1, "slurm_memory_gb": 1.0,
+    "slurm_setup": ["a"], "slurm_parameters": {"account": "a"},
 }  # fmt: skip
 
 

@@ -1,0 +1,71 @@
+"""What the runs of a set of seeds come to together: a table on the terminal and in files, and their curves.
+
+Comes in: the finished runs. Goes out: `results.csv`, with each seed's value too, the same as `results.md` and
+`results.tex`, and `plots/`, a picture a metric.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from renaissance.atomic_files import whole_file, write_csv
+from renaissance.run_sets.member import Member
+from renaissance.run_sets.objective import Objective
+from renaissance.run_sets.set_folder import RunSet
+from renaissance.text_table import text_table
+from renaissance.tracking.curves import draw_comparison
+from renaissance.tracking.metrics import Point, best_point, read_points, split_of
+from renaissance.tracking.statistics import estimate
+from renaissance.tracking.tables import latex_table, markdown_table
+
+COLUMNS = ("metric", "mean", "s", "95 % from", "to", "n")
+
+
+def write_table(run_set: RunSet, finished: Sequence[Member], objective: Objective) -> None:
+    """Print the table, write it, and draw the curves.
+
+    Args:
+        run_set: the set.
+        finished: its runs that have finished, one at least.
+        objective: what tells the best checkpoint, for a line.
+    """
+    points = {member.name: read_points(member.run.metrics) for member in finished}
+    values = values_by_metric(list(points.values()))
+    rows = [row_of(name, of_runs) for name, of_runs in values.items()]
+    each = [[*row, *of_runs] for row, of_runs in zip(rows, values.values(), strict=True)]
+    write_csv(run_set.path / "results.csv", (*COLUMNS, *points), each)
+    for name, table in {"results.md": markdown_table, "results.tex": latex_table}.items():
+        with whole_file(run_set.path / name) as temporary:
+            temporary.write_text(table(COLUMNS, rows), encoding="utf-8")
+    print(text_table(COLUMNS, rows))
+    print("of a validation the best value, of a test its own; s: standard deviation over the seeds, with n - 1; "
+          "95 %: of the mean, by Student's t")  # fmt: skip
+    print(f"best checkpoints by: {objective.in_words()}")
+    draw_comparison(points, run_set.path / "plots")
+
+
+def values_by_metric(runs: Sequence[dict[str, list[Point]]]) -> dict[str, list[float | None]]:
+    """Each metric's value in each run: of tests, then the best of validations; None where a run has none.
+
+    Args:
+        runs: of each run, its points by the metrics' names, `<task>/<split>/<metric>`.
+    """
+    names = sorted({name for points in runs for name in points if split_of(name) != "train"})
+    tests_first = sorted(names, key=lambda name: split_of(name) == "val")
+    return {name: [_value(name, points.get(name, [])) for points in runs] for name in tests_first}
+
+
+def row_of(name: str, values: Sequence[float | None]) -> tuple[object, ...]:
+    """A metric's row: over the runs that have a number for it."""
+    numbers = [value for value in values if value is not None and math.isfinite(value)]
+    if not numbers:
+        return (name, None, None, None, None, 0)
+    over = estimate(numbers)
+    return (name, over.mean, over.deviation, over.low, over.high, over.count)
+
+
+def _value(name: str, series: Sequence[Point]) -> float | None:
+    if not series:
+        return None
+    return best_point(name, series).value if split_of(name) == "val" else series[-1].value

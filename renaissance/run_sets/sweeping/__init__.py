@@ -1,0 +1,1 @@
+"""Sweeps: which values are tried, by which search, and what came of each."""
