@@ -87,7 +87,7 @@ def test_only_a_system_without_locks_leaves_a_file_and_warns(tmp_path, system, c
 
 
 def test_a_holder_elsewhere_counts_while_it_touches_its_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_flock", lambda file: None)
+    monkeypatch.setattr(locks, "_flock", lambda file, shared=False: None)
     path = tmp_path / ".lock"
     path.touch()
     beside = tmp_path / ".lock.held"
@@ -103,7 +103,7 @@ def test_a_holder_elsewhere_counts_while_it_touches_its_file(tmp_path, monkeypat
 
 @pytest.mark.parametrize("changed", [{"boot": "another"}, {"started": "1"}, {"pid": 2**22 + 1}], ids=str)
 def test_a_process_number_that_has_come_again_holds_nothing(tmp_path, monkeypatch, changed):
-    monkeypatch.setattr(locks, "_flock", lambda file: None)
+    monkeypatch.setattr(locks, "_flock", lambda file, shared=False: None)
     path = tmp_path / ".lock"
     path.touch()
     (tmp_path / ".lock.held").write_text(json.dumps({**locks._myself(), **changed}))
@@ -111,7 +111,7 @@ def test_a_process_number_that_has_come_again_holds_nothing(tmp_path, monkeypatc
 
 
 def test_a_holder_s_file_is_touched(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_flock", lambda file: None)
+    monkeypatch.setattr(locks, "_flock", lambda file, shared=False: None)
     monkeypatch.setattr(locks, "BEAT_SECONDS", 0.01)
     with held(tmp_path / ".lock"):
         os.utime(tmp_path / ".lock.held", (1, 1))
