@@ -313,8 +313,15 @@ def defaults() -> None:
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
     # == The command `compare` ==
-    runs = None  # folders of the runs to compare
+    runs = None  # folders of the runs to compare, or to report on
     compare_dir = None  # where comparisons go, numbered; None: log_dir/comparisons
+
+    # == The command `report` ==
+    report_dir = None  # where reports go, numbered; None: log_dir/reports
+
+    # == The command `dashboard` ==
+    dashboard_host = "127.0.0.1"  # address that it listens at; any other than this machine's own lets others look
+    dashboard_port = 8100  # port that it listens at; 0: one that is free
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty

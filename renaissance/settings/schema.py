@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from renaissance.settings.groups.commands import (
     CompareSettings,
+    DashboardSettings,
     DataSetSettings,
     ExportSettings,
     PrepareSettings,
     ProbeSettings,
+    ReportSettings,
     SearchSettings,
     SplitSettings,
     ZeroshotSettings,
@@ -94,6 +96,8 @@ class Settings(
     ProbeSettings,
     ExportSettings,
     CompareSettings,
+    ReportSettings,
+    DashboardSettings,
     PrepareSettings,
     DataSetSettings,
     LengthSettings,

@@ -37,8 +37,21 @@ class PrepareSettings(SettingsGroup):
 class CompareSettings(SettingsGroup):
     """Which runs `compare` sets side by side, and where."""
 
-    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare")]
+    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("report")]
     compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
+
+
+class ReportSettings(SettingsGroup):
+    """Where `report` writes."""
+
+    report_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("report")]
+
+
+class DashboardSettings(SettingsGroup):
+    """Where `dashboard` listens."""
+
+    dashboard_host: Annotated[NoEffect[value_types.Address], OnlyReadBy("dashboard")]
+    dashboard_port: Annotated[NoEffect[value_types.Port], OnlyReadBy("dashboard")]
 
 
 class ExportSettings(SettingsGroup):
