@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -76,6 +77,27 @@ def test_a_lock_is_waited_for_and_that_is_said(tmp_path, system):
     process, told = holder(tmp_path / ".lock", system), []
     with held(tmp_path / ".lock", lambda: (told.append("waiting"), process.kill(), process.wait())):
         assert told == ["waiting"]
+
+
+def test_who_asks_is_not_taken_for_the_holder(tmp_path):
+    """Two listings that look at once, and a run that begins while one looks."""
+    path = tmp_path / ".lock"
+    path.touch()
+    asking = path.open()
+    fcntl.flock(asking, fcntl.LOCK_SH | fcntl.LOCK_NB)  # what `is_held` does for an instant
+    assert not is_held(path)
+    threading.Timer(0.03, asking.close).start()
+    with held(path):
+        assert is_held(path)
+
+
+def test_a_lock_that_may_only_be_read_is_seen_too(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    opened = []
+    monkeypatch.setattr("builtins.open", lambda name, mode="r", own=open: opened.append(mode) or own(name, mode))
+    with held(path):
+        assert is_held(path)
+    assert opened == ["a", "r"]
 
 
 def test_only_a_system_without_locks_leaves_a_file_and_warns(tmp_path, system, capsys):

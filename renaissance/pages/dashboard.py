@@ -27,7 +27,8 @@ from renaissance.pages.reading import read_bounded, read_values
 from renaissance.pages.runs import changed_settings, differing_settings, read_sheets, value_text
 from renaissance.pages.server import Answer, PageServer, Request
 from renaissance.settings import Settings
-from renaissance.tracking.listing import ListedRun, RunIndex
+from renaissance.tracking.listed_run import ListedRun
+from renaissance.tracking.listing import RunIndex
 
 FRESH_SECONDS = 1.0  # that a listing is handed out again before the folders are looked at once more
 PNG = b"\x89PNG\r\n\x1a\n"

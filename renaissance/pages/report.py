@@ -17,7 +17,7 @@ from renaissance.pages.html import Html, document, tag
 from renaissance.pages.runs import PageRun, read_page_run
 from renaissance.settings import Settings
 from renaissance.tracking.compare import run_names
-from renaissance.tracking.listing import read_listed
+from renaissance.tracking.listed_run import read_listed
 from renaissance.tracking.run_folder import new_numbered_folder
 
 DEFAULT_FOLDER = "reports"  # under log_dir

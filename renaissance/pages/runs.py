@@ -17,7 +17,7 @@ from renaissance.pages.points import Columns, columns, metric_points, pace_point
 from renaissance.pages.reading import first_lines, names_inside, read_lines, read_values
 from renaissance.settings.defaults import default_settings
 from renaissance.settings.marked import read_by_commands
-from renaissance.tracking.listing import ListedRun
+from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import Point, best_point, splits_in_order
 
 SETTINGS_OF_A_PLACE = ("exp_name", "log_dir", "resume_from")  # they tell runs apart that were told the same

@@ -19,7 +19,7 @@ from renaissance.pages.runs import (
     sample_texts,
     value_text,
 )
-from renaissance.tracking.listing import ListedRun
+from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import more_is_better, split_of
 
 MOST_SHEETS = 4  # of a run: the first, and the newest

@@ -8,6 +8,7 @@ that file. Here bases stand in the reverse of its order, since pydantic takes th
 from __future__ import annotations
 
 from renaissance.settings.groups.commands import (
+    ChosenRunsSettings,
     CompareSettings,
     DashboardSettings,
     DataSetSettings,
@@ -15,6 +16,7 @@ from renaissance.settings.groups.commands import (
     PrepareSettings,
     ProbeSettings,
     ReportSettings,
+    RunsSettings,
     SearchSettings,
     SplitSettings,
     ZeroshotSettings,
@@ -95,9 +97,11 @@ class Settings(
     ZeroshotSettings,
     ProbeSettings,
     ExportSettings,
-    CompareSettings,
-    ReportSettings,
     DashboardSettings,
+    ReportSettings,
+    CompareSettings,
+    RunsSettings,
+    ChosenRunsSettings,
     PrepareSettings,
     DataSetSettings,
     LengthSettings,

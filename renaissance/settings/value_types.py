@@ -325,6 +325,11 @@ ClassNames = Annotated[
 ]
 OptionalQuery = Annotated[str | None, Field(min_length=1), Allowed("a text or an image file, or None", paths="file")]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None", paths="file", names=("auto",))]
+OptionalCondition = Annotated[_Text | None, Allowed("conditions, such as status=finished, or None")]
+OptionalSorting = Annotated[_Text | None, Allowed("a setting, a metric or a column, or None")]
+RunsFormat = Annotated[
+    Literal["table", "csv", "markdown", "latex", "json"], choice_words("table", "csv", "markdown", "latex", "json")
+]
 Metric = Annotated[_Text | None, Allowed("a metric of the validation, such as mlm/val/loss, or None")]
 Shares = Annotated[
     dict[_Text, _Number],

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from renaissance.data.examples.schema import DataNeeds
 
+# In a row of predictions: what the example adds to each metric that is a mean over examples, by the metric's name.
+PREDICTED_VALUES = "values"
+
 
 @dataclass(frozen=True)
 class Metric:

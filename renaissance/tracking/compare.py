@@ -1,7 +1,7 @@
 """Runs side by side: their curves in one picture a metric, their results and what they were told in one table.
 
-Comes in: the folders of runs, finished or not. Goes out: a new numbered folder with a PNG a metric and
-`comparison.csv`, and the same table on the terminal. No PyTorch here.
+Comes in: the folders of runs, finished or not. Goes out: a new numbered folder with a PNG a metric, `comparison.csv`
+and what groups of seeds tell (`group_comparison.py`), and the same tables on the terminal. No PyTorch here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from renaissance.settings.marked import read_by_commands
 from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
+from renaissance.tracking.group_comparison import compare_groups
 from renaissance.tracking.history import History, read_history
+from renaissance.tracking.listed_run import read_listed
 from renaissance.tracking.metrics import TRAINING_SPLITS, Point, best_point, read_points, splits_in_order
 from renaissance.tracking.run_folder import RunFolder, new_numbered_folder
 
@@ -80,6 +82,7 @@ def compare_runs(settings: Settings) -> Path:
     for run in runs:
         if run.remark:
             print(f"{run.name}: {run.remark}")
+    compare_groups([read_listed(Path(given), run.name) for given, run in zip(settings.runs, runs, strict=True)], folder)
     print(f"comparison: {folder}")
     return folder
 

@@ -7,12 +7,15 @@ whole is left out.
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from renaissance.atomic_files import opened_for_reading
 from renaissance.tracking.metrics import Point, split_of
 
 TAIL_BYTES = 64_000
+SMALL_BYTES = 1_000_000  # up to here a file is read at once
 
 
 def last_points(path: Path) -> dict[str, Point]:
@@ -22,15 +25,18 @@ def last_points(path: Path) -> dict[str, Point]:
 
     Args:
         path: the file.
+
+    Raises:
+        OSError: it is there and cannot be read.
     """
-    if not path.is_file():
+    try:
+        with opened_for_reading(path) as (file, size):
+            begin = max(size - TAIL_BYTES, 0)
+            lines = os.pread(file, size - begin, begin).split(b"\n")
+    except FileNotFoundError:
         return {}
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(size - TAIL_BYTES, 0))
-        lines = file.read(TAIL_BYTES).split(b"\n")
     # The last is empty, or not written whole; the first may have lost its beginning.
-    rows = [_point(line) for line in lines[(1 if size > TAIL_BYTES else 0) : -1]]
+    rows = [_point(line) for line in lines[(1 if begin else 0) : -1]]
     return {row[0]: row[1] for row in rows if row is not None}
 
 
@@ -40,19 +46,30 @@ def series_of(path: Path, names: Iterable[str]) -> dict[str, list[Point]]:
     Args:
         path: the file; may be missing.
         names: of metrics, `<task>/<split>/<metric>`.
+
+    Raises:
+        OSError: it is there and cannot be read.
     """
-    if not path.is_file() or not path.stat().st_size:
+    try:
+        with opened_for_reading(path) as (file, size):
+            if size <= SMALL_BYTES:
+                return _search(os.pread(file, size, 0), names)
+            with mmap.mmap(file, size, access=mmap.ACCESS_READ) as content:
+                return _search(content, names)
+    except FileNotFoundError:
         return {}
+
+
+def _search(content: bytes | mmap.mmap, names: Iterable[str]) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for name in names:
-            cell, place = f",{name},".encode(), 0
-            while (place := content.find(cell, place)) >= 0:
-                begin, end = content.rfind(b"\n", 0, place) + 1, content.find(b"\n", place)
-                row = _point(content[begin:end]) if end >= 0 else None
-                if row is not None and row[0] == name:
-                    found.setdefault(name, []).append(row[1])
-                place += len(cell)
+    for name in names:
+        cell, place = f",{name},".encode(), 0
+        while (place := content.find(cell, place)) >= 0:
+            begin, end = content.rfind(b"\n", 0, place) + 1, content.find(b"\n", place)
+            row = _point(content[begin:end]) if end >= 0 else None
+            if row is not None and row[0] == name:
+                found.setdefault(name, []).append(row[1])
+            place += len(cell)
     return found
 
 

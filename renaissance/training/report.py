@@ -96,6 +96,7 @@ class RunReport:
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
             "folder": os.getcwd(),
             "host": platform.node(),
+            "tables": dict(self._session.module.tables),
             "total_steps": self._session.plan.total_steps if self._session.plan else None,
             "versions": _versions(),
         }

@@ -21,7 +21,7 @@ from renaissance.errors import UserError
 from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.declaration import TaskDeclaration
+from renaissance.tasks.declaration import PREDICTED_VALUES, TaskDeclaration
 
 Item = TypeVar("Item")
 
@@ -120,8 +120,10 @@ class MeanEvaluation(Evaluation):
             self._looked_at = True
         if not self.split.tested:
             return
-        for index, answer in zip(step.batch.index.tolist(), answers, strict=True):
-            self._rows.append((index, {"id": self.split.examples.value(index, "id"), **answer}))
+        values = outcome.values_of_examples(step.batch.examples)
+        for index, answer, found in zip(step.batch.index.tolist(), answers, values, strict=True):
+            row = {"id": self.split.examples.value(index, "id"), **answer}
+            self._rows.append((index, {**row, PREDICTED_VALUES: found} if found else row))
 
     def compute(self) -> dict[str, float]:
         prefix = f"{self.task.declaration.name}/{self.split.name}/"
