@@ -19,16 +19,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from renaissance.atomic_files import strict_json
 from renaissance.pages.growing import read_on
-from renaissance.pages.html import document, strict, tag
+from renaissance.pages.html import document, tag
 from renaissance.pages.pictures import LARGEST_FILE
 from renaissance.pages.points import columns, metric_points, pace_points
 from renaissance.pages.reading import read_bounded, read_values
-from renaissance.pages.runs import changed_settings, differing_settings, read_sheets, value_text
+from renaissance.pages.runs import changed_settings, names_of_groups, read_sheets, setting_text
 from renaissance.pages.server import Answer, PageServer, Request
 from renaissance.settings import Settings
+from renaissance.tracking.groups import seed_groups
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.listing import RunIndex
+from renaissance.tracking.runs import differing
 
 FRESH_SECONDS = 1.0  # that a listing is handed out again before the folders are looked at once more
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -122,16 +125,16 @@ def _page(parent: Path) -> str:
 
 def _table(runs: list[ListedRun]) -> dict[str, Any]:
     """The listing as the page takes it: columns by name, and a row a run."""
-    differing = differing_settings(runs)
+    names, groups = differing(runs), names_of_groups(seed_groups(runs))
     return {
-        "settings": differing,
+        "settings": names,
         "runs": [
             {
                 "name": run.name, "status": run.status, "tasks": run.tasks, "seed": run.seed, "started": run.started,
                 "seconds": run.seconds, "step": run.step, "total_steps": run.total_steps, "monitor": run.monitor,
                 "more_is_better": run.more_is_better, "best": run.best, "best_step": run.best_step,
-                "tested": run.tested, "remark": run.error or run.remark, "group": None,
-                "settings": [value_text(run.settings[name]) if name in run.settings else None for name in differing],
+                "tested": run.tested, "remark": run.error or run.remark, "group": groups.get(run.name),
+                "settings": [setting_text(name, run.settings[name]) if name in run.settings else None for name in names],
             }
             for run in runs
         ],
@@ -162,7 +165,7 @@ def _details(run: ListedRun) -> dict[str, Any]:
     changed = changed_settings(run.settings)
     return {
         "folder": str(run.folder.path),
-        "settings": [[name, value_text(value), name in changed] for name, value in run.settings.items()],
+        "settings": [[name, setting_text(name, value), name in changed] for name, value in run.settings.items()],
         "summary": read_values(run.folder.path, "summary.json"),
         "command": read_values(run.folder.path, "command.json"),
         "versions": run.versions,
@@ -182,4 +185,4 @@ def _sheet(run: ListedRun, name: str) -> Answer | None:
 
 
 def _json(value: Any) -> Answer:
-    return Answer(json.dumps(strict(value), allow_nan=False, separators=(",", ":")).encode())
+    return Answer(json.dumps(strict_json(value), allow_nan=False, separators=(",", ":")).encode())

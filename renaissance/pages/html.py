@@ -14,13 +14,15 @@ import hashlib
 import html
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from renaissance.atomic_files import strict_json
+
 ASSETS = Path(__file__).parent / "assets"
 CHARTS = ("elements.js", "numbers.js", "chart.js", "panel.js")  # what every page with charts runs first
-VOID = ("br", "col", "img", "input", "meta")  # elements that have no end
+VOID = ("br", "col", "img", "input", "link", "meta")  # elements that have no end
 
 
 class Html(str):
@@ -77,29 +79,29 @@ def number_text(value: object) -> str:
 
 def table(header: Sequence[Content], rows: Iterable[Sequence[Content]], class_: str = "") -> Html:
     """A table with its first column as the rows' headings; wide ones scroll in a box of their own."""
-    head = tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in header]))
-    body = tag("tbody", [tag("tr", tag("th", row[0], scope="row"), [_cell(cell) for cell in row[1:]]) for row in rows])
+    lines = [list(row) for row in rows]
+    numeric = [any(_is_number(line[place]) for line in lines if place < len(line)) for place in range(len(header))]
+    heads = [
+        tag("th", cell, scope="col", class_="number" if number else None)
+        for cell, number in zip(header, numeric, strict=True)
+    ]
+    head = tag("thead", tag("tr", heads))
+    body = tag("tbody", [tag("tr", tag("th", row[0], scope="row"), map(_cell, row[1:])) for row in lines])
     return tag("div", tag("table", head, body, class_=class_ or None), class_="wide", tabindex=0)
 
 
 def _cell(cell: Content) -> Html:
-    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
-    return tag("td", cell, class_="number" if is_number else None)
+    return tag("td", cell, class_="number" if _is_number(cell) else None)
+
+
+def _is_number(cell: Content) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def safe_json(value: Any) -> str:
     """A value as JSON that can stand in a script element: strict, ASCII, without what could end the element."""
-    text = json.dumps(strict(value), allow_nan=False, separators=(",", ":"))
+    text = json.dumps(strict_json(value), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def strict(value: Any) -> Any:
-    """A value with None in place of every number that JSON does not know, and keys that are texts."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): strict(item) for key, item in value.items()}
-    return [strict(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def document(title: str, body: Html, *, scripts: Sequence[str], data: Any = None, connects: bool = False) -> str:
@@ -125,6 +127,7 @@ def document(title: str, body: Html, *, scripts: Sequence[str], data: Any = None
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
+        tag("link", rel="icon", href="data:,"),
         tag("title", title),
         Html(f"<style>{style}</style>"),
     )

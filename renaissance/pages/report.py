@@ -6,17 +6,19 @@ disk, fetches nothing, and holds settings, curves, tables, samples, environment 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import renaissance
 from renaissance.atomic_files import whole_file
 from renaissance.pages import sections
+from renaissance.pages.details import run_details
 from renaissance.pages.html import Html, document, tag
-from renaissance.pages.runs import PageRun, read_page_run
+from renaissance.pages.runs import PageRun, names_of_groups, read_page_run
 from renaissance.settings import Settings
 from renaissance.tracking.compare import run_names
+from renaissance.tracking.groups import seed_groups
 from renaissance.tracking.listed_run import read_listed
 from renaissance.tracking.run_folder import new_numbered_folder
 
@@ -42,7 +44,7 @@ def write_report(settings: Settings) -> Path:
     parent = Path(settings.report_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
     path = new_numbered_folder(parent, f"report_dir={parent}") / "report.html"
     with whole_file(path) as temporary:
-        temporary.write_text(report_page(runs, {}), encoding="utf-8")
+        temporary.write_text(report_page(runs), encoding="utf-8")
     for run in runs:
         if run.listed.status in sections.STATUS_WORDS:
             print(f"{run.name} {sections.STATUS_WORDS[run.listed.status]}")
@@ -50,26 +52,24 @@ def write_report(settings: Settings) -> Path:
     return path
 
 
-def report_page(runs: Sequence[PageRun], groups: Mapping[str, str]) -> str:
+def report_page(runs: Sequence[PageRun]) -> str:
     """The report as one HTML page.
 
     Args:
         runs: in the order in which they are shown.
-        groups: by a run's name the name of its group of seeds; of those that stand in one.
     """
     places = {run.name: f"run-{number}" for number, run in enumerate(runs, start=1)}
     title = f"Report of {runs[0].name}" if len(runs) == 1 else f"Report of {len(runs)} runs"
-    differing = sections.settings_that_differ(runs) if len(runs) > 1 else None
+    listed = [run.listed for run in runs]
+    groups = seed_groups(listed)
+    overview = tag("div", sections.overview(runs, places), sections.remarks(listed))
     parts: list[tuple[str, str, Html | None]] = [
-        (
-            "overview",
-            "Overview",
-            tag("div", sections.overview(runs, places), sections.remarks([r.listed for r in runs])),
-        ),
+        ("overview", "Overview", overview),
         ("curves", "Curves", tag("div", id="panel") if any(run.drawn for run in runs) else None),
-        ("settings", "Settings that differ", differing),
+        ("seeds", "Runs that differ in the seed alone", sections.seed_groups_table(groups)),
+        ("settings", "Settings that differ", sections.settings_that_differ(listed)),
         ("results", "Results", sections.results(runs) if any(run.points for run in runs) else None),
-        ("runs", "Each run", tag("div", [sections.run_details(run, places[run.name]) for run in runs])),
+        ("runs", "Each run", tag("div", [run_details(run, places[run.name]) for run in runs])),
     ]
     there = [(place, heading, content) for place, heading, content in parts if content is not None]
     contents = tag("nav", [tag("a", heading, href=f"#{place}") for place, heading, _ in there], aria_label="contents")
@@ -81,5 +81,6 @@ def report_page(runs: Sequence[PageRun], groups: Mapping[str, str]) -> str:
         contents,
         [tag("section", tag("h2", heading), content, id=place) for place, heading, content in there],
     )
-    data = [run.for_charts(groups.get(run.name)) for run in runs]
+    group_of = names_of_groups(groups)
+    data = [run.for_charts(group_of.get(run.name)) for run in runs]
     return document(title, body, scripts=("report.js",), data=data)

@@ -16,11 +16,9 @@ from typing import Any
 from renaissance.pages.points import Columns, columns, metric_points, pace_points
 from renaissance.pages.reading import first_lines, names_inside, read_lines, read_values
 from renaissance.settings.defaults import default_settings
-from renaissance.settings.marked import read_by_commands
+from renaissance.tracking.groups import SeedGroup
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import Point, best_point, splits_in_order
-
-SETTINGS_OF_A_PLACE = ("exp_name", "log_dir", "resume_from")  # they tell runs apart that were told the same
 
 
 @dataclass(frozen=True)
@@ -99,14 +97,9 @@ def read_sheets(folder: Path) -> list[str]:
     return sorted(names, key=lambda name: (not name.startswith("samples/step_"), len(name), name))
 
 
-def differing_settings(runs: Sequence[ListedRun]) -> list[str]:
-    """The settings that a training reads and that are not the same in all runs that have any, in their order."""
-    told = [run.settings for run in runs if run.settings]
-    if len(told) < 2:
-        return []
-    beside = {*read_by_commands(), *SETTINGS_OF_A_PLACE}
-    names = [name for name in dict.fromkeys(name for settings in told for name in settings) if name not in beside]
-    return [name for name in names if len({repr(settings.get(name)) for settings in told}) > 1]
+def names_of_groups(groups: Sequence[SeedGroup]) -> dict[str, str]:
+    """By a run's name the name of its group, of runs that differ from another in the seed alone."""
+    return {run.name: group.name for group in groups if len(group.runs) > 1 for run in group.runs}
 
 
 def changed_settings(settings: Mapping[str, Any]) -> set[str]:
@@ -116,8 +109,15 @@ def changed_settings(settings: Mapping[str, Any]) -> set[str]:
 
 
 def value_text(value: object) -> str:
-    """A setting's value as a page shows it."""
+    """A value as a page shows it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def setting_text(name: str, value: object) -> str:
+    """A setting's value as a page shows it; of the tasks' weights only those that are not 0."""
+    if name == "loss_names" and isinstance(value, Mapping):
+        value = {task: weight for task, weight in value.items() if weight}
+    return value_text(value)
 
 
 def result_names(runs: Sequence[PageRun]) -> list[str]:

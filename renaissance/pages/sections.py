@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from renaissance.pages.html import Content, Html, number_text, table, tag
-from renaissance.pages.pictures import picture_inside
 from renaissance.pages.runs import (
     PageRun,
     best_of,
-    changed_settings,
-    differing_settings,
     result_names,
-    sample_texts,
+    setting_text,
     value_text,
 )
+from renaissance.tracking.group_comparison import GROUP_COLUMNS, group_rows
+from renaissance.tracking.groups import SeedGroup
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import more_is_better, split_of
+from renaissance.tracking.runs import differing
 
-MOST_SHEETS = 4  # of a run: the first, and the newest
-MOST_PREDICTIONS = 10  # rows of a split
-MOST_SAMPLES = 12  # rows of the texts beside a sheet
-LONG = 600  # characters of a cell of predictions or samples
 STATUS_WORDS = {
     "running": "is still running: what stands here is what it has come to so far",
     "interrupted": "was interrupted, and can be resumed",
     "crashed": "did not come to its end, and did not write why",
     "broken": "cannot be read in full",
 }
-FACTS = {
-    "monitor": "best by", "best_step": "best at step", "stopped_early": "stopped early", "steps": "optimiser steps",
-    "skipped_steps": "skipped steps", "examples_per_second": "examples a second", "peak_memory_bytes": "peak memory",
-    "effective_batch_size": "examples a step", "device": "device", "examples": "examples",
-}  # fmt: skip
 
 
 def status_badge(status: str) -> Html:
@@ -97,136 +86,31 @@ def _with_best_bold(name: str, values: Sequence[float | None]) -> list[Content]:
     return [tag("b", value) if value is not None and value == best else value for value in values]
 
 
-def settings_that_differ(runs: Sequence[PageRun]) -> Html | None:
-    """A row a setting that is not the same in all runs; None where there is none."""
-    names = differing_settings([run.listed for run in runs])
-    rows = [[name, *(_setting(run.listed, name) for run in runs)] for name in names]
+def settings_that_differ(runs: Sequence[ListedRun]) -> Html | None:
+    """A row a setting that figures depend on and that is not the same in all runs; None where there is none."""
+    rows = [[name, *(setting_cell(run, name) for run in runs)] for name in differing(runs)]
     return table(("setting", *(run.name for run in runs)), rows, "settings") if rows else None
 
 
-def _setting(run: ListedRun, name: str) -> Content:
+def setting_cell(run: ListedRun, name: str) -> Content:
+    """A run's value of a setting."""
     if name not in run.settings:
         return None
-    return [value_text(run.settings[name]), tag("small", " (changed by a resume)") if name in run.changed else None]
+    changed = {change.name for change in run.changes}
+    return [setting_text(name, run.settings[name]), tag("small", " (changed by a resume)") if name in changed else None]
 
 
-def run_details(run: PageRun, place: str) -> Html:
-    """All of a run that is its own: its figures, settings, parts, commands, samples and predictions."""
-    one = run.listed
-    parts = (
-        _figures(run), _folded(f"All settings ({len(one.settings)})", _all_settings(one) if one.settings else None),
-        _folded("Parameters by part", _parts(run.summary)), _folded("Environment", _environment(run)),
-        _folded("Commands", _commands(run)), _folded("Samples", _samples(run), opened=True),
-        _folded("First predictions", _predictions(run)),
-    )  # fmt: skip
-    heading = tag("h3", one.name, " ", status_badge(one.status))
-    return tag("section", heading, tag("p", str(one.folder.path), class_="note"), remarks([one]), parts, id=place)
-
-
-def _folded(heading: str, content: Html | None, opened: bool = False) -> Html | None:
-    return tag("details", tag("summary", heading), content, open=opened) if content else None
-
-
-def _figures(run: PageRun) -> Html | None:
-    summary = run.summary
-    rows = []
-    for name, words in FACTS.items():
-        value = summary.get(name)
-        if name == "peak_memory_bytes" and isinstance(value, int | float):
-            value = f"{value / 1e6:,.0f} MB"
-        elif isinstance(value, dict):
-            value = ", ".join(f"{key} {number_text(count)}" for key, count in value.items())
-        if value not in (None, "", {}):
-            rows.append((words, _plain(value)))
-    return table(("figure", "value"), rows, "facts") if rows else None
-
-
-def _all_settings(run: ListedRun) -> Html:
-    """Every setting, those that are other than by default marked."""
-    changed = changed_settings(run.settings)
-    rows = []
-    for name in run.settings:
-        cells = tag("th", name, scope="row"), tag("td", _setting(run, name))
-        rows.append(tag("tr", cells, class_="changed" if name in changed else None))
-    search = tag("input", type="search", class_="search", placeholder="search settings", aria_label="search settings")
-    only = tag(
-        "label", tag("input", type="checkbox", class_="only"), "only those that are not the defaults", class_="control"
-    )
-    body = tag("table", tag("tbody", rows), class_="settings")
-    return tag("div", search, only, tag("div", body, class_="wide", tabindex=0), class_="searchable")
-
-
-def _parts(summary: Mapping[str, Any]) -> Html | None:
-    counts, beginnings = summary.get("parameters"), summary.get("parts_from")
-    if not isinstance(counts, dict) or not counts:
+def seed_groups_table(groups: Sequence[SeedGroup]) -> Html | None:
+    """Mean and spread of each group of runs that differ in the seed alone; None where there is no such group."""
+    found = [group for group in groups if len(group.runs) > 1]
+    if not found:
         return None
-    begun = beginnings if isinstance(beginnings, dict) else {}
-    return table(
-        ("part", "parameters", "weights from"),
-        [(name, _plain(n), _plain(begun.get(name, ""))) for name, n in counts.items()],
-    )
+    rows = [[plain(cell) for cell in row] for row in group_rows(found)]
+    told = [tag("li", tag("b", group.name), f" {remark}") for group in found for remark in group.remarks]
+    return tag("div", table(GROUP_COLUMNS, rows), tag("ul", told, class_="remarks"))
 
 
-def _environment(run: PageRun) -> Html | None:
-    rows = [(name, _plain(version)) for name, version in run.listed.versions.items()]
-    start = run.calls[0] if run.calls else {}
-    rows += [(name, _plain(start[name])) for name in ("host", "folder") if name in start]
-    return table(("what", "version"), rows) if rows else None
-
-
-def _commands(run: PageRun) -> Html | None:
-    rows: list[list[Content]] = []
-    for number, call in enumerate(run.calls):
-        command = call.get("command")
-        words = shlex.join(["python", *map(str, command)]) if isinstance(command, list) else ""
-        changed = call.get("changed")
-        told = [f"{name}: {_told(values)}" for name, values in changed.items()] if isinstance(changed, dict) else []
-        when = "start" if number == 0 else f"resumed at step {_plain(call.get('step'))}"
-        rows.append([when, _plain(call.get("started")), tag("code", words), "; ".join(told)])
-    return table(("", "when", "command", "settings changed"), rows, "commands") if rows else None
-
-
-def _told(values: object) -> str:
-    return " → ".join(map(value_text, values)) if isinstance(values, list) else value_text(values)
-
-
-def _samples(run: PageRun) -> Html | None:
-    names = run.sheets
-    shown = names if len(names) <= MOST_SHEETS else [names[0], *names[1 - MOST_SHEETS :]]
-    left_out = f"{len(shown)} of {len(names)} sheets: the first and the newest." if len(shown) < len(names) else ""
-    return tag("div", tag("p", left_out, class_="note"), [_sheet(run, name) for name in shown]) if shown else None
-
-
-def _sheet(run: PageRun, name: str) -> list[Content]:
-    """A sheet of samples, and the texts beside it."""
-    picture = picture_inside(run.path, name)
-    if picture is None:
-        return [tag("p", f"{name} cannot be shown.", class_="note")]
-    size = {"width": picture.width, "height": picture.height}
-    image = tag("img", src=picture.uri, alt=f"samples: {name}", loading="lazy", **size)
-    words = f"{name}, made smaller: the file has all its pixels" if picture.reduced else name
-    texts = [[_short(cell) for cell in row] for row in sample_texts(run, name, MOST_SAMPLES) if row]
-    written = _folded(f"texts of {name}", table(texts[0], texts[1:])) if len(texts) > 1 else None
-    return [tag("figure", tag("figcaption", words), image), written]
-
-
-def _predictions(run: PageRun) -> Html | None:
-    parts: list[Content] = []
-    for name, rows in run.predictions(MOST_PREDICTIONS).items():
-        header = list(dict.fromkeys(key for row in rows for key in row))
-        if header:
-            parts += [
-                tag("h4", name),
-                table(header, [[_short(value_text(row.get(key))) for key in header] for row in rows]),
-            ]
-    return tag("div", parts) if parts else None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONG else f"{text[:LONG]} …"
-
-
-def _plain(value: object) -> Content:
+def plain(value: object) -> Content:
     """A value that a file may hold, as a cell: numbers and texts as they are, anything else in JSON."""
     return value if isinstance(value, str | int | float) or value is None else value_text(value)
 

@@ -17,9 +17,10 @@ class Dashboard {
     const list = element("section", { "aria-label": "runs" });
     this.panelPlace = element("div");
     this.differing = element("section", { hidden: true });
+    this.results = element("section", { hidden: true });
     this.each = element("section", { hidden: true });
     this.shown = element("section", { hidden: true }, element("h2", {}, "Curves"), this.panelPlace);
-    place.append(this.state, list, this.shown, this.differing, this.each);
+    place.append(this.state, list, this.shown, this.differing, this.results, this.each);
     this.table = new RunsTable(list, this.inAddress(), (names) => this.choose(names));
     this.panel = new Panel(this.panelPlace);
     addEventListener("hashchange", () => {
@@ -51,14 +52,13 @@ class Dashboard {
     const answer = await fetch(path, { headers });
     if (answer.status === 404 || answer.status === 304) return null;
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    this.lastTag = answer.headers.get("ETag");
-    return answer.json();
+    return { ...(await answer.json()), tag: answer.headers.get("ETag") };
   }
 
   async askListing() {
     const listing = await this.ask("/api/runs", this.tag ? { "If-None-Match": this.tag } : {});
     if (!listing) return;
-    this.tag = this.lastTag;
+    this.tag = listing.tag;
     this.listing = listing;
     this.listingSeen = true;
     this.table.show(listing);
@@ -123,10 +123,26 @@ class Dashboard {
     const differing = this.listing.settings.map((name, number) => [name, rows.map((row) => row.settings[number])])
       .filter(([, values]) => new Set(values).size > 1);
     this.differing.hidden = rows.length < 2;
-    const table = element("table", { class: "settings" }, element("thead", {}, element("tr", {}, ["setting", ...rows.map((row) => row.name)].map((name) => element("th", { scope: "col" }, name)))),
-      element("tbody", {}, differing.map(([name, values]) => element("tr", {}, element("th", { scope: "row" }, name), values.map((value) => element("td", {}, value ?? "–"))))));
+    const lines = differing.map(([name, values]) => [name, values.map((value) => value ?? "–")]);
+    this.drawResults(rows);
     this.differing.replaceChildren(element("h2", {}, "Settings that differ"),
-      differing.length ? element("div", { class: "wide", tabindex: 0 }, table) : element("p", { class: "note" }, "None."));
+      lines.length ? this.sideBySide("setting", rows, lines, "settings") : element("p", { class: "note" }, "None."));
+  }
+
+  /** What the chosen runs were tested on, a column a run. */
+  drawResults(rows) {
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row.tested)))].sort();
+    this.results.hidden = !names.length;
+    this.results.replaceChildren(Elements.element("h2", {}, "Tests"),
+      this.sideBySide("metric", rows, names.map((name) => [name, rows.map((row) => Numbers.text(row.tested[name]))]), "results"));
+  }
+
+  /** A table with a column a run. */
+  sideBySide(heading, rows, lines, kind) {
+    const { element } = Elements;
+    const head = element("tr", {}, [heading, ...rows.map((row) => row.name)].map((name) => element("th", { scope: "col" }, name)));
+    const body = lines.map(([name, values]) => element("tr", {}, element("th", { scope: "row" }, name), values.map((value) => element("td", {}, value))));
+    return element("div", { class: "wide", tabindex: 0 }, element("table", { class: kind }, element("thead", {}, head), element("tbody", {}, body)));
   }
 
   /** Each run's own: how it stands, its figures, settings, command and samples. */
@@ -148,13 +164,11 @@ class Dashboard {
       element("tbody", {}, rows.map(([key, value, changed]) => element("tr", { class: changed ? "changed" : null }, element("th", { scope: "row" }, key), element("td", {}, value))))));
     const folded = (words, ...content) => element("details", {}, element("summary", {}, words), ...content);
     const text = (value) => (typeof value === "number" ? Numbers.text(value) : typeof value === "string" ? value : JSON.stringify(value));
-    const tested = Object.entries(this.listing.runs.find((row) => row.name === name)?.tested || {});
     const facts = Object.entries(details.summary).filter(([key, value]) => value !== null && !["final", "best", "parameters", "parts_from", "command", "status"].includes(key));
     const calls = [details.command, ...(Array.isArray(details.command.resumes) ? details.command.resumes : [])];
     const sheets = details.sheets.slice(-1).map((sheet) => element("figure", {}, element("figcaption", {}, sheet),
       element("img", { src: `/sheet?${new URLSearchParams({ run: name, name: sheet })}`, alt: `samples: ${sheet}`, loading: "lazy" })));
     return element("section", { "data-run": name }, element("h3", {}, name, " ", element("span", { class: "state" })), element("p", { class: "note" }, details.folder),
-      tested.length ? table(tested.map(([key, value]) => [key, Numbers.text(value)])) : null,
       details.settings.length ? folded(`All settings (${details.settings.length})`, table(details.settings)) : null,
       facts.length ? folded("Figures", table(facts.map(([key, value]) => [key.replaceAll("_", " "), text(value)]))) : null,
       folded("Commands", table(calls.filter((call) => Array.isArray(call.command)).map((call) => [text(call.started ?? "–"), element("code", {}, ["python", ...call.command].join(" "))]))),
