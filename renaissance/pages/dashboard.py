@@ -134,7 +134,7 @@ def _table(runs: list[ListedRun]) -> dict[str, Any]:
                 "seconds": run.seconds, "step": run.step, "total_steps": run.total_steps, "monitor": run.monitor,
                 "more_is_better": run.more_is_better, "best": run.best, "best_step": run.best_step,
                 "tested": run.tested, "remark": run.error or run.remark, "group": groups.get(run.name),
-                "settings": [setting_text(name, run.settings[name]) if name in run.settings else None for name in names],
+                "settings": [setting_text(name, run.settings.get(name)) for name in names] if run.settings else [],
             }
             for run in runs
         ],

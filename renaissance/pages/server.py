@@ -128,7 +128,10 @@ class PageServer(ThreadingHTTPServer):
 
     def knows_host(self, header: str | None) -> bool:
         """Whether a request's Host names this machine: by a number, or by a name that is this machine's own."""
-        name = (urlsplit(f"//{header}").hostname or "") if header else ""
+        try:
+            name = urlsplit(f"//{header or ''}").hostname or ""
+        except ValueError:
+            return False
         with suppress(ValueError):
             ipaddress.ip_address(name)
             return True
@@ -180,8 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
         if len(self.path) > LONGEST_ADDRESS:
             self._send(Answer(b"Too long an address.\n", "text/plain", 414))
             return
-        parts = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, max_num_fields=20).items()}
+        try:
+            parts = urlsplit(self.path)
+            query = {name: values[-1] for name, values in parse_qs(parts.query, max_num_fields=20).items()}
+        except ValueError:
+            self.send_error(400)
+            return
         try:
             answer = self.server.answer(Request(parts.path, query, self.headers.get("If-None-Match", "")))
         except Exception:

@@ -26,7 +26,7 @@ class Chart {
       element("div", { class: "canvas" }, this.svg, this.tip), this.spoken);
     this.svg.addEventListener("pointermove", (event) => this.point(event));
     this.svg.addEventListener("pointerdown", (event) => this.point(event));
-    this.svg.addEventListener("pointerleave", () => this.leave());
+    this.svg.addEventListener("pointerleave", (event) => event.pointerType === "touch" || this.leave()); // a finger has to be lifted to read
     this.svg.addEventListener("keydown", (event) => this.key(event));
     this.svg.addEventListener("blur", () => this.leave());
     new ResizeObserver(() => this.svg.clientWidth !== this.width && this.draw()).observe(this.svg);

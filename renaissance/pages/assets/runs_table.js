@@ -65,7 +65,7 @@ class RunsTable {
   }
 
   setting(row, name) {
-    const text = row.settings[this.settings.indexOf(name)];
+    const text = row.settings[this.settings.indexOf(name)] ?? null; // of a broken run nothing is known
     return text !== null && text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
   }
 
