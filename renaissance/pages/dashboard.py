@@ -49,6 +49,7 @@ def serve_dashboard(settings: Settings) -> None:
     """
     dashboard = Dashboard(Path(settings.log_dir))
     with PageServer(settings.dashboard_host, settings.dashboard_port, dashboard.answer) as server:
+        threading.Thread(target=dashboard.look, daemon=True).start()  # while a browser is still being opened
         print(f"dashboard of {settings.log_dir}: {server.address} (Ctrl-C ends it)", flush=True)
         if not server.is_private:
             print(
@@ -90,26 +91,27 @@ class Dashboard:
         return _json(_curves(run, request.query) if request.path == "/api/curves" else _details(run))
 
     def _listing(self, known: str) -> Answer:
-        self._look()
+        self.look()
         table = self._table
-        tag_of_table = table.headers["ETag"]
-        return Answer(b"", status=304, headers=table.headers) if known == tag_of_table else table
+        return Answer(b"", status=304, headers=table.headers) if known == table.headers["ETag"] else table
 
     def _run(self, name: str) -> ListedRun | None:
         if name not in self._runs:
-            self._look()
+            self.look()
         return self._runs.get(name)
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Look at the folders, unless that was a moment ago."""
         with self._lock:
             if time.monotonic() - self._read_at < FRESH_SECONDS:
                 return
-            runs = self._index.runs()
-            content = _json(_table(runs)).content
-            name = hashlib.blake2b(content, digest_size=12).hexdigest()
-            self._table = Answer(content, headers={"ETag": f'"{name}"'})
-            self._runs = {run.name: run for run in runs}
+            runs = {run.name: run for run in self._index.runs()}
+            # The index hands out the same record as long as nothing of a run has changed.
+            if not self._table.content or list(map(id, runs.values())) != list(map(id, self._runs.values())):
+                content = _json(_table(list(runs.values()))).content
+                name = hashlib.blake2b(content, digest_size=12).hexdigest()
+                self._table = Answer(content, headers={"ETag": f'"{name}"'})
+            self._runs = runs
             self._read_at = time.monotonic()
 
 

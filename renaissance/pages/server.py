@@ -100,6 +100,8 @@ class PageServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
+            if isinstance(error, socket.gaierror | UnicodeError):
+                raise UserError(f"dashboard_host={host!r}: is no address or name of this machine ({reason})") from error
             raise UserError(
                 f"dashboard_port={port}: cannot listen at {host} port {port} ({reason}). Another dashboard may be "
                 "running there: look at it, or give another port, such as dashboard_port=0 for one that is free."

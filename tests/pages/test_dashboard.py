@@ -48,6 +48,7 @@ def test_a_curve_is_seen_to_grow_and_to_be_resumed(tmp_path, serve, open_page):
     run = make_run(tmp_path / "mlm" / "1", {"mlm/val/loss": [(10, 3.0), (20, 2.5)]}, status="")
     page = open_page(serve(tmp_path) + "#runs=mlm%2F1")
     page.locator("path.curve").wait_for(state="attached")
+    page.evaluate("Dashboard.CURVE_SECONDS = 0.1")
     before = path_of(page)
     assert before.count("L") == 1
     with (run / "metrics.csv").open("a") as file:
@@ -122,6 +123,7 @@ def test_the_page_says_so_when_the_server_is_gone(tmp_path, open_page):
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         page = open_page(server.address, errors_allowed=True)
         page.get_by_label("choose mlm/1").wait_for()
+        page.evaluate("Dashboard.LISTING_SECONDS = 0.1")
         server.shutdown()
     page.get_by_text("The dashboard does not answer").wait_for()
     assert page.locator("table.runs tbody tr").count() == 1
