@@ -216,7 +216,7 @@ class Chart {
       }
     }
     const many = rows.length > 16 ? [element("div", {}, `and ${rows.length - 16} more`)] : [];
-    this.tip.replaceChildren(element("b", {}, `${this.words} ${Numbers.text(this.place)}`),
+    this.tip.replaceChildren(element("b", {}, `${this.words} ${Numbers.text(this.axis === "step" ? this.place : Number(this.place.toPrecision(4)))}`),
       element("table", {}, element("tbody", {}, rows.slice(0, 16))), ...many);
     this.tip.hidden = false;
     const wide = this.tip.offsetWidth, room = this.box.querySelector(".canvas").clientWidth;
@@ -229,7 +229,7 @@ class Chart {
     const told = curve.raw ? `${Numbers.text(curve.raw[number])} (smoothed ${Numbers.text(curve.y[number])})`
       : curve.low ? `${Numbers.text(curve.y[number])} ± ${Numbers.text(curve.high[number] - curve.y[number])} (n = ${curve.count[number]})`
       : Numbers.text(curve.y[number]);
-    const where = place === this.place ? "" : `at ${Numbers.text(place)}`;
+    const where = place === this.place ? "" : `at ${Numbers.text(Number(place.toPrecision(4)))}`;
     return element("tr", {}, element("td", {}, element("span", { class: `swatch c${curve.colour}` })),
       element("td", {}, curve.label), element("td", { class: "value" }, told), element("td", { class: "where" }, where));
   }

@@ -10,7 +10,7 @@ const Numbers = (() => {
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
     if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
     const size = Math.abs(value);
-    if (size !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential(3).replace("e+", "e").replace("-", "−");
+    if (size !== 0 && (size < 1e-4 || size >= 1e9)) return Number(value.toPrecision(4)).toExponential().replace("e+", "e").replaceAll("-", "−");
     const rounded = Number(value.toPrecision(SIGNIFICANT));
     return rounded.toLocaleString("en-US", { maximumSignificantDigits: SIGNIFICANT }).replace("-", "−");
   }

@@ -49,9 +49,14 @@ class Panel {
       this.legendShown = legend;
       this.drawLegend();
     }
-    const thinned = this.runs.filter((run) => run.thinned).map((run) => run.name);
-    this.note.textContent = thinned.length ? `Of long curves the lowest and highest points of each stretch are drawn, not all: ${thinned.join(", ")}.` : "";
+    this.note.textContent = this.remarks().join(" ");
     this.drawCharts();
+  }
+
+  remarks() {
+    const told = (words, runs) => (runs.length ? [`${words}: ${runs.map((run) => run.name).join(", ")}.`] : []);
+    return [...told("Of long curves the lowest and highest points of each stretch are drawn, not all", this.runs.filter((run) => run.thinned)),
+      ...(this.axis === "hours" ? told("Without recorded times, and not drawn over hours", this.runs.filter((run) => !run.pace.step.length)) : [])];
   }
 
   /** The runs that stand with others in a group of seeds, by group. */
@@ -190,7 +195,7 @@ class Panel {
   }
 
   smoothed(curve, trained) {
-    if (!this.smoothing || !trained || curve.y.length < 3) return curve;
+    if (!this.smoothing || !trained || curve.y.length <= Chart.MARKED) return curve;
     if (!curve.low) return { ...curve, raw: curve.y, y: Numbers.smooth(curve.y, this.smoothing) };
     const [y, low, high] = [curve.y, curve.low, curve.high].map((values) => Numbers.smooth(values, this.smoothing));
     return { ...curve, y, low, high };
