@@ -301,6 +301,11 @@ def defaults() -> None:
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
+    # == Curves ==
+    plot_formats = ["png"]  # of pictures of curves: png, pdf, svg; png is always among them, the others come at the end
+    plot_smoothing = 0.0  # weight of what came before in training curves, such as 0.9; what they were lies pale behind
+    plot_x = "step"  # what curves are drawn over: step, epoch, examples, or hours of working time
+
     # == The commands `prepare`, `probe`, `search` and `zeroshot` ==
     dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
 
@@ -313,8 +318,8 @@ def defaults() -> None:
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
-    # == The commands `compare`, `report` and `runs` ==
-    runs = None  # folders of runs to compare or report on; of the command runs, where to look for some; None: log_dir
+    # == The commands `compare`, `plot`, `report` and `runs` ==
+    runs = None  # folders of the runs that it is about; of the command runs, where to look for some; None: log_dir
 
     # == The command `runs` ==
     where = None  # which to list, such as 'status=finished and learning_rate>1e-4'; None: all
@@ -324,6 +329,9 @@ def defaults() -> None:
 
     # == The command `compare` ==
     compare_dir = None  # where comparisons go, numbered; None: log_dir/comparisons
+
+    # == The command `plot` ==
+    plot_dir = None  # where pictures of runs drawn again go, numbered; None: log_dir/plots
 
     # == The command `report` ==
     report_dir = None  # where reports go, numbered; None: log_dir/reports

@@ -13,6 +13,7 @@ from renaissance.settings.groups.commands import (
     DashboardSettings,
     DataSetSettings,
     ExportSettings,
+    PlotSettings,
     PrepareSettings,
     ProbeSettings,
     ReportSettings,
@@ -21,6 +22,7 @@ from renaissance.settings.groups.commands import (
     SplitSettings,
     ZeroshotSettings,
 )
+from renaissance.settings.groups.curves import CurveSettings
 from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
@@ -99,11 +101,13 @@ class Settings(
     ExportSettings,
     DashboardSettings,
     ReportSettings,
+    PlotSettings,
     CompareSettings,
     RunsSettings,
     ChosenRunsSettings,
     PrepareSettings,
     DataSetSettings,
+    CurveSettings,
     LengthSettings,
     OptimizerSettings,
     ImageSettings,

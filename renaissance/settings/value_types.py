@@ -227,6 +227,13 @@ TokenizerType = Annotated[
 FalseFrom = Annotated[Literal["batch", "dataset", "hard"], choice_words("batch", "dataset", "hard")]
 ContrastiveLoss = Annotated[Literal["clip", "siglip"], choice_words("clip", "siglip")]
 GenerationStrategy = Annotated[Literal["greedy", "beam", "sample"], choice_words("greedy", "beam", "sample")]
+PlotFormat = Literal["png", "pdf", "svg"]
+PlotFormats = Annotated[
+    Annotated[list[PlotFormat], Field(min_length=1)],
+    BeforeValidator(_single_as_list),
+    Allowed("a list of png, pdf and svg"),
+]
+PlotAxis = Annotated[Literal["step", "epoch", "examples", "hours"], choice_words("step", "epoch", "examples", "hours")]
 ResumeSchedule = Annotated[Literal["new", "kept"], choice_words("new", "kept")]
 
 Name = Annotated[_Text, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]

@@ -38,7 +38,11 @@ class ChosenRunsSettings(SettingsGroup):
     """Which runs a command is about."""
 
     runs: Annotated[
-        NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("report"), OnlyReadBy("runs")
+        NoEffect[value_types.OptionalFolders],
+        OnlyReadBy("compare"),
+        OnlyReadBy("plot"),
+        OnlyReadBy("report"),
+        OnlyReadBy("runs"),
     ]
 
 
@@ -55,6 +59,12 @@ class CompareSettings(SettingsGroup):
     """Where `compare` writes."""
 
     compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
+
+
+class PlotSettings(SettingsGroup):
+    """Where `plot` draws runs again."""
+
+    plot_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("plot")]
 
 
 class ReportSettings(SettingsGroup):

@@ -70,6 +70,11 @@ class ClassificationTask(Task):
         details = {"found": found[known], "wanted": wanted[known]}
         return Outcome(with_answers({"loss": losses, "accuracy": correct}, counted), details, counted)
 
+    def chance(self) -> dict[str, float]:
+        """One class is as likely as another."""
+        assert self.class_names is not None
+        return {"accuracy": 1 / len(self.class_names)}
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""
         assert self.class_names is not None

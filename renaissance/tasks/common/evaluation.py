@@ -82,6 +82,10 @@ class Evaluation(ABC):
         """
         return []
 
+    def chance(self) -> dict[str, float]:
+        """What guessing at random would reach on the split, of metrics of which it is known; asked after `compute`."""
+        return {}
+
 
 class Judged(Protocol):
     """What an evaluation asks of the task that it judges; every `Task` is one."""
@@ -93,6 +97,9 @@ class Judged(Protocol):
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """The metrics that are shown, from the means of the steps' values."""
+
+    def chance(self) -> dict[str, float]:
+        """What guessing at random would reach on any split."""
 
 
 class MeanEvaluation(Evaluation):
@@ -133,6 +140,9 @@ class MeanEvaluation(Evaluation):
     def predictions(self) -> list[dict[str, Any]]:
         rows = sorted(self.split.gathered(self._rows), key=lambda numbered: numbered[0])
         return [row for _, row in rows]
+
+    def chance(self) -> dict[str, float]:
+        return self.task.chance()
 
 
 def _check_answers(task: str, answers: list[dict[str, Any]], examples: int) -> None:
