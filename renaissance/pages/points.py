@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from renaissance.tracking.metrics import Point, split_of
+from renaissance.tracking.pace import drawn, pace_rows
 
 MOST_POINTS = 2000  # of a curve on a page; a chart is not that many pixels wide
-PACE_CURVES = ("learning_rate", "gradient_norm", "examples_per_second")  # columns of pace.csv that are drawn
 
 Columns = dict[str, dict[str, list[Any]]]
 
@@ -36,32 +36,24 @@ def metric_points(lines: Iterable[str]) -> dict[str, list[Point]]:
 def pace_points(lines: Iterable[str]) -> tuple[dict[str, list[Point]], dict[str, list[Any]]]:
     """What rows of a `pace.csv` say: the curves of learning rate, gradient and speed, and when which step was taken.
 
-    Args:
-        lines: its rows: step, epoch, examples, seconds, learning rate, gradient norm, examples a second.
-
     Returns:
         the curves by name, such as `pace/train/learning_rate`, and the columns "step" and "seconds".
     """
     curves: dict[str, list[Point]] = {}
     clock: dict[str, list[Any]] = {"step": [], "seconds": []}
-    for row in _rows(lines):
-        try:
-            step, epoch, seconds = int(row[0]), float(row[1]), float(row[3])
-            values = [float(cell) if cell else None for cell in row[4:7]]
-        except (ValueError, IndexError):
-            continue
-        clock["step"].append(step)
-        clock["seconds"].append(seconds)
-        for name, value in zip(PACE_CURVES, values, strict=False):
-            if value is not None:
-                curves.setdefault(f"pace/train/{name}", []).append(Point(step, epoch, value))
+    for pace in pace_rows(line for line in lines if "\0" not in line):
+        clock["step"].append(pace.step)
+        clock["seconds"].append(pace.seconds)
+        for name, value in drawn(pace).items():
+            curve = name.replace("pace/", "pace/train/")
+            curves.setdefault(curve, []).append(Point(pace.step, pace.epoch, value))
     return curves, clock
 
 
 def columns(points: dict[str, list[Point]]) -> tuple[Columns, bool]:
     """Points as columns by name, and whether any were left out."""
     thinned = {name: thin(series) for name, series in points.items()}
-    named = {
+    named: Columns = {
         name: {
             "step": [point.step for point in series],
             "epoch": [point.epoch for point in series],
