@@ -14,7 +14,8 @@ def test_a_page_is_opened_and_its_scripts_run(open_page: Callable[..., Any]) -> 
 
 
 def test_the_errors_of_a_page_are_noticed(open_page: Callable[..., Any]) -> None:
-    page, errors = open_page("about:blank", errors_allowed=True), []
+    errors: list[str] = []
+    page = open_page("about:blank", errors_allowed=True)
     note_errors(page, errors)
     page.goto("data:text/html,<script>console.error('one'); missing()</script>")
     assert errors == ["one", "missing is not defined"]

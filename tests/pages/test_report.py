@@ -77,6 +77,21 @@ def test_seeds_are_one_curve_with_their_mean(tmp_path, seeds, open_page):
     assert "mlm/1-2" in page.locator("#seeds").inner_text()
 
 
+def test_pace_is_drawn_and_gives_the_hours(tmp_path, open_page):
+    run = make_run(tmp_path / "mlm" / "1")
+    heading = "step,epoch,examples,seconds,learning_rate,gradient_norm,examples_per_second"
+    (run / "pace.csv").write_text(f"{heading}\n10,0.1,160,900.0,0.001,2.5,\n20,0.2,320,1800.0,0.0005,,0.178\n30,0")
+    page = open_page(written(tmp_path, run).as_uri())
+    assert page.locator("figcaption").all_inner_texts() == [
+        "mlm: loss", "pace: examples per second", "pace: gradient norm", "pace: learning rate"]  # fmt: skip
+    page.locator(".bar select").first.select_option("hours")
+    page.locator("figure.chart svg").first.focus()
+    page.keyboard.press("End")
+    told = page.locator(".tip").first.inner_text().replace("\t", " ")
+    assert told.startswith("hours 0.5\n")
+    assert "validation 2.4375" in told
+
+
 def test_it_fits_a_phone_in_the_dark(tmp_path, seeds, open_page):
     phone = {"width": 390, "height": 844}
     page = open_page(written(tmp_path, *seeds).as_uri(), viewport=phone, color_scheme="dark", has_touch=True)

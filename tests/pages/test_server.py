@@ -5,8 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +25,7 @@ from renaissance.pages import server as server_module
 from renaissance.pages.dashboard import Dashboard
 from renaissance.pages.growing import read_on
 from renaissance.pages.server import PageServer
+from tests.command_line import ROOT
 from tests.pages.run_folders import make_run, rows
 
 
@@ -145,3 +150,18 @@ def test_a_run_that_is_gone_is_said(server, tmp_path):
     time.sleep(1.1)  # a listing is looked at again after a second
     get(server, "/api/runs")
     assert get(server, "/api/run?run=mlm/1").status == 404
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_with_its_status(tmp_path):
+    make_run(tmp_path / "mlm" / "1")
+    words = [sys.executable, str(ROOT / "run.py"), "dashboard", "with", f"log_dir={tmp_path}", "dashboard_port=0"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:(\d+)/", started.stdout.readline())
+        assert address is not None
+        connection = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=30)
+        connection.request("GET", "/api/runs")
+        assert b"mlm/1" in connection.getresponse().read()
+        started.send_signal(signal.SIGINT)
+        assert started.wait(30) == 130
