@@ -6,7 +6,7 @@
 "use strict";
 
 class Chart {
-  static MARGIN = { left: 56, right: 12, top: 10, bottom: 34 };
+  static MARGIN = { left: 56, right: 26, top: 10, bottom: 34 };
   static HEIGHT = 250;
   static MARKED = 40; // points up to which each is marked
 
