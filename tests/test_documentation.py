@@ -27,7 +27,11 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))
 # Run by .ci/run, in a virtual environment of their own, or too long for any test.
 BY_CI = {"make install", "make quickstart", "make test", "make test-slow", "make lint", "make bench", "make test-long"}
 # No server is there to take them; test_observers.py tests what happens then.
-UNREACHABLE = {"python run.py -m localhost:27017:renaissance with task_mlm_itm scenes tiny max_steps=100"}
+UNREACHABLE = {
+    # It serves until it is stopped; tests/pages/ does so.
+    "python run.py dashboard with log_dir=result dashboard_port=8100",
+    "python run.py -m localhost:27017:renaissance with task_mlm_itm scenes tiny max_steps=100",
+}
 
 RANDOM = "random_init num_gpus=0 num_workers=0 batch_size=4 per_gpu_batchsize=4 fast_dev_run=True"
 SHORT = "num_gpus=0 num_workers=0 fast_dev_run=True num_scenes=60"
@@ -138,6 +142,13 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
     '{"text_encoder": "result/mlm_itm_deit_electra/1/checkpoints/best.ckpt"}\'': (
         f"{SHORT} scenes",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT},
+    ),
+    'python run.py report with \'runs=["result/finetune_imdb/1", "result/finetune_imdb/2"]\'': (
+        "",
+        {
+            "result/finetune_imdb/1": "{tmp}/result/mlm_itm/1",
+            "result/finetune_imdb/2": "{tmp}/result/finetune_cifar10/1",
+        },
     ),
     'python run.py compare with \'runs=["result/finetune_imdb/1", "result/finetune_imdb/2"]\'': (
         "",

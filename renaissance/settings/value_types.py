@@ -205,6 +205,8 @@ CountOrZero = Annotated[int, Field(ge=0, le=MOST), BeforeValidator(_whole), Allo
 Seed = Annotated[int, Field(ge=0, lt=2**32), Allowed("a whole number from 0 to 2**32 - 1")]
 TextLength = Annotated[int, Field(ge=3, le=MOST), BeforeValidator(_whole), Allowed("a whole number, at least 3")]
 Magnitude = Annotated[int, Field(ge=0, le=30), BeforeValidator(_whole), Allowed("a whole number from 0 to 30")]
+Port = Annotated[int, Field(ge=0, le=65535), BeforeValidator(_whole), Allowed("a whole number from 0 to 65535")]
+Address = Annotated[_Text, Allowed("an address or a name of this machine")]
 
 Positive = Annotated[_Number, Allowed("a number above 0")]
 Ratio = Annotated[float, Field(gt=0, le=1000), Allowed("a number above 0, at most 1000")]

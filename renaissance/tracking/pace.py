@@ -8,7 +8,7 @@ are never the same twice. No PyTorch here.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -48,15 +48,19 @@ class Pace(NamedTuple):
 
 def read_pace(path: Path) -> list[Pace]:
     """The rows of a run's `pace.csv`; an unfinished last row is left out. None where there is no file."""
-    rows = []
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                try:
-                    rows.append(_read(row))
-                except (TypeError, ValueError, KeyError):
-                    continue
-    return rows
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(pace_rows(file))
+
+
+def pace_rows(lines: Iterable[str]) -> Iterator[Pace]:
+    """Lines of a `pace.csv`, with its heading or from the middle of it; what is no row is left out."""
+    for row in csv.DictReader(lines, HEADER):
+        try:
+            yield _read(row)
+        except (TypeError, ValueError, KeyError):
+            continue
 
 
 def drawn(pace: Pace) -> dict[str, float]:

@@ -85,6 +85,7 @@ OTHER_VALUES: dict[str, Any] = {
     "train_transform_keys": ["clip"], "val_transform_keys": ["clip"], "max_steps": 9, "precision": "bf16-mixed",
     "runs": ["a"], "where": "seed=1", "sort_by": "best", "limit": 5, "compare_dir": "a", "plot_dir": "a",
     "plot_formats": ["pdf"], "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
+    "report_dir": "a", "dashboard_host": "a", "dashboard_port": 1,
     "templates": ["a {}"], "class_names": ["a"], "query": "a", "split": "val",
     "dataset_weights": {"scenes": 2.0}, "caption_weights": {"caption": 2.0},
     "image_column": "a", "caption_columns": ["a"],

@@ -38,7 +38,11 @@ class ChosenRunsSettings(SettingsGroup):
     """Which runs a command is about."""
 
     runs: Annotated[
-        NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("plot"), OnlyReadBy("runs")
+        NoEffect[value_types.OptionalFolders],
+        OnlyReadBy("compare"),
+        OnlyReadBy("plot"),
+        OnlyReadBy("report"),
+        OnlyReadBy("runs"),
     ]
 
 
@@ -61,6 +65,19 @@ class PlotSettings(SettingsGroup):
     """Where `plot` draws runs again."""
 
     plot_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("plot")]
+
+
+class ReportSettings(SettingsGroup):
+    """Where `report` writes."""
+
+    report_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("report")]
+
+
+class DashboardSettings(SettingsGroup):
+    """Where `dashboard` listens."""
+
+    dashboard_host: Annotated[NoEffect[value_types.Address], OnlyReadBy("dashboard")]
+    dashboard_port: Annotated[NoEffect[value_types.Port], OnlyReadBy("dashboard")]
 
 
 class ExportSettings(SettingsGroup):
