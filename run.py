@@ -56,6 +56,7 @@ from sacred.run import Run
 
 from renaissance.commands.declaration import CommandDeclaration
 from renaissance.commands.registry import commands
+from renaissance.credentials import VARIABLES, arguments_without_credentials, without_credentials
 from renaissance.errors import Interrupted, RunError, UserError
 from renaissance.plugins import load_plugins, missing_plugins
 from renaissance.settings import Settings, check_settings
@@ -63,7 +64,13 @@ from renaissance.settings.chosen import Chosen
 from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.help import grouped_settings, help_for_name
-from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
+from renaissance.tracking.observers import (
+    add_observers_of_settings,
+    apply_flags,
+    record_sources,
+    trackers_for_observers,
+    wants_observers,
+)
 
 ROOT = Path(__file__).resolve().parent
 CONFIG_FILES = (".json", ".yaml", ".yml")
@@ -90,7 +97,8 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
     missing = missing_plugins({"plugins": settings.plugins})
     if missing:
         raise UserError(f"plugins: {', '.join(missing)} is named by a plug-in: name it on the command line yourself.")
-    return {}
+    given = {name: config[name] for name in VARIABLES if isinstance(config[name], str)}
+    return {name: without_credentials(name, address) for name, address in given.items()}
 
 
 @ex.main
@@ -105,6 +113,7 @@ def main(_config: Mapping[str, Any], _run: Run) -> None:
         chosen=_chosen(_run.meta_info, _config["test_only"]),
         log_scalar=_run.log_scalar,
         command_line=_run.meta_info["command_line"],
+        trackers=trackers_for_observers(_run),
     )
 
 
@@ -147,6 +156,7 @@ def run_command_line(argv: Sequence[str]) -> int:
 def _done(argv: Sequence[str]) -> int:
     """Do what a command line says, and answer every way in which it can end with its exit status."""
     flags: dict[str, Any] = {}
+    argv = arguments_without_credentials(argv)  # first: whatever is said or written of it has no password in it
     try:
         flags = _parsed(argv)
         _load_plugins(flags["UPDATE"])
@@ -190,10 +200,11 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
     command = flags["COMMAND"] or "main"
     updates, named = _updates(flags["UPDATE"])
     observed = not ex.commands[command].unobserved
-    if observed and (wants_observers(flags) or flags["--enforce_clean"]):
-        record_sources(ex, ROOT)
     # With force Sacred leaves it to `check` to say what is wrong: it knows no setting whose keys are the user's own.
     run = create_run(ex, command, updates, named, force=True)
+    if observed and (wants_observers(flags, run.config) or flags["--enforce_clean"]):
+        record_sources(ex, ROOT)
+        run.experiment_info = ex.get_experiment_info()
     run.meta_info.update(
         command=command,
         options=flags,
@@ -203,6 +214,7 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
     )
     ex.current_run = run
     apply_flags(ex.all_cli_options, flags, run)
+    add_observers_of_settings(run)
     STOP.unwind()  # up to here there was nothing to undo
     if observed:
         run()

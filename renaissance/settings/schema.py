@@ -23,6 +23,7 @@ from renaissance.settings.groups.experiment import (
     MachineSettings,
     SeedSettings,
     StartSettings,
+    TrackingSettings,
 )
 from renaissance.settings.groups.inputs import ImageSettings, TextSettings
 from renaissance.settings.groups.model import (
@@ -115,6 +116,7 @@ class Settings(
     TaskSettings,
     DataSettings,
     SeedSettings,
+    TrackingSettings,
     ExperimentSettings,
 ):
     """A valid configuration. Make one with `check_settings`, which reports every fault at once."""

@@ -7,6 +7,7 @@ Completion in a shell (`completion/`) reads the choices off the types, and of `A
 from __future__ import annotations
 
 import os
+import re
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from renaissance.credentials import without_credentials
 from renaissance.settings.discovery import check_loss_names, check_optimizer, check_schedule, in_words
 from renaissance.settings.marks import Mark
 from renaissance.training.optimizers.registry import optimizer_names
@@ -140,6 +142,22 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _mongo_address(address: str) -> str:
+    """The address of a MongoDB without the name and the password in it."""
+    shown = without_credentials("mongo_url", address)
+    if not re.match(r"mongodb(\+srv)?://[^/?]+(/[^/?]*)?(\?.*)?$", shown):
+        raise ValueError("must be the address of a MongoDB, such as mongodb://localhost:27017/renaissance")
+    return shown
+
+
+def _sql_address(address: str) -> str:
+    """The address of an SQL database without the name and the password in it."""
+    shown = without_credentials("sql_url", address)
+    if not re.match(r"\w[\w+.-]*://", shown):
+        raise ValueError("must be the address of a database, such as sqlite:///runs.db")
+    return shown
+
+
 def choice_words(*choices: str | int) -> Allowed:
     """The choices, with commas and "or" between them."""
     named = [str(choice) for choice in choices]
@@ -232,6 +250,13 @@ Folder = Annotated[_Text, Allowed("a folder", paths="folder")]
 OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None", paths="folder")]
 OptionalFile = Annotated[_Text | None, Allowed("a file, or None", paths="file")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
+MongoAddress = Annotated[
+    Annotated[str, AfterValidator(_mongo_address)] | None,
+    Allowed("the address of a MongoDB, mongodb://host:port/database, or None"),
+]
+SqlAddress = Annotated[
+    Annotated[str, AfterValidator(_sql_address)] | None, Allowed("the address of a database, or None")
+]
 Names = Annotated[list[_Text], Field(min_length=1), AfterValidator(_once), Allowed("a list of names")]
 OptionalNames = Annotated[
     Annotated[list[_Text], Field(min_length=1), AfterValidator(_all_different)] | None,
