@@ -1,9 +1,9 @@
 """Addresses of databases without the names and passwords in them, which are kept in this process's environment alone.
 
-A setting such as `mongo_url` may hold a name and a password. Settings are written down in many places: the run's folder,
-checkpoints, other trackers, messages. So the address is told apart from what is secret in it at the first touch, on the
-command line and in the setting's type; whoever connects asks for the whole with `with_credentials`. The environment is
-where a process that this one starts finds it, too.
+A setting such as `mongo_url` may hold a name and a password. Settings are written down in many places: the run's
+folder, checkpoints, other trackers, messages. So the address is told apart from what is secret in it at the first
+touch, on the command line and in the setting's type; whoever connects asks for the whole with `with_credentials`. The
+environment is where a process that this one starts finds it, too.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def arguments_without_credentials(arguments: Sequence[str]) -> list[str]:
             hidden.append(word[:2] + without_credentials(FLAGS[word[:2]], word[2:]))
         elif equals and setting:
             quote = value[0] if value[:1] in ("'", '"') and value[-1:] == value[0] else ""
-            hidden.append(f"{name}={quote}{without_credentials(setting, value.strip(quote) if quote else value)}{quote}")
+            inner = value[1:-1] if quote else value
+            hidden.append(f"{name}={quote}{without_credentials(setting, inner)}{quote}")
         else:
             hidden.append(word)
     return hidden

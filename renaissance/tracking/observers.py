@@ -1,8 +1,9 @@
 """Sacred's observers, from its own flags (`-F folder`, `-m host:port:db`, `-s url`, ...) and from settings.
 
 Comes in: the flags of the command line, and the settings `mongo_url` and `sql_url`. Goes out: a Sacred run with its
-observers, on one process alone. A folder or a database of a flag that cannot be reached is a `UserError` before anything
-is trained. MongoDB, by flag or setting, and the database of `sql_url` are observers of our own, which never hurt a run.
+observers, on one process alone. A folder or a database of a flag that cannot be reached is a `UserError` before
+anything is trained. MongoDB, by flag or setting, and the database of `sql_url` have observers of our own, which never
+hurt a run.
 """
 
 from __future__ import annotations
@@ -162,10 +163,10 @@ def _address_of_flag(value: str) -> Address:
 
 def _address_of(setting: str, config: Mapping[str, Any]) -> str | None:
     """The address that a setting has, or the environment, or the run that goes on; None where none of them has one."""
-    given = config[setting] or with_credentials(setting, None)
-    if given is None and config["resume_from"] is not None:
-        resumed = config["resume_from"]
-        folder = newest_unfinished(config["log_dir"], config["exp_name"]) if resumed == "auto" else run_of(Path(resumed))
+    given, resumed = config[setting] or with_credentials(setting, None), config["resume_from"]
+    if given is None and resumed is not None:
+        auto = resumed == "auto"
+        folder = newest_unfinished(config["log_dir"], config["exp_name"]) if auto else run_of(Path(resumed))
         history = read_history(folder) if folder else None
         given = history.settings_now().get(setting) if history else None
     return without_credentials(setting, given) if isinstance(given, str) and given else None
@@ -177,8 +178,11 @@ def _check(observer: Any, run: Run) -> None:
         try:
             observer.engine.connect().close()
         except Exception as error:  # every database driver has its own
-            reason = _without_secrets(error).splitlines()[0]
-            raise UserError(f"-s {without_credentials('sql_url', str(observer.engine.url))}: this database cannot be reached ({reason})") from error
+            reason, shown = (
+                _without_secrets(error).splitlines()[0],
+                without_credentials("sql_url", str(observer.engine.url)),
+            )
+            raise UserError(f"-s {shown}: this database cannot be reached ({reason})") from error
     elif isinstance(observer, FileStorageObserver):
         folder = Path(observer.basedir)
         try:

@@ -1,7 +1,7 @@
 """Sacred's SQL observer, by the setting `sql_url`, whose errors are told once and end nothing.
 
-Sacred's observer keeps a session for each thread, so that what the heartbeat's thread writes stays there until the run's
-end; here all threads share one, one after the other.
+Sacred's observer keeps a session for each thread, so that what the heartbeat's thread writes stays there until the
+run's end; here all threads share one, one after the other.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class PrepareSettings(SettingsGroup):
 class CompareSettings(SettingsGroup):
     """Which runs `compare` sets side by side, and where."""
 
-    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare")]
+    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("sync")]
     compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
 
 

@@ -1,4 +1,4 @@
-"""A run's record in MongoDB, as Sacred's observer writes it and Omniboard reads it, which no server can make a run wait for.
+"""A run's record in MongoDB, as Sacred's observer writes it and Omniboard reads it; no run waits for a server.
 
     run ─► recorder ─► record + journal (the run's folder) ─► courier (a thread) ─► sender ─► MongoDB
 

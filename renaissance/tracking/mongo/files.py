@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from bson import Binary, ObjectId
-from pymongo import ASCENDING
+from pymongo import ASCENDING, ReplaceOne
 from pymongo.database import Database
 
 CHUNK_BYTES = 255 * 1024  # GridFS's own
@@ -51,9 +51,41 @@ def put_file(
                 chunk = {"files_id": number, "n": place, "data": Binary(content)}
                 chunks.replace_one({"files_id": number, "n": place}, chunk, upsert=True)
             length, place = length + len(content), place + 1
-    kind = {} if content_type is None else {"contentType": content_type}
+    files.replace_one({"_id": number}, _entry(number, filename, length, content_type), upsert=True)
+
+
+def put_small_files(database: Database[Any], files: Mapping[ObjectId, tuple[str, bytes]]) -> None:
+    """Put files of one piece each into GridFS, those that are not there, all at once.
+
+    Args:
+        database: where.
+        files: their names and contents, by number.
+
+    Raises:
+        pymongo.errors.PyMongoError: the server did not take all of them.
+        ValueError: a file is of more than one piece.
+    """
+    there = {entry["_id"] for entry in database["fs.files"].find({"_id": {"$in": list(files)}}, {"_id": 1})}
+    chunks, entries = [], []
+    for number, (filename, content) in files.items():
+        if len(content) > CHUNK_BYTES:
+            raise ValueError(f"{filename} is of more than one piece")
+        if number in there:
+            continue
+        place = {"files_id": number, "n": 0}
+        if content:
+            chunks.append(ReplaceOne(place, {**place, "data": Binary(content)}, upsert=True))
+        entries.append(ReplaceOne({"_id": number}, _entry(number, filename, len(content), None), upsert=True))
+    if chunks:
+        database["fs.chunks"].bulk_write(chunks, ordered=False)
+    if entries:
+        database["fs.files"].bulk_write(entries, ordered=False)
+
+
+def _entry(number: ObjectId, filename: str, length: int, content_type: str | None) -> dict[str, Any]:
     entry = {"_id": number, "filename": filename, "chunkSize": CHUNK_BYTES, "length": length}
-    files.replace_one({"_id": number}, {**entry, "uploadDate": datetime.now(UTC), **kind}, upsert=True)
+    kind = {} if content_type is None else {"contentType": content_type}
+    return {**entry, "uploadDate": datetime.now(UTC), **kind}
 
 
 def make_indexes(database: Database[Any]) -> None:

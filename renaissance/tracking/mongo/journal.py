@@ -15,6 +15,7 @@ import json
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -116,13 +117,14 @@ class Journal:
             for number, content in contents.items():
                 archive.writestr(number, content)
 
-    def source(self, number: str) -> bytes | None:
-        """The content of a source file that was kept; None where it is not there."""
+    def source_files(self) -> dict[str, bytes]:
+        """The source files that were kept, by their numbers; none where they cannot be read."""
         try:
             with zipfile.ZipFile(self.sources) as archive:
-                return archive.read(number) if archive.getinfo(number).file_size <= LARGEST_SOURCE else None
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-            return None
+                small = [entry for entry in archive.infolist() if entry.file_size <= LARGEST_SOURCE]
+                return {entry.filename: archive.read(entry) for entry in small}
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+            return {}
 
     def number_on(self, server: str) -> int | str | None:
         """The number that the record has on a server, or was about to have; None where none was chosen yet."""

@@ -53,7 +53,7 @@ class MongoObserver(RunObserver):
         self._courier = Courier(address)
         self._start: Event | None = None
         self._sources: dict[str, bytes] = {}
-        self._asked_for: str | None = None
+        self._asked_for: int | str | None = None
         self._record: Record | None = None
         self._journal: Journal | None = None  # None too when the disk no longer takes it
         self._folder: Path | None = None
@@ -74,7 +74,7 @@ class MongoObserver(RunObserver):
         _id: Any,
     ) -> None:
         """Take in what Sacred knows of the run; it gets its number only from the server."""
-        self._asked_for = None if _id is None else str(_id)
+        self._asked_for = _id
         self._start = {
             "event": "started",
             "uid": secrets.token_hex(16),

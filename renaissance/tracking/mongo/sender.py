@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, MongoClient
@@ -23,7 +23,15 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
 from renaissance.tracking.mongo.address import Address
 from renaissance.tracking.mongo.artefacts import artefacts
-from renaissance.tracking.mongo.files import content_type_of, digest_of, make_indexes, put_file, remove_others
+from renaissance.tracking.mongo.files import (
+    CHUNK_BYTES,
+    content_type_of,
+    digest_of,
+    make_indexes,
+    put_file,
+    put_small_files,
+    remove_others,
+)
 from renaissance.tracking.mongo.journal import Journal
 from renaissance.tracking.mongo.record import Record, object_id
 from renaissance.tracking.mongo.series import Series
@@ -52,7 +60,7 @@ class Sender:
         record: Record,
         lock: Lock,
         checkpoints: bool,
-        asked_for: str | None = None,
+        asked_for: int | str | None = None,
     ) -> None:
         self.address = address
         self.number: int | str | None = None  # of the run on the server, once it is there
@@ -69,10 +77,10 @@ class Sender:
 
     def forget(self) -> None:
         """Believe nothing any more of what the server has."""
-        self._lengths: dict[str, int] = {}  # of metrics that are there
+        self._sent: dict[str, _State] = {}  # of metrics
         self._fields: dict[str, Any] = {}  # of the run's document, as it is there
         self._files: set[ObjectId] = set()  # that are there
-        self._indexed = False
+        self._indexed = self._sources_sent = False
         self.number = None
 
     def close(self) -> None:
@@ -116,11 +124,12 @@ class Sender:
         if run is None or run.get("uid") != self._record.uid:
             self.forget()
             return False
-        sizes = {"$project": {"size": {"$size": "$steps"}}}
-        found = database[METRICS].aggregate([{"$match": {"run_id": self.number}}, sizes])
-        lengths = {document["_id"]: document["size"] for document in found}
+        ends = {"$project": {"size": {"$size": "$steps"}, "last": {"$arrayElemAt": ["$steps", -1]}}}
+        found = database[METRICS].aggregate([{"$match": {"run_id": self.number}}, ends])
+        lengths = {document["_id"]: (document["size"], document["last"]) for document in found}
         with self._lock:
-            expected = {self._record.metric_id(name): len(series) for name, series in self._record.series.items()}
+            metrics = self._record.series.items()
+            expected = {self._record.metric_id(name): (len(series), series.steps[-1]) for name, series in metrics}
             status = self._record.progress()["status"]
         files = set(self._files)
         there = {entry["_id"] for entry in database["fs.files"].find({"_id": {"$in": list(files)}}, {"_id": 1})}
@@ -145,7 +154,8 @@ class Sender:
             runs.replace_one({"_id": self.address.number}, {"_id": self.address.number, **document}, upsert=True)
             self.number = self.address.number
             return
-        number = number if number is not None else self._asked_for or self._next_number(database)
+        number = number if number is not None else self._asked_for
+        number = number if number is not None else self._next_number(database)
         while True:
             self._journal.keep_number(server, number)
             try:
@@ -168,27 +178,23 @@ class Sender:
 
     def _send_metrics(self, database: Database[Any]) -> None:
         collection = database[METRICS]
-        if not self._lengths:
+        if not self._sent:
             collection.create_index([("run_id", ASCENDING), ("name", ASCENDING)])
         with self._lock:
-            lengths = {name: (len(series), series.stride) for name, series in self._record.series.items()}
-        for name, (length, stride) in lengths.items():
-            there = self._lengths.get(name)
-            if there == length:
-                continue
+            states = {name: _state(series) for name, series in self._record.series.items()}
+        for name in (name for name, state in states.items() if state != self._sent.get(name)):
+            there = self._sent.pop(name, None)
             with self._lock:
-                series = self._record.series[name]
-                if series.stride != stride:
-                    there = None  # it was thinned
-                new = _lists(series, there or 0)
-                length, number = len(series), self._record.metric_id(name)
-            self._lengths.pop(name, None)
-            if there is None or there > length or not self._appended(collection, number, there, new):
+                series, number = self._record.series[name], self._record.metric_id(name)
+                appendable = there is not None and there.stride == series.stride
+                first = there.length if there is not None and appendable else 0
+                state, new = _state(series), _lists(series, first)
+            if not appendable or not self._appended(collection, number, first, new):
                 with self._lock:
-                    new, length = _lists(self._record.series[name], 0), len(self._record.series[name])
-                document = {"_id": number, "run_id": self.number, "name": name, **new}
+                    state, whole = _state(series), _lists(series, 0)
+                document = {"_id": number, "run_id": self.number, "name": name, **whole}
                 collection.replace_one({"_id": number}, document, upsert=True)
-            self._lengths[name] = length
+            self._sent[name] = state
 
     def _appended(self, collection: Any, number: ObjectId, there: int, new: dict[str, list[Any]]) -> bool:
         """Add points to a series of a known length; whether it had that length."""
@@ -214,9 +220,20 @@ class Sender:
         self._fields = fields
 
     def _send_sources(self, database: Database[Any]) -> None:
+        """Send the source files: the small ones all at once, for there are hundreds."""
+        small: dict[ObjectId, tuple[str, bytes]] = {}
+        contents = self._journal.source_files() if not self._sources_sent else {}
         for _, number, path in self._record.start["sources"]:
-            if ObjectId(number) not in self._files and (content := self._journal.source(number)) is not None:
+            content = contents.get(number)
+            if content is not None and len(content) <= CHUNK_BYTES:
+                small[ObjectId(number)] = path, content
+            elif content is not None:
                 self._put(database, ObjectId(number), path, lambda content=content: io.BytesIO(content), None)
+        if small:
+            self._index(database)
+            put_small_files(database, small)
+        self._files.update(small)
+        self._sources_sent = True
 
     def _send_artefacts(self, database: Database[Any]) -> None:
         """Send the files that are new or have changed; the run's document names them afterwards."""
@@ -236,11 +253,14 @@ class Sender:
     def _put(
         self, database: Database[Any], number: ObjectId, filename: str, opened: Any, content_type: str | None
     ) -> None:
+        self._index(database)
+        put_file(database, number, filename, opened, content_type)
+        self._files.add(number)
+
+    def _index(self, database: Database[Any]) -> None:
         if not self._indexed:
             make_indexes(database)
             self._indexed = True
-        put_file(database, number, filename, opened, content_type)
-        self._files.add(number)
 
     def _digest(self, path: Path) -> bytes:
         """The digest of a file, computed again only when the file has changed."""
@@ -250,6 +270,17 @@ class Sender:
             digest = digest_of(path)
             self._digests[path] = (status.st_mtime_ns, status.st_size), digest
         return digest
+
+
+class _State(NamedTuple):
+    """What tells one state of a growing series from another."""
+
+    length: int
+    stride: int
+
+
+def _state(series: Series) -> _State:
+    return _State(len(series), series.stride)
 
 
 def _lists(series: Series, first: int) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""The points of a metric as the record keeps them: all of them, or of a long run every 2nd, 4th, 8th …
+"""The points of a metric as the record keeps them: all of them, or of a long run every second, fourth, eighth.
 
 Omniboard draws a metric from one document, and MongoDB takes no document above 16 MB. So a series never has more than
 MOST_POINTS; when one more comes, every second point goes, and of what follows as many. The whole of it is in

@@ -21,7 +21,7 @@ def number(value: Any) -> float:
     if isinstance(value, str | bytes):
         raise TypeError(f"{value!r} is a text and no number")
     try:
-        return float(value)
+        return float(value.detach() if hasattr(value, "detach") else value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
 
