@@ -92,13 +92,27 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
     """Report every fault of the configuration before anything else happens."""
     if command_name == "save_config":
         config.pop("config_filename", None)
+    _refuse_passwords(config)
     checked_for = command_name if command_name in commands() else "train" if command_name == "main" else "print"
     settings = check_settings(config, checked_for)
     missing = missing_plugins({"plugins": settings.plugins})
     if missing:
         raise UserError(f"plugins: {', '.join(missing)} is named by a plug-in: name it on the command line yourself.")
-    given = {name: config[name] for name in VARIABLES if isinstance(config[name], str)}
-    return {name: without_credentials(name, address) for name, address in given.items()}
+    return {}
+
+
+def _refuse_passwords(config: Mapping[str, Any]) -> None:
+    """Refuse an address with a password in a file or a plug-in: what Sacred has resolved goes into its records.
+
+    Raises:
+        UserError: naming the setting.
+    """
+    for name, variable in VARIABLES.items():
+        address = config.get(name)
+        if isinstance(address, str) and without_credentials(name, address) != address:
+            raise UserError(
+                f"{name}: has a password in it. Give that on the command line or in {variable}, not in a file."
+            )
 
 
 @ex.main
@@ -394,4 +408,5 @@ def _quiet_logger() -> logging.Logger:
 ex.logger = _quiet_logger()  # type: ignore[assignment]  # Sacred declares it as None
 
 if __name__ == "__main__":
+    sys.argv[:] = arguments_without_credentials(sys.argv)  # others look there, too
     leave(run_command_line(sys.argv))

@@ -21,7 +21,7 @@ from renaissance.tracking.mongo.output import HEAD_BYTES, TAIL_BYTES, bounded
 from renaissance.tracking.mongo.recorder import MongoObserver
 from renaissance.tracking.mongo.series import MOST_POINTS, Series
 from renaissance.tracking.mongo.values import number, plain
-from tests.tracking.mongo_server import database, mongo, opened, own_mongo  # noqa: F401  (fixtures)
+from tests.tracking.mongo_server import opened
 from tests.tracking.recorded import RecordedRun, steps_on, until
 from tests.tracking.started import run_start
 
@@ -32,14 +32,14 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
-def url(mongo, database):  # noqa: F811
+def url(mongo, database):
     return f"{mongo.address}/{database.name}"
 
 
 # What is in it
 
 
-def test_the_record_is_the_one_that_sacreds_observer_writes(mongo, database, url, tmp_path):  # noqa: F811
+def test_the_record_is_the_one_that_sacreds_observer_writes(mongo, database, url, tmp_path):
     """Both observe the same run; what differs is what is meant to."""
     ours = MongoObserver(Address.of_url(url), 20, False)
     experiment = Experiment("both", base_dir=str(tmp_path), save_git_info=False)
@@ -91,14 +91,14 @@ def test_the_record_is_the_one_that_sacreds_observer_writes(mongo, database, url
     assert files[0] == files[1]
 
 
-def _files(database):  # noqa: F811
+def _files(database):
     """Names and contents, read by GridFS's own reader."""
     for file in GridFS(database).find():
         is_artefact = file.filename.startswith("artifact:")
         yield file.filename, (file.read(), file._file.get("contentType") if is_artefact else None)
 
 
-def test_numbers_of_every_type_are_numbers(database, url, tmp_path):  # noqa: F811
+def test_numbers_of_every_type_are_numbers(database, url, tmp_path):
     given = [1, 2.5, True, np.float32(0.5), np.int64(7), np.bool_(True), torch.tensor(1.5), torch.tensor([3]),
              decimal.Decimal("0.25"), Fraction(1, 4), math.nan, math.inf, -math.inf, 10**400, torch.tensor(2.0).half(),
              torch.tensor(1.0, requires_grad=True)]  # fmt: skip
@@ -122,7 +122,7 @@ def test_values_are_made_fit_for_a_database():
         number("1.0")
 
 
-def test_long_output_keeps_its_head_and_its_tail(database, url, tmp_path):  # noqa: F811
+def test_long_output_keeps_its_head_and_its_tail(database, url, tmp_path):
     run = RecordedRun(tmp_path, url)
     run.beat("first\n" + "ä" * 10_000_000 + "\nlast")
     run.complete()
@@ -149,7 +149,7 @@ def test_a_series_of_a_million_steps_is_thinned_evenly():
     assert again.count == 1_000_001
 
 
-def test_a_long_metric_is_thinned_on_the_server_too(database, url, tmp_path, monkeypatch):  # noqa: F811
+def test_a_long_metric_is_thinned_on_the_server_too(database, url, tmp_path, monkeypatch):
     monkeypatch.setattr(series, "MOST_POINTS", 50)
     run = RecordedRun(tmp_path, url)
     for step in range(1, 401):
@@ -163,7 +163,7 @@ def test_a_long_metric_is_thinned_on_the_server_too(database, url, tmp_path, mon
     assert steps == list(range(1, 401, steps[1] - steps[0]))
 
 
-def test_artefacts_are_those_of_the_folder_and_nothing_else(database, url, tmp_path):  # noqa: F811
+def test_artefacts_are_those_of_the_folder_and_nothing_else(database, url, tmp_path):
     (tmp_path / "secret").write_text("of somebody else")
     path = tmp_path / "run"
     run = RecordedRun(path, url, checkpoints=True)
@@ -187,7 +187,7 @@ def test_artefacts_are_those_of_the_folder_and_nothing_else(database, url, tmp_p
     }
 
 
-def _artefacts(database):  # noqa: F811
+def _artefacts(database):
     run = database.runs.find_one()
     return run["artifacts"] if run else []
 
@@ -195,7 +195,7 @@ def _artefacts(database):  # noqa: F811
 # Numbers, ends and resumes
 
 
-def test_several_runs_at_once_are_numbered_from_one(database, url, tmp_path):  # noqa: F811
+def test_several_runs_at_once_are_numbered_from_one(database, url, tmp_path):
     def whole(name):
         run = RecordedRun(tmp_path / str(name), url)
         run.losses(1, 2, name)
@@ -211,7 +211,7 @@ def test_several_runs_at_once_are_numbered_from_one(database, url, tmp_path):  #
     assert database["fs.files"].count_documents({"filename": {"$regex": r"run\.py$"}}) == 1, "shared by all"
 
 
-def test_a_number_that_is_asked_for(database, url, tmp_path):  # noqa: F811
+def test_a_number_that_is_asked_for(database, url, tmp_path):
     database.runs.insert_one({"_id": 7})
     RecordedRun(tmp_path / "a", url, number="mine").complete()
     RecordedRun(tmp_path / "b", url).complete()
@@ -219,7 +219,7 @@ def test_a_number_that_is_asked_for(database, url, tmp_path):  # noqa: F811
     assert [run["_id"] for run in database.runs.find(sort=[("_id", 1)])] == [7, 8, 9, "mine"]
 
 
-def test_how_a_run_ended(database, url, tmp_path):  # noqa: F811
+def test_how_a_run_ended(database, url, tmp_path):
     RecordedRun(tmp_path / "a", url).fail()
     RecordedRun(tmp_path / "b", url).interrupt()
     RecordedRun(tmp_path / "c", url).complete()
@@ -229,7 +229,7 @@ def test_how_a_run_ended(database, url, tmp_path):  # noqa: F811
     assert all(run["stop_time"] >= run["start_time"] for run in runs)
 
 
-def test_a_resumed_run_goes_on_in_its_own_record(database, url, tmp_path):  # noqa: F811
+def test_a_resumed_run_goes_on_in_its_own_record(database, url, tmp_path):
     run = RecordedRun(tmp_path, url)
     run.losses(1, 2, 3, 4, 5)
     run.log(4, {"itm/val/accuracy": 0.5})
@@ -255,7 +255,7 @@ def test_a_resumed_run_goes_on_in_its_own_record(database, url, tmp_path):  # no
     assert database.metrics.find_one({"name": "itm/val/accuracy"})["values"] == [0.75]
 
 
-def test_a_run_that_began_without_mongodb_is_recorded_whole_when_it_goes_on_with_it(database, url, tmp_path):  # noqa: F811
+def test_a_run_that_began_without_mongodb_is_recorded_whole_when_it_goes_on_with_it(database, url, tmp_path):
     (tmp_path / "metrics.csv").write_text(
         "step,epoch,name,value\n1,0.1,itm/train/loss,0.01\n2,0.2,itm/train/loss,0.02\n"
     )

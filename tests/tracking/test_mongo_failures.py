@@ -16,7 +16,7 @@ from renaissance.locks import held
 from renaissance.tracking.mongo import address, courier, journal
 from renaissance.tracking.mongo.journal import Journal
 from renaissance.tracking.mongo.syncing import sync_runs
-from tests.tracking.mongo_server import database, failing, killable, mongo, opened, own_mongo  # noqa: F401  (fixtures)
+from tests.tracking.mongo_server import failing, opened
 from tests.tracking.recorded import RecordedRun, steps_on, until
 
 NOWHERE = "mongodb://127.0.0.1:1/renaissance"
@@ -41,8 +41,8 @@ def sync(make_settings):
 # A server that dies
 
 
-def test_a_server_that_is_killed_and_comes_back_has_everything_once(killable, tmp_path, capsys):  # noqa: F811
-    with opened(killable.address) as database:  # noqa: F811
+def test_a_server_that_is_killed_and_comes_back_has_everything_once(killable, tmp_path, capsys):
+    with opened(killable.address) as database:
         run = RecordedRun(tmp_path, f"{killable.address}/{database.name}")
         run.losses(*range(1, 50))
         until(lambda: steps_on(database) == list(range(1, 50)))
@@ -59,7 +59,7 @@ def test_a_server_that_is_killed_and_comes_back_has_everything_once(killable, tm
         assert "all is sent that was kept" in capsys.readouterr().err
 
 
-def test_what_a_killed_server_lost_although_it_had_confirmed_it_is_sent_again(database, tmp_path, mongo):  # noqa: F811
+def test_what_a_killed_server_lost_although_it_had_confirmed_it_is_sent_again(database, tmp_path, mongo):
     """As a crash takes them away: points, a whole metric, a file, the run itself."""
     run = RecordedRun(tmp_path, f"{mongo.address}/{database.name}")
     run.losses(1, 2, 3, 4)
@@ -78,7 +78,7 @@ def test_what_a_killed_server_lost_although_it_had_confirmed_it_is_sent_again(da
     assert database["fs.files"].count_documents({}) == 3
 
 
-def test_a_run_that_somebody_removed_is_made_again(database, tmp_path, mongo):  # noqa: F811
+def test_a_run_that_somebody_removed_is_made_again(database, tmp_path, mongo):
     run = RecordedRun(tmp_path, f"{mongo.address}/{database.name}")
     run.losses(1)
     until(lambda: steps_on(database) == [1])
@@ -89,7 +89,7 @@ def test_a_run_that_somebody_removed_is_made_again(database, tmp_path, mongo):  
     _assert_whole(database, 2)
 
 
-def test_an_answer_that_was_lost_makes_nothing_double(database, tmp_path, mongo, monkeypatch):  # noqa: F811
+def test_an_answer_that_was_lost_makes_nothing_double(database, tmp_path, mongo, monkeypatch):
     """Every write is done, and reported as failed: the connection is cut once it is done."""
     cut: list[str] = []
     for name in ("insert_one", "update_one", "replace_one", "bulk_write"):
@@ -115,8 +115,8 @@ def test_an_answer_that_was_lost_makes_nothing_double(database, tmp_path, mongo,
 # A server that stalls, refuses or fails
 
 
-def test_a_server_that_stalls_holds_up_nothing(killable, tmp_path, capsys):  # noqa: F811
-    with opened(killable.address) as database:  # noqa: F811
+def test_a_server_that_stalls_holds_up_nothing(killable, tmp_path, capsys):
+    with opened(killable.address) as database:
         run = RecordedRun(tmp_path, f"{killable.address}/{database.name}", wait=0.5)
         run.losses(1)
         until(lambda: steps_on(database) == [1])
@@ -134,7 +134,7 @@ def test_a_server_that_stalls_holds_up_nothing(killable, tmp_path, capsys):  # n
 
 
 @pytest.mark.parametrize("commands", [("insert",), ("update", "delete"), ("find", "aggregate")])
-def test_a_server_that_fails_for_a_while_has_everything_in_the_end(commands, database, tmp_path, mongo):  # noqa: F811
+def test_a_server_that_fails_for_a_while_has_everything_in_the_end(commands, database, tmp_path, mongo):
     with failing(database.client, *commands):
         run = RecordedRun(tmp_path, f"{mongo.address}/{database.name}")
         run.losses(1, 2, 3)
@@ -144,7 +144,7 @@ def test_a_server_that_fails_for_a_while_has_everything_in_the_end(commands, dat
     _assert_whole(database, 4)
 
 
-def test_a_full_server_takes_what_it_can_and_is_told_of(database, tmp_path, mongo, capsys, sync):  # noqa: F811
+def test_a_full_server_takes_what_it_can_and_is_told_of(database, tmp_path, mongo, capsys, sync):
     with failing(database.client, "insert", "update"):
         run = RecordedRun(tmp_path, f"{mongo.address}/{database.name}", wait=0.3)
         run.losses(1)
@@ -154,7 +154,7 @@ def test_a_full_server_takes_what_it_can_and_is_told_of(database, tmp_path, mong
     _assert_whole(database, 1)
 
 
-def test_a_wrong_password_is_said_without_it_and_the_run_goes_on(killable, tmp_path, capsys):  # noqa: F811
+def test_a_wrong_password_is_said_without_it_and_the_run_goes_on(killable, tmp_path, capsys):
     with MongoClient(killable.address) as client:
         client.admin.command("createUser", "reader", pwd="right-secret", roles=["root"])
         client.admin.command("fsync")
@@ -211,7 +211,7 @@ def away(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_sync_sends_what_was_kept_and_nothing_twice(away, database, mongo, sync, capsys):  # noqa: F811
+def test_sync_sends_what_was_kept_and_nothing_twice(away, database, mongo, sync, capsys):
     url = f"{mongo.address}/{database.name}"
     alive = RecordedRun(away / "mlm" / "4", NOWHERE, wait=0)
     for _ in range(2):
@@ -226,7 +226,7 @@ def test_sync_sends_what_was_kept_and_nothing_twice(away, database, mongo, sync,
     alive.complete()
 
 
-def test_sync_that_fails_says_so_and_can_be_begun_again(away, database, mongo, sync):  # noqa: F811
+def test_sync_that_fails_says_so_and_can_be_begun_again(away, database, mongo, sync):
     url = f"{mongo.address}/{database.name}"
     with failing(database.client, "update", times=4), pytest.raises(UserError, match="not everything was sent"):
         sync(url, log_dir=str(away))
@@ -235,7 +235,7 @@ def test_sync_that_fails_says_so_and_can_be_begun_again(away, database, mongo, s
     assert database.metrics.count_documents({}) == 3
 
 
-def test_sync_refuses_runs_that_are_named_and_cannot_be_sent(away, database, mongo, sync):  # noqa: F811
+def test_sync_refuses_runs_that_are_named_and_cannot_be_sent(away, database, mongo, sync):
     url = f"{mongo.address}/{database.name}"
     (away / "plain").mkdir()
     with held(Journal(away / "mlm" / "1").lock), pytest.raises(UserError) as refused:
@@ -249,14 +249,14 @@ def test_sync_refuses_runs_that_are_named_and_cannot_be_sent(away, database, mon
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"[]\n", b'{"event":"started"}\n', b'{"event":"metrics","values":{}}\n', b"0" * 9999]
 )
-def test_a_journal_that_holds_no_record_is_left_alone(content, tmp_path, mongo, database, sync):  # noqa: F811
+def test_a_journal_that_holds_no_record_is_left_alone(content, tmp_path, mongo, database, sync):
     (tmp_path / "mongo").mkdir()
     (tmp_path / "mongo" / "journal.jsonl").write_bytes(content)
     with pytest.raises(UserError, match="holds no record"):
         sync(f"{mongo.address}/{database.name}", runs=[str(tmp_path)])
 
 
-def test_a_disk_that_no_longer_takes_the_journal_ends_nothing(database, mongo, tmp_path, capsys):  # noqa: F811
+def test_a_disk_that_no_longer_takes_the_journal_ends_nothing(database, mongo, tmp_path, capsys):
     run = RecordedRun(tmp_path, f"{mongo.address}/{database.name}")
     run.losses(1)
     run.observer._journal._file.close()
@@ -282,7 +282,7 @@ def test_a_journal_stays_short_and_can_be_read_again(tmp_path, monkeypatch):
     assert (record.output, record.info) == ("at 3000\n", {"step": 3000})
 
 
-def _assert_whole(database, last):  # noqa: F811
+def _assert_whole(database, last):
     """The run is there once, ended, with every step once and in order."""
     [run] = database.runs.find()
     assert (run["_id"], run["status"]) == (1, "COMPLETED")
