@@ -48,11 +48,11 @@ def test_the_whole_address_is_the_users_variable_or_the_one_given(monkeypatch):
 
 
 def test_words_of_a_command_line():
-    given = ["run.py", "-s", "postgresql://me:pw@h/db", "--sql=postgresql://me:pw@h/db",
-             "-spostgresql://me:pw@h/db", "-m", "mongodb://me:pw@h/db", "with", "mongo_url='mongodb://me:pw@h/db'", 'query="me:you@home"']  # fmt: skip
+    sql, mongo = "postgresql://me:pw@h/db", "mongodb://me:pw@h/db"
+    given = ["run.py", "-s", sql, f"--sql={sql}", f"-s{sql}", "-m", mongo, "with", f"mongo_url='{mongo}'", "query=a@b"]
     assert arguments_without_credentials(given) == [
         "run.py", "-s", "postgresql://h/db", "--sql=postgresql://h/db", "-spostgresql://h/db",
-        "-m", "mongodb://h/db", "with", "mongo_url='mongodb://h/db'", 'query="me:you@home"',
+        "-m", "mongodb://h/db", "with", "mongo_url='mongodb://h/db'", "query=a@b",
     ]  # fmt: skip
 
 

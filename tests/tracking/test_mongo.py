@@ -172,15 +172,15 @@ def test_artefacts_are_those_of_the_folder_and_nothing_else(database, url, tmp_p
         (path / name).write_bytes(name.encode() * 100_000)
     (path / "samples" / "link.png").symlink_to(tmp_path / "secret")
     run.losses(1)
-    until(lambda: any(a["name"].startswith("plots") for a in _artefacts(database)))
+    until(lambda: any(a["name"].startswith("plots_") for a in _artefacts(database)))
     (path / "plots" / "itm_loss.png").write_bytes(b"drawn again")
     run.complete()
     names = {artefact["name"]: artefact["file_id"] for artefact in _artefacts(database)}
-    assert names.keys() == {"config.json", "plots/itm_loss.png", "samples/step_1.png", "summary.json", "metrics.csv",
-                            "checkpoints/best.ckpt"}  # fmt: skip
+    assert names.keys() == {"config.json", "plots_itm_loss.png", "samples_step_1.png", "summary.json", "metrics.csv",
+                            "checkpoints_best.ckpt"}  # fmt: skip
     files = GridFS(database)
-    assert files.get(names["plots/itm_loss.png"]).read() == b"drawn again"
-    assert files.get(names["checkpoints/best.ckpt"]).read() == b"checkpoints/best.ckpt" * 100_000
+    assert files.get(names["plots_itm_loss.png"]).read() == b"drawn again"
+    assert files.get(names["checkpoints_best.ckpt"]).read() == b"checkpoints/best.ckpt" * 100_000
     assert database["fs.files"].count_documents({"filename": {"$regex": "itm_loss"}}) == 1, "the earlier picture went"
     assert {chunk["files_id"] for chunk in database["fs.chunks"].find({}, {"files_id": 1})} == {
         file["_id"] for file in database["fs.files"].find({}, {"_id": 1})

@@ -64,7 +64,7 @@ def test_a_run_that_is_interrupted_and_resumed_is_one_record(
     assert database.metrics.find_one({"name": "itm/train/loss"})["steps"] == [1, 2, 3, 4]
     files = GridFS(database)
     contents = {artefact["name"]: files.get(artefact["file_id"]).read() for artefact in record["artifacts"]}
-    assert {"config.json", "command.json", "summary.json", "metrics.csv", "plots/itm_loss.png"} <= contents.keys()
+    assert {"config.json", "command.json", "summary.json", "metrics.csv", "plots_itm_loss.png"} <= contents.keys()
     assert contents["metrics.csv"] == folder.metrics.read_bytes()
     sources = {name: files.get(number).read() for name, number in record["experiment"]["sources"]}
     assert b"def run_command_line" in sources["run.py"]

@@ -16,7 +16,9 @@ LARGEST_BYTES = 64 * 1024 * 1024  # of what is no checkpoint
 
 
 def artefacts(run: Path, ended: bool, checkpoints: bool) -> Iterator[tuple[str, Path]]:
-    """The files, with their names from the run's folder on. Nothing outside the folder is one.
+    """The files, under names such as "plots_itm_loss.png". Nothing outside the folder is one.
+
+    Omniboard puts the name into the file's address, where a slash would begin another part.
 
     Args:
         run: the run's folder.
@@ -29,4 +31,4 @@ def artefacts(run: Path, ended: bool, checkpoints: bool) -> Iterator[tuple[str, 
             if path.name.startswith(".") or not path.is_file() or not path.resolve().is_relative_to(run.resolve()):
                 continue
             if pattern in CHECKPOINTS or path.stat().st_size <= LARGEST_BYTES:
-                yield path.relative_to(run).as_posix(), path
+                yield "_".join(path.relative_to(run).parts), path
