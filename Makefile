@@ -55,3 +55,4 @@ bench: install
 	$(BIN)/python -m benchmarks.contrastive
 	$(BIN)/python -m benchmarks.patch_dropout
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.runs

@@ -7,6 +7,7 @@ Every setting with its default, its unit and its meaning, and the named configur
     python run.py with task_mlm_itm deit_electra imagenet_randaug freeze_image
     python run.py with task_finetune_cifar10 load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt
     python run.py print_config with task_mlm_itm_deit_electra
+    python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=best
     python run.py compare with runs='["result/finetune_imdb/1", "result/finetune_imdb/2"]'
     python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported
 """
@@ -307,6 +308,11 @@ def defaults() -> None:
     early_stopping_patience = None  # end after so many validations in a row that were no better; None: do not
     early_stopping_min_delta = 0.0  # how much better what is monitored must be to count
 
+    # == Curves ==
+    plot_formats = ["png"]  # of pictures of curves: png, pdf, svg; png is always among them, the others come at the end
+    plot_smoothing = 0.0  # weight of what came before in training curves, such as 0.9; what they were lies pale behind
+    plot_x = "step"  # what curves are drawn over: step, epoch, examples, or hours of working time
+
     # == The commands `prepare`, `probe`, `search` and `zeroshot` ==
     dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
 
@@ -319,9 +325,20 @@ def defaults() -> None:
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
+    # == The commands `compare`, `plot` and `runs` ==
+    runs = None  # folders of the runs to compare or to draw; of the command runs, where to look for some; None: log_dir
+
+    # == The command `runs` ==
+    where = None  # which to list, such as 'status=finished and learning_rate>1e-4'; None: all
+    sort_by = None  # what to list them by: a setting, a metric, best, started, duration; with - before it: downwards
+    limit = None  # how many to list; None: all
+    runs_format = "table"  # how to write the list
+
     # == The command `compare` ==
-    runs = None  # folders of the runs to compare
     compare_dir = None  # where comparisons go, numbered; None: log_dir/comparisons
+
+    # == The command `plot` ==
+    plot_dir = None  # where pictures of runs drawn again go, numbered; None: log_dir/plots
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty

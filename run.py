@@ -3,6 +3,7 @@
     python run.py with quickstart                          train and test
     python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32
     python run.py prepare with dataset=coco raw_root=/data/coco
+    python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=best
     python run.py compare with 'runs=["result/mlm/1", "result/mlm/2"]'
     python run.py export with load_path=<checkpoint> export_dir=<folder>
     python run.py probe with load_path=<checkpoint> dataset=cifar10

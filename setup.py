@@ -23,6 +23,7 @@ DEPENDENCIES = [
     "pillow>=10.3",
     "matplotlib>=3.8",
     "scikit-learn>=1.5",  # linear probes and nearest neighbours
+    "scipy>=1.15",  # intervals and tests between groups of runs; its first whose bootstrap takes rng
     "tqdm>=4.66",
     "pydantic>=2.7",
     "tensorboard>=2.16",

@@ -14,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,6 +116,23 @@ def to_disk(path: Path) -> None:
             raise
 
 
+@contextmanager
+def opened_for_reading(path: Path) -> Iterator[tuple[int, int]]:
+    """Open a file that may be anything: gives its descriptor, and its size in bytes.
+
+    Raises:
+        OSError: it is not there, cannot be opened, or is no file: a pipe, say, which would be waited for.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "is no file", str(path))
+        yield descriptor, found.st_size
+    finally:
+        os.close(descriptor)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a killed process left in a folder that no other process writes to now."""
     for path in folder.rglob(".*"):
@@ -124,18 +142,18 @@ def remove_leftovers(folder: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, in the strict sense: a number that is not finite becomes null."""
-    text = json.dumps(_strict(content), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(strict_json(content), indent=2, ensure_ascii=False, allow_nan=False)
     with whole_file(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _strict(value: Any) -> Any:
+def strict_json(value: Any) -> Any:
     """A value with None, which becomes null, in place of every number that JSON does not know."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _strict(item) for key, item in value.items()}
-    return [_strict(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: strict_json(item) for key, item in value.items()}
+    return [strict_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

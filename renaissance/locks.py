@@ -24,6 +24,8 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.E
 BEAT_SECONDS = 20.0
 STALE_SECONDS = 180.0
 WAIT_SECONDS = 1.0  # between two looks at a lock that is waited for
+# Whoever asks whether a lock is held shares it for an instant, and must not be taken for its holder.
+TRIES, TRY_SECONDS = 5, 0.02
 
 
 class AlreadyHeld(Exception):
@@ -42,13 +44,16 @@ def held(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None
         AlreadyHeld: another process holds it, and `waiting` is None.
     """
     with open(path, "a") as file:
-        told = False
+        failed = 0
         while (release := _acquire(file, path)) is None:
+            failed += 1
+            if failed < TRIES:
+                time.sleep(TRY_SECONDS)
+                continue
             if waiting is None:
                 raise AlreadyHeld(path)
-            if not told:
+            if failed == TRIES:
                 waiting()
-                told = True
             time.sleep(WAIT_SECONDS)
         try:
             yield
@@ -57,10 +62,10 @@ def held(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock `path`."""
+    """Whether a process holds the lock `path`; several may ask at once, also those who may only read it."""
     try:
-        with open(path, "r+") as file:
-            if _flock(file) is False:
+        with open(path) as file:
+            if _flock(file, shared=True) is False:
                 return True
     except FileNotFoundError:
         return False
@@ -84,14 +89,19 @@ def _acquire(file: IO[str], path: Path) -> Callable[[], None] | None:
     return holder.release
 
 
-def _flock(file: IO[str]) -> bool | None:
-    """Lock a file until it is closed; False where another process has locked it, None where files cannot be locked."""
+def _flock(file: IO[str], shared: bool = False) -> bool | None:
+    """Lock a file until it is closed; False where another process has locked it, None where files cannot be locked.
+
+    Args:
+        file: open.
+        shared: lock it beside others who share it, and not beside one who holds it alone.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: two processes at once are the user's own care there
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:

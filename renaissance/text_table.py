@@ -13,7 +13,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         rows: cells; floats are shown with four significant digits, integers with thousands separated, and texts
             without what would leave their line or command the terminal.
     """
-    cells = [[_format(cell) for cell in row] for row in rows]
+    cells = [[cell_text(cell) for cell in row] for row in rows]
     widths = [max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
     right = [bool(rows) and all(isinstance(row[column], int | float) or row[column] is None for row in rows)
              for column in range(len(header))]  # fmt: skip
@@ -30,7 +30,8 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
     return "  ".join(aligned).rstrip()
 
 
-def _format(cell: object) -> str:
+def cell_text(cell: object) -> str:
+    """A cell as it is shown: floats with four significant digits, integers with thousands separated."""
     if cell is None:
         return "–"
     if isinstance(cell, bool):

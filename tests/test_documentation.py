@@ -139,6 +139,12 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
             "result/finetune_imdb/2": "{tmp}/result/finetune_cifar10/1",
         },
     ),
+    "python run.py runs": ("", {}),
+    "python run.py runs with where='status=finished and learning_rate>1e-4' sort_by=-best limit=20": ("", {}),
+    "python run.py runs with where='task=imdb and started>=2026-11-20' sort_by=imdb/test/accuracy runs_format=csv": (
+        "",
+        {},
+    ),
     "python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported": (
         "",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -78,6 +79,27 @@ def test_a_lock_is_waited_for_and_that_is_said(tmp_path, system):
         assert told == ["waiting"]
 
 
+def test_who_asks_is_not_taken_for_the_holder(tmp_path):
+    """Two listings that look at once, and a run that begins while one looks."""
+    path = tmp_path / ".lock"
+    path.touch()
+    asking = path.open()
+    fcntl.flock(asking, fcntl.LOCK_SH | fcntl.LOCK_NB)  # what `is_held` does for an instant
+    assert not is_held(path)
+    threading.Timer(0.03, asking.close).start()
+    with held(path):
+        assert is_held(path)
+
+
+def test_a_lock_that_may_only_be_read_is_seen_too(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    opened = []
+    monkeypatch.setattr("builtins.open", lambda name, mode="r", own=open: opened.append(mode) or own(name, mode))
+    with held(path):
+        assert is_held(path)
+    assert opened == ["a", "r"]
+
+
 def test_only_a_system_without_locks_leaves_a_file_and_warns(tmp_path, system, capsys):
     with held(tmp_path / ".lock"):
         there = (tmp_path / ".lock.held").exists()
@@ -87,7 +109,7 @@ def test_only_a_system_without_locks_leaves_a_file_and_warns(tmp_path, system, c
 
 
 def test_a_holder_elsewhere_counts_while_it_touches_its_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_flock", lambda file: None)
+    monkeypatch.setattr(locks, "_flock", lambda file, shared=False: None)
     path = tmp_path / ".lock"
     path.touch()
     beside = tmp_path / ".lock.held"
@@ -103,7 +125,7 @@ def test_a_holder_elsewhere_counts_while_it_touches_its_file(tmp_path, monkeypat
 
 @pytest.mark.parametrize("changed", [{"boot": "another"}, {"started": "1"}, {"pid": 2**22 + 1}], ids=str)
 def test_a_process_number_that_has_come_again_holds_nothing(tmp_path, monkeypatch, changed):
-    monkeypatch.setattr(locks, "_flock", lambda file: None)
+    monkeypatch.setattr(locks, "_flock", lambda file, shared=False: None)
     path = tmp_path / ".lock"
     path.touch()
     (tmp_path / ".lock.held").write_text(json.dumps({**locks._myself(), **changed}))
@@ -111,7 +133,7 @@ def test_a_process_number_that_has_come_again_holds_nothing(tmp_path, monkeypatc
 
 
 def test_a_holder_s_file_is_touched(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_flock", lambda file: None)
+    monkeypatch.setattr(locks, "_flock", lambda file, shared=False: None)
     monkeypatch.setattr(locks, "BEAT_SECONDS", 0.01)
     with held(tmp_path / ".lock"):
         os.utime(tmp_path / ".lock.held", (1, 1))

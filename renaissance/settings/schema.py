@@ -8,15 +8,19 @@ that file. Here bases stand in the reverse of its order, since pydantic takes th
 from __future__ import annotations
 
 from renaissance.settings.groups.commands import (
+    ChosenRunsSettings,
     CompareSettings,
     DataSetSettings,
     ExportSettings,
+    PlotSettings,
     PrepareSettings,
     ProbeSettings,
+    RunsSettings,
     SearchSettings,
     SplitSettings,
     ZeroshotSettings,
 )
+from renaissance.settings.groups.curves import CurveSettings
 from renaissance.settings.groups.experiment import (
     DataSettings,
     ExperimentSettings,
@@ -94,9 +98,13 @@ class Settings(
     ZeroshotSettings,
     ProbeSettings,
     ExportSettings,
+    PlotSettings,
     CompareSettings,
+    RunsSettings,
+    ChosenRunsSettings,
     PrepareSettings,
     DataSetSettings,
+    CurveSettings,
     LengthSettings,
     OptimizerSettings,
     ImageSettings,

@@ -243,6 +243,13 @@ TokenizerType = Annotated[
 FalseFrom = Annotated[Literal["batch", "dataset", "hard"], choice_words("batch", "dataset", "hard")]
 ContrastiveLoss = Annotated[Literal["clip", "siglip"], choice_words("clip", "siglip")]
 GenerationStrategy = Annotated[Literal["greedy", "beam", "sample"], choice_words("greedy", "beam", "sample")]
+PlotFormat = Literal["png", "pdf", "svg"]
+PlotFormats = Annotated[
+    Annotated[list[PlotFormat], Field(min_length=1)],
+    BeforeValidator(_single_as_list),
+    Allowed("a list of png, pdf and svg"),
+]
+PlotAxis = Annotated[Literal["step", "epoch", "examples", "hours"], choice_words("step", "epoch", "examples", "hours")]
 ResumeSchedule = Annotated[Literal["new", "kept"], choice_words("new", "kept")]
 
 Name = Annotated[_Text, AfterValidator(_plain_name), Allowed("a name that can be a folder's")]
@@ -348,6 +355,11 @@ ClassNames = Annotated[
 ]
 OptionalQuery = Annotated[str | None, Field(min_length=1), Allowed("a text or an image file, or None", paths="file")]
 Resume = Annotated[_Text | None, Allowed("a checkpoint file, auto, or None", paths="file", names=("auto",))]
+OptionalCondition = Annotated[_Text | None, Allowed("conditions, such as status=finished, or None")]
+OptionalSorting = Annotated[_Text | None, Allowed("a setting, a metric or a column, or None")]
+RunsFormat = Annotated[
+    Literal["table", "csv", "markdown", "latex", "json"], choice_words("table", "csv", "markdown", "latex", "json")
+]
 Metric = Annotated[_Text | None, Allowed("a metric of the validation, such as mlm/val/loss, or None")]
 Shares = Annotated[
     dict[_Text, _Number],

@@ -7,19 +7,22 @@ Source: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555; with transformers
 """
 
 from renaissance.data.examples.schema import CAPTIONS, DataNeeds
-from renaissance.tasks.declaration import ACCURACY, LOSS, Metric, TaskDeclaration
+from renaissance.tasks.declaration import ACCURACY, LOSS, Family, Metric, TaskDeclaration
 
-GENERATED = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider_d")
+BLEU = Family("bleu", "BLEU")
 
 TASK = TaskDeclaration(
     name="caption",
+    title="Captioning",
     needs=DataNeeds(CAPTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.captioning:CaptioningTask",
     metrics=(
         LOSS,
         ACCURACY,
         Metric("perplexity", more_is_better=False),
-        *(Metric(name, more_is_better=True) for name in GENERATED),
+        *(Metric(f"bleu_{n}", more_is_better=True, title=f"BLEU-{n}", family=BLEU) for n in (1, 2, 3, 4)),
+        Metric("rouge_l", more_is_better=True, title="ROUGE-L"),
+        Metric("cider_d", more_is_better=True, title="CIDEr-D"),
     ),
     monitor="loss",
     writes=True,

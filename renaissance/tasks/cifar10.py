@@ -17,6 +17,7 @@ PICTURES = Schema(
 
 TASK = TaskDeclaration(
     name="cifar10",
+    title="CIFAR-10",
     needs=DataNeeds(PICTURES, image=True, text=False),
     behaviour="renaissance.tasks.behaviours.classification:ClassificationTask",
     metrics=(LOSS, ACCURACY),

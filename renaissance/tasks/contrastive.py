@@ -8,20 +8,19 @@ https://arxiv.org/abs/2303.15343.
 """
 
 from renaissance.data.examples.schema import CAPTIONS, DataNeeds
-from renaissance.tasks.declaration import ACCURACY, LOSS, Metric, TaskDeclaration
-
-RECALLS = ("ir_r1", "ir_r5", "ir_r10", "tr_r1", "tr_r5", "tr_r10")
-MEDIAN_RANKS = ("ir_median_rank", "tr_median_rank")
+from renaissance.tasks.declaration import ACCURACY, LOSS, RECALLS, Metric, TaskDeclaration
 
 TASK = TaskDeclaration(
     name="contrastive",
+    title="Contrastive learning",
     needs=DataNeeds(CAPTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.contrastive:ContrastiveTask",
     metrics=(
         LOSS,
         ACCURACY,
-        *(Metric(name, more_is_better=True) for name in RECALLS),
-        *(Metric(name, more_is_better=False) for name in MEDIAN_RANKS),
+        *RECALLS,
+        Metric("ir_median_rank", more_is_better=False, title="image retrieval, median rank"),
+        Metric("tr_median_rank", more_is_better=False, title="text retrieval, median rank"),
     ),
     monitor="ir_r1",
     fuses=False,

@@ -11,6 +11,22 @@ from dataclasses import dataclass
 
 from renaissance.data.examples.schema import DataNeeds
 
+# In a row of predictions: what the example adds to each metric that is a mean over examples, by the metric's name.
+PREDICTED_VALUES = "values"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Metrics that are drawn in one picture too, such as BLEU-1 to BLEU-4.
+
+    Attributes:
+        name: of the picture's file, `<task>_<name>`.
+        title: in words, as a picture's title goes on, such as "image retrieval, recall".
+    """
+
+    name: str
+    title: str
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -19,6 +35,9 @@ class Metric:
     Attributes:
         name: its last word where a run records it, `<task>/<split>/<name>`.
         more_is_better: whether a higher value is better, as of an accuracy; of a loss a lower one is.
+        title: in words, as pictures call it, such as "image retrieval, recall at 1"; empty for its name. What stands
+            behind a comma tells it from others of its family.
+        family: the metrics that it is drawn with; None where it is drawn alone.
 
     Raises:
         ValueError: the name is no identifier.
@@ -26,6 +45,8 @@ class Metric:
 
     name: str
     more_is_better: bool
+    title: str = ""
+    family: Family | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -34,6 +55,13 @@ class Metric:
 
 LOSS = Metric("loss", more_is_better=False)
 ACCURACY = Metric("accuracy", more_is_better=True)
+_IMAGES, _TEXTS = Family("ir_recall", "image retrieval, recall"), Family("tr_recall", "text retrieval, recall")
+RECALLS = (
+    *(Metric(f"ir_r{most}", more_is_better=True, title=f"{_IMAGES.title} at {most}", family=_IMAGES)
+      for most in (1, 5, 10)),
+    *(Metric(f"tr_r{most}", more_is_better=True, title=f"{_TEXTS.title} at {most}", family=_TEXTS)
+      for most in (1, 5, 10)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +80,7 @@ class TaskDeclaration:
         mixable: whether its targets can be shares of two examples (see `models/fusion/mixing.py`).
         fuses: whether, where it reads both, it lets text and image see each other.
         older_names: what `loss_names` may call it beside its name; a run records the name.
+        title: in words, as pictures call it, such as "Image-text matching"; empty for its name.
 
     Raises:
         ValueError: a name is no identifier, the behaviour is no path of a class, what is read is no column of the
@@ -68,6 +97,7 @@ class TaskDeclaration:
     mixable: bool = False
     fuses: bool = True
     older_names: tuple[str, ...] = ()
+    title: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():

@@ -17,6 +17,7 @@ REVIEWS = Schema(
 
 TASK = TaskDeclaration(
     name="imdb",
+    title="IMDB reviews",
     needs=DataNeeds(REVIEWS, image=False, text=True),
     behaviour="renaissance.tasks.behaviours.classification:ClassificationTask",
     metrics=(LOSS, ACCURACY),

@@ -4,14 +4,13 @@ Data: any images with captions, such as COCO's and Flickr30k's test splits.
 """
 
 from renaissance.data.examples.schema import CAPTIONS, DataNeeds
-from renaissance.tasks.declaration import ACCURACY, LOSS, Metric, TaskDeclaration
-
-RECALLS = ("ir_r1", "ir_r5", "ir_r10", "tr_r1", "tr_r5", "tr_r10")
+from renaissance.tasks.declaration import ACCURACY, LOSS, RECALLS, TaskDeclaration
 
 TASK = TaskDeclaration(
     name="irtr",
+    title="Image-text retrieval",
     needs=DataNeeds(CAPTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.retrieval:RetrievalTask",
-    metrics=(LOSS, ACCURACY, *(Metric(name, more_is_better=True) for name in RECALLS)),
+    metrics=(LOSS, ACCURACY, *RECALLS),
     monitor="ir_r1",
 )

@@ -10,6 +10,7 @@ from renaissance.tasks.declaration import ACCURACY, LOSS, TaskDeclaration
 
 TASK = TaskDeclaration(
     name="itm",
+    title="Image-text matching",
     needs=DataNeeds(CAPTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.image_text_matching:ImageTextMatchingTask",
     metrics=(LOSS, ACCURACY),

@@ -10,6 +10,7 @@ from renaissance.tasks.declaration import ACCURACY, LOSS, TaskDeclaration
 
 TASK = TaskDeclaration(
     name="mlm",
+    title="Masked language modelling",
     needs=DataNeeds(CAPTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.masked_language_modelling:MaskedLanguageModellingTask",
     metrics=(LOSS, ACCURACY),

@@ -19,9 +19,10 @@ SENTENCE_PAIRS = Schema(
 
 TASK = TaskDeclaration(
     name="mrpc",
+    title="MRPC paraphrases",
     needs=DataNeeds(SENTENCE_PAIRS, image=False, text=True),
     behaviour="renaissance.tasks.behaviours.binary_classification:BinaryClassificationTask",
-    metrics=(LOSS, ACCURACY, Metric("f1", more_is_better=True)),
+    metrics=(LOSS, ACCURACY, Metric("f1", more_is_better=True, title="F1")),
     monitor="accuracy",
     predicts=True,
     mixable=True,

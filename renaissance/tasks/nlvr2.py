@@ -20,6 +20,7 @@ IMAGE_PAIRS = Schema(
 
 TASK = TaskDeclaration(
     name="nlvr2",
+    title="NLVR2",
     needs=DataNeeds(IMAGE_PAIRS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.two_images:TwoImagesTask",
     metrics=(LOSS, ACCURACY),

@@ -19,6 +19,7 @@ BOXES = Schema(
 
 TASK = TaskDeclaration(
     name="ref",
+    title="RefCOCO",
     needs=DataNeeds(BOXES, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.referring_expressions:ReferringExpressionTask",
     metrics=(LOSS, ACCURACY),

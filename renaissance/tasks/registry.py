@@ -23,6 +23,11 @@ def task_names() -> list[str]:
     return sorted(_files() | _registered.things.keys())
 
 
+def is_task(name: str) -> bool:
+    """Whether there is a task of a name."""
+    return name in _files() or name in _registered.things
+
+
 def declaration_of(name: str) -> TaskDeclaration:
     """What is known of a task.
 

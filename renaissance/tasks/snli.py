@@ -19,6 +19,7 @@ ENTAILMENT = Schema(
 
 TASK = TaskDeclaration(
     name="snli",
+    title="SNLI-VE",
     needs=DataNeeds(ENTAILMENT, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.classification:ClassificationTask",
     metrics=(LOSS, ACCURACY),

@@ -19,9 +19,10 @@ QUESTIONS = Schema(
 
 TASK = TaskDeclaration(
     name="vqa",
+    title="VQA",
     needs=DataNeeds(QUESTIONS, image=True, text=True),
     behaviour="renaissance.tasks.behaviours.question_answering:QuestionAnsweringTask",
-    metrics=(LOSS, Metric("score", more_is_better=True)),
+    metrics=(LOSS, Metric("score", more_is_better=True, title="VQA score")),
     monitor="score",
     predicts=True,
 )

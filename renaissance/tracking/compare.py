@@ -1,13 +1,12 @@
 """Runs side by side: their curves in one picture a metric, their results and what they were told in one table.
 
-Comes in: the folders of runs, finished or not. Goes out: a new numbered folder with a PNG a metric and
-`comparison.csv`, and the same table on the terminal. No PyTorch here.
+Comes in: the folders of runs, finished or not. Goes out: a new numbered folder with a PNG a metric, `comparison.csv`
+and what groups of seeds tell (`group_comparison.py`), and the same tables on the terminal. No PyTorch here.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,11 @@ from renaissance.settings.earlier import with_schedule
 from renaissance.settings.marked import read_by_commands
 from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.text_table import text_table
-from renaissance.tracking.curves import draw_comparison
+from renaissance.tracking.curves import Look, RunCurves, check_axis, draw_comparison, read_curves
+from renaissance.tracking.group_comparison import compare_groups
 from renaissance.tracking.history import History, read_history
-from renaissance.tracking.metrics import TRAINING_SPLITS, Point, best_point, read_points, splits_in_order
+from renaissance.tracking.listed_run import read_listed
+from renaissance.tracking.metrics import TRAINING_SPLITS, Point, best_point, splits_in_order
 from renaissance.tracking.run_folder import RunFolder, new_numbered_folder
 
 DEFAULT_FOLDER = "comparisons"  # under log_dir
@@ -38,16 +39,21 @@ class ReadRun:
     Attributes:
         name: what tables and legends call it.
         settings: its resolved settings; where a resume changed one, in words.
-        points: its metrics by name, `<task>/<split>/<metric>`.
+        curves: its metrics by name, `<task>/<split>/<metric>`, and what else is drawn of it.
         examples_per_second: in training; None where the run has no summary, or none in it.
         remark: what is to be known of it, such as that it is not finished; empty where there is nothing.
     """
 
     name: str
     settings: dict[str, Any]
-    points: dict[str, list[Point]]
+    curves: RunCurves
     examples_per_second: float | None
     remark: str
+
+    @property
+    def points(self) -> Mapping[str, Sequence[Point]]:
+        """Its metrics by name."""
+        return self.curves.points
 
 
 def compare_runs(settings: Settings) -> Path:
@@ -68,9 +74,11 @@ def compare_runs(settings: Settings) -> Path:
     tested = tested_splits(runs)
     columns = (*RUN_COLUMNS, *tested, *SPEED_COLUMNS)
     table = [row for run in runs for row in result_rows(run, tested)]
+    look = Look.of_settings(settings)
+    check_axis({run.name: run.curves for run in runs}, look)
     parent = Path(settings.compare_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
     folder = new_numbered_folder(parent, f"compare_dir={parent}")
-    draw_comparison({run.name: run.points for run in runs}, folder)
+    draw_comparison({run.name: run.curves for run in runs}, folder, look)
     told = {run.name: [_text(run.settings.get(name)) for name in differing] for run in runs}
     write_csv(folder / "comparison.csv", (*columns, *differing), [[*row, *told[str(row[0])]] for row in table])
     print(text_table(columns, table))
@@ -80,6 +88,7 @@ def compare_runs(settings: Settings) -> Path:
     for run in runs:
         if run.remark:
             print(f"{run.name}: {run.remark}")
+    compare_groups([read_listed(Path(given), run.name) for given, run in zip(settings.runs, runs, strict=True)], folder)
     print(f"comparison: {folder}")
     return folder
 
@@ -99,19 +108,12 @@ def read_run(given: str, name: str) -> ReadRun:
     folder = RunFolder(Path(given))
     began = {**default_settings(), **with_schedule(_read_json(folder.config))}
     settings = _with_changes(began, read_history(folder))
-    try:
-        read = read_points(folder.metrics)
-    except (OSError, ValueError) as error:
-        raise UserError(f"runs: {folder.metrics} cannot be read ({error})") from error
-    numbers = {name: [point for point in series if math.isfinite(point.value)] for name, series in read.items()}
-    points = {name: series for name, series in numbers.items() if series}
-    if not points:
-        raise UserError(f"runs: {given!r} has no metrics yet; leave it out, or compare when it has trained a while")
+    curves = read_curves(given)
     summary = _read_json(folder.summary) if folder.summary.is_file() else {}
-    last = max(point.step for series in points.values() for point in series)
+    last = max(point.step for series in curves.points.values() for point in series)
     remark = "" if summary.get("status") == "finished" else f"not finished; its last point is at step {last:,}"
     speed = summary.get("examples_per_second")
-    return ReadRun(name, settings, points, speed if isinstance(speed, int | float) else None, remark)
+    return ReadRun(name, settings, curves, speed if isinstance(speed, int | float) else None, remark)
 
 
 def tested_splits(runs: Sequence[ReadRun]) -> list[str]:

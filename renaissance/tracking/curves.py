@@ -1,120 +1,284 @@
-"""Curves as pictures, one PNG a metric: of one run, training against validation; of several runs, side by side."""
+"""Curves as pictures: of one run, training against validation; of several runs, side by side.
+
+A picture a metric, one more for each family of metrics that are declared to be (BLEU-1 to 4), and one each for the
+learning rate, the gradient's norm and the speed. How they look is told in `drawing/`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from renaissance.errors import UserError
+from renaissance.settings.groups.curves import CurveSettings
+from renaissance.tasks.declaration import Family
+from renaissance.tasks.registry import declaration_of
+from renaissance.tracking.chance import read_chance
+from renaissance.tracking.drawing.figure import COLOURS, DASHES, GREY, PALE, Picture
+from renaissance.tracking.drawing.series import Series, pace_series, series_of, smoothed
+from renaissance.tracking.drawing.words import (
+    AXES,
+    PACE,
+    SPLITS,
+    capital,
+    family_of,
+    metric_title,
+    task_title,
+    within_family,
+)
+from renaissance.tracking.metrics import TRAINING_SPLITS, Point, read_points, splits_in_order
+from renaissance.tracking.pace import CURVES, Axis, Pace, read_pace
+from renaissance.tracking.run_folder import RunFolder
 
-from renaissance.atomic_files import whole_file
-from renaissance.tracking.metrics import TRAINING_SPLITS, Point, splits_in_order
-
-SPLIT_NAMES = {"train": "training", "val": "validation"}  # every other split goes by its own name
-# Of the splits beyond training and validation, which have a point each: markers with their names, taken in turn.
-MARKERS = {"*": "star", "P": "plus", "X": "cross", "D": "diamond", "^": "triangle", "s": "square"}
+# Of the splits beyond training and validation, which have a point each: markers, taken in turn.
+MARKERS = ("*", "P", "X", "D", "^", "s")
+NOISY = ("gradient_norm", "examples_per_second")  # of what is no metric, what is smoothed as training curves are
 
 
-def draw_curves(points: Mapping[str, Sequence[Point]], folder: Path) -> list[Path]:
-    """Draw every metric `<task>/<split>/<metric>` into `folder/<task>_<metric>.png`.
+@dataclass(frozen=True)
+class RunCurves:
+    """What is drawn of a run.
+
+    Attributes:
+        points: of its metrics by name, `<task>/<split>/<metric>`.
+        pace: the rows of its `pace.csv`.
+        chance: what guessing reaches, by the names of metrics.
+    """
+
+    points: Mapping[str, Sequence[Point]]
+    pace: Sequence[Pace] = ()
+    chance: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How curves are to be drawn.
+
+    Attributes:
+        formats: of the files, in which PNG always is.
+        smoothing: the weight of what came before in curves of the training, from 0 to below 1.
+        axis: what they are drawn over; over steps where a run does not know it.
+    """
+
+    formats: tuple[str, ...] = ("png",)
+    smoothing: float = 0.0
+    axis: Axis = "step"
+
+    @classmethod
+    def of_settings(cls, settings: CurveSettings) -> Look:
+        """What the settings ask for."""
+        formats = dict.fromkeys(("png", *settings.plot_formats))
+        return cls(tuple(formats), settings.plot_smoothing, settings.plot_x)
+
+    def axis_of(self, run: RunCurves) -> Axis:
+        """What a run's curves are drawn over."""
+        return self.axis if run.pace or self.axis == "epoch" else "step"
+
+
+def read_curves(given: str) -> RunCurves:
+    """What is drawn of the run in a folder; values that are no numbers are left out.
+
+    Raises:
+        UserError: its metrics or its pace cannot be read, or it has no metrics yet.
+    """
+    folder = RunFolder(Path(given))
+    try:
+        read, pace = read_points(folder.metrics), read_pace(folder.pace)
+    except (OSError, ValueError) as error:
+        raise UserError(f"runs: the curves of {given!r} cannot be read ({error})") from error
+    numbers = {name: [point for point in series if math.isfinite(point.value)] for name, series in read.items()}
+    points = {name: series for name, series in numbers.items() if series}
+    if not points:
+        raise UserError(f"runs: {given!r} has no metrics yet; leave it out, or come back when it has trained a while")
+    return RunCurves(points, pace, read_chance(folder.chance))
+
+
+def check_axis(runs: Mapping[str, RunCurves], look: Look) -> None:
+    """See that all runs know where their points lie on the axis.
+
+    Raises:
+        UserError: naming those that do not.
+    """
+    unknown = [name for name, run in runs.items() if look.axis_of(run) != look.axis]
+    if unknown:
+        raise UserError(
+            f"plot_x={look.axis}: not known of {', '.join(unknown)}, which trained nothing or before pace.csv came. "
+            "Take plot_x=step or epoch, or leave these runs out."
+        )
+
+
+def draw_curves(run: RunCurves, folder: Path, look: Look | None = None) -> list[Path]:
+    """Draw every metric `<task>/<split>/<metric>` of a run into `folder/<task>_<metric>.png`, and so on.
+
+    Args:
+        run: what is drawn.
+        folder: where the pictures go.
+        look: how they are drawn.
 
     Returns:
-        the pictures' paths.
+        the paths of the PNG files.
     """
-    metrics: dict[tuple[str, str], dict[str, Sequence[Point]]] = {}
-    for name, series in points.items():
-        task, split, metric = name.split("/")
-        metrics.setdefault((task, metric), {})[split] = series
-    return [_draw_metric(task, metric, series, folder) for (task, metric), series in sorted(metrics.items())]
+    look = look or Look()
+    look = replace(look, axis=look.axis_of(run))
+    pictures = {f"{task}_{metric}": _metric(task, metric, run, look) for task, metric in _metrics([run])}
+    families = dict.fromkeys((task, family_of(task, metric)) for task, metric in _metrics([run]))
+    pictures |= {f"{task}_{family.name}": _family(task, family, run, look) for task, family in families if family}
+    for name in CURVES if run.pace else ():
+        pictures[f"pace_{name}"] = picture = _pace_picture(name, look)
+        _draw_training(picture, pace_series(run.pace, name, look.axis), "", look if name in NOISY else Look())
+    return _written(pictures, folder, look)
 
 
-def draw_comparison(runs: Mapping[str, Mapping[str, Sequence[Point]]], folder: Path) -> list[Path]:
+def draw_comparison(runs: Mapping[str, RunCurves], folder: Path, look: Look | None = None) -> list[Path]:
     """Draw every metric of several runs into `folder/<task>_<metric>.png`, a colour a run.
 
     Args:
-        runs: by a run's name its points by their names, `<task>/<split>/<metric>`.
+        runs: by a run's name what is drawn of it.
         folder: where the pictures go.
+        look: how they are drawn; a run that does not know the axis is left out.
 
     Returns:
-        the pictures' paths.
+        the paths of the PNG files.
     """
-    names = {name for points in runs.values() for name in points}
-    metrics = sorted({(name.split("/")[0], name.split("/")[2]) for name in names})
-    return [_draw_runs(task, metric, runs, folder) for task, metric in metrics]
-
-
-def _draw_runs(task: str, metric: str, runs: Mapping[str, Mapping[str, Sequence[Point]]], folder: Path) -> Path:
-    """Validation in full, training pale beneath it, every other split as a marker."""
-    figure, axes = _figure()
-    splits = splits_in_order(_names_of(task, metric, runs))
-    markers = markers_of(splits)
-    for number, (run, points) in enumerate(runs.items()):
-        colour, dashes = f"C{number % 10}", ("-", "--", ":")[number // 10 % 3]
-        of_run = {split: points.get(f"{task}/{split}/{metric}", []) for split in splits}
-        if any(of_run.values()):  # a run without this task has no entry in the legend
-            axes.plot([], [], dashes, color=colour, label=run)
-        for split, series in of_run.items():
-            steps, values = [point.step for point in series], [point.value for point in series]
-            if split in markers:
-                axes.plot(steps, values, linestyle="", marker=markers[split], markersize=12, color=colour)
-            elif split == "val":
-                axes.plot(steps, values, dashes, marker="o" if len(steps) < 40 else "", markersize=4, color=colour)
-            else:
-                axes.plot(steps, values, dashes, color=colour, alpha=0.3, linewidth=1)
-    told = "".join(f"; {MARKERS[marker]}: {split}" for split, marker in markers.items())
-    axes.set_title(f"{task}: {metric} (validation; pale: training{told})")
-    return _finish(figure, axes, metric, folder / f"{task}_{metric}.png")
-
-
-def _names_of(task: str, metric: str, runs: Mapping[str, Mapping[str, Sequence[Point]]]) -> list[str]:
-    """The names under which any of the runs has this metric, a name a split."""
-    names = [name for points in runs.values() for name in points]
-    return [name for name in names if (name.split("/")[0], name.split("/")[2]) == (task, metric)]
+    look = look or Look()
+    pictures = {f"{task}_{metric}": _compared(task, metric, runs, look) for task, metric in _metrics(runs.values())}
+    for name in CURVES if any(run.pace for run in runs.values()) else ():
+        pictures[f"pace_{name}"] = picture = _pace_picture(name, look)
+        for number, (run_name, run) in enumerate(runs.items()):
+            series = pace_series(run.pace, name, look.axis)
+            if len(series.x):
+                picture.curve(_smoothed(series, look) if name in NOISY else series, run_name, **_of_run(number))
+    return _written(pictures, folder, look)
 
 
 def markers_of(splits: Sequence[str]) -> dict[str, str]:
     """Matplotlib's marker of each split beyond training and validation."""
-    tested = [split for split in splits if split not in TRAINING_SPLITS]
-    return dict(zip(tested, cycle(MARKERS), strict=False))
+    return dict(zip((split for split in splits if split not in TRAINING_SPLITS), cycle(MARKERS), strict=False))
 
 
-def _figure() -> tuple[Figure, Axes]:
-    """A figure of its own rather than pyplot's: no global state, no display, no leak over a long run."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
+def _metrics(runs: Iterable[RunCurves]) -> list[tuple[str, str]]:
+    """Every task with each of its metrics that any of the runs has."""
+    return sorted({(name.split("/")[0], name.split("/")[2]) for run in runs for name in run.points})
 
 
-def _finish(figure: Figure, axes: Axes, metric: str, path: Path) -> Path:
-    """Label the axes and write the picture."""
-    axes.set_xlabel("optimiser step")
-    axes.set_ylabel(metric)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    with whole_file(path, durable=False) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
-    return path
+def _splits(task: str, metric: str, runs: Iterable[RunCurves]) -> list[str]:
+    """The splits of which any of the runs has a metric, in their order."""
+    names = [name for run in runs for name in run.points]
+    return splits_in_order(name for name in names if (name.split("/")[0], name.split("/")[2]) == (task, metric))
 
 
-def _draw_metric(task: str, metric: str, series: Mapping[str, Sequence[Point]], folder: Path) -> Path:
-    figure, axes = _figure()
-    splits = splits_in_order(f"{task}/{split}/{metric}" for split in series)
+def _metric(task: str, metric: str, run: RunCurves, look: Look) -> Picture:
+    """Training and validation as curves, every other split as a mark."""
+    words = metric_title(task, metric)
+    picture = Picture(f"{task_title(task)}: {words}", AXES[look.axis], capital(within_family(words)))
+    splits = _splits(task, metric, [run])
     markers = markers_of(splits)
-    trained = series.keys() != markers.keys()  # else the run is a test of a checkpoint that another one trained
-    for number, split in enumerate((*TRAINING_SPLITS, *markers)):  # the same colours, whichever splits there are
-        if split not in series:
-            continue
-        steps = [point.step for point in series[split]]
-        values = [point.value for point in series[split]]
-        colour = f"C{number % 10}"
-        if split in markers:
-            label = f"{split} ({'best checkpoint' if trained else 'checkpoint of load_path'})"
-            axes.plot(steps, values, linestyle="", marker=markers[split], markersize=12, color=colour, label=label)
+    trained = splits != list(markers)  # else the run is a test of a checkpoint that another one trained
+    for split in splits:
+        series = _series(run, task, split, metric, look)
+        if split == "train":
+            _draw_training(picture, series, SPLITS[split], look)
+        elif split == "val":
+            picture.curve(series, SPLITS[split], colour=COLOURS[1], marked=True)
         else:
-            marker = "o" if len(steps) < 40 else ""
-            axes.plot(steps, values, marker=marker, markersize=4, color=colour, label=SPLIT_NAMES[split])
-    axes.set_title(f"{task}: {metric}")
-    return _finish(figure, axes, metric, folder / f"{task}_{metric}.png")
+            label = f"{split} ({'best checkpoint' if trained else 'checkpoint of load_path'})"
+            colour = COLOURS[(2 + list(markers).index(split)) % len(COLOURS)]
+            picture.mark(series, label, colour=colour, marker=markers[split])
+    _draw_chance(picture, task, metric, splits, [run])
+    return picture
+
+
+def _family(task: str, family: Family, run: RunCurves, look: Look) -> Picture:
+    """A family's metrics on validation, or the first split that they are of, a colour each; tests as marks."""
+    there = _metrics([run])
+    members = [one.name for one in declaration_of(task).metrics if one.family == family and (task, one.name) in there]
+    splits = _splits(task, members[0], [run])
+    shown = "val" if "val" in splits else splits[0]
+    markers = markers_of([split for split in splits if split != shown])
+    title = f"{task_title(task)}: {family.title} ({SPLITS.get(shown, shown)})"
+    picture = Picture(title, AXES[look.axis], capital(within_family(family.title)))
+    for number, metric in enumerate(members):
+        label, form = within_family(metric_title(task, metric)), _of_run(number)
+        picture.curve(_series(run, task, shown, metric, look), label, **form, marked=True)
+        for split, marker in markers.items():
+            picture.mark(_series(run, task, split, metric, look), colour=form["colour"], marker=marker)
+        chance = run.chance.get(f"{task}/{shown}/{metric}")
+        if chance is not None:
+            picture.level(chance, colour=form["colour"])
+    for split, marker in markers.items():
+        picture.entry(split, color=GREY, linestyle="", marker=marker)
+    if any(f"{task}/{shown}/{metric}" in run.chance for metric in members):
+        picture.entry("chance", color=GREY, linestyle=":")
+    return picture
+
+
+def _compared(task: str, metric: str, runs: Mapping[str, RunCurves], look: Look) -> Picture:
+    """A colour a run: validation in full, training pale beneath it, every other split as a mark."""
+    splits = _splits(task, metric, runs.values())
+    markers = markers_of(splits)
+    full = "val" if "val" in splits else "train"
+    words, of = metric_title(task, metric), f" ({SPLITS[full]})" if full in splits else ""
+    picture = Picture(f"{task_title(task)}: {words}{of}", AXES[look.axis], capital(within_family(words)))
+    for number, (name, run) in enumerate(runs.items()):
+        if not _splits(task, metric, [run]):  # a run without this task has no entry in the legend
+            continue
+        form = _of_run(number)
+        picture.entry(name, color=form["colour"], linestyle=form["dashes"])
+        for split in splits:
+            series = _series(run, task, split, metric, look)
+            if split in markers:
+                picture.mark(series, colour=form["colour"], marker=markers[split])
+            elif len(series.x):
+                shown = _smoothed(series, look) if split == "train" else series
+                picture.curve(shown, **form, pale=split != full, marked=split == "val")
+    if full == "val" and "train" in splits:
+        picture.entry("training, pale", color=GREY, alpha=PALE)
+    for split, marker in markers.items():
+        picture.entry(split, color=GREY, linestyle="", marker=marker)
+    _draw_chance(picture, task, metric, splits, runs.values())
+    return picture
+
+
+def _draw_training(picture: Picture, series: Series, label: str, look: Look) -> None:
+    """A curve of the training; where it is smoothed, with what it was pale behind it."""
+    if look.smoothing:
+        picture.curve(series, colour=COLOURS[0], pale=True)
+        label = label and f"{label}, smoothed by {look.smoothing:g}"
+    picture.curve(_smoothed(series, look), label, colour=COLOURS[0])
+
+
+def _draw_chance(picture: Picture, task: str, metric: str, splits: Sequence[str], runs: Iterable[RunCurves]) -> None:
+    """The level of guessing on validation, or else the first split that knows one; none where runs differ in it."""
+    for split in sorted(splits, key=lambda split: split != "val"):
+        name = f"{task}/{split}/{metric}"
+        levels = [run.chance.get(name) for run in runs if name in run.points]
+        if levels and None not in levels:
+            if len(set(levels)) == 1:
+                picture.level(levels[0], "chance" if split in ("val", *splits[:1]) else f"chance, {split}")
+            return
+
+
+def _pace_picture(name: str, look: Look) -> Picture:
+    title, y = PACE[name]
+    return Picture(title, AXES[look.axis], y)
+
+
+def _series(run: RunCurves, task: str, split: str, metric: str, look: Look) -> Series:
+    return series_of(run.points.get(f"{task}/{split}/{metric}", []), look.axis, run.pace)
+
+
+def _smoothed(series: Series, look: Look) -> Series:
+    return Series(series.x, smoothed(series.y, look.smoothing))
+
+
+def _of_run(number: int) -> dict[str, str]:
+    """The colour and the dashes of a run, or of a member of a family, by its number."""
+    return {"colour": COLOURS[number % len(COLOURS)], "dashes": DASHES[number % len(DASHES)]}
+
+
+def _written(pictures: Mapping[str, Picture], folder: Path, look: Look) -> list[Path]:
+    """Write pictures by name; gives the paths of the PNG files, in the order of their names."""
+    return [picture.write(folder, name, look.formats)[0] for name, picture in sorted(pictures.items())]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from renaissance.tasks.registry import declaration_of, task_names
+from renaissance.tasks.registry import declaration_of, is_task
 
 LESS_IS_BETTER = ("loss", "perplexity")  # ends of the names of undeclared metrics
 TRAINING_SPLITS = ("train", "val")  # every other split is one that trained models are tested on
@@ -39,7 +39,7 @@ def more_is_better(name: str) -> bool:
         name: the whole name, `<task>/<split>/<metric>`.
     """
     task, metric = name.partition("/")[0], name.rpartition("/")[2]
-    declared = declaration_of(task).metric(metric) if task in task_names() else None
+    declared = declaration_of(task).metric(metric) if is_task(task) else None
     return declared.more_is_better if declared else not metric.endswith(LESS_IS_BETTER)
 
 

@@ -7,6 +7,8 @@ tokenizer.json       the whole tokenizer, as the tokenizers library saves it; ca
 plugins/             the source of the plug-ins as they were imported
 loaded.csv           what became of every tensor of the checkpoints that the run started from
 metrics.csv          step,epoch,name,value
+pace.csv             examples, working seconds, learning rate, gradient norm and speed at each point of the training
+chance.json          what guessing would reach, by metric, where that is known
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
 checkpoints/         last.ckpt, best.ckpt, and step_<n>.ckpt when asked for
 plots/               a curve per metric
@@ -64,6 +66,14 @@ class RunFolder:
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.csv"
+
+    @property
+    def pace(self) -> Path:
+        return self.path / "pace.csv"
+
+    @property
+    def chance(self) -> Path:
+        return self.path / "chance.json"
 
     @property
     def summary(self) -> Path:

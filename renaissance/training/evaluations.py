@@ -75,6 +75,15 @@ class Evaluations:
             say(f"warning: {task} reports {', '.join(undeclared)}, which its declaration lacks: less is taken as "
                 "better of losses and perplexities, more of the rest")  # fmt: skip
 
+    def chance(self, split: str) -> dict[str, float]:
+        """What guessing would reach on a split, by whole name; to be asked after the values."""
+        return {
+            f"{task}/{split}/{metric}": value
+            for (task, of_split), evaluation in self._under_way.items()
+            if of_split == split
+            for metric, value in evaluation.chance().items()
+        }
+
     def predictions(self, split: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """What tasks predict of a split, by task; none of those that predict nothing."""
         for (task, of_split), evaluation in self._under_way.items():

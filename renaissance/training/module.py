@@ -28,6 +28,7 @@ from renaissance.tasks.common.task import Task
 from renaissance.training.draws import BatchDraws
 from renaissance.training.evaluations import Evaluations
 from renaissance.training.finite import LossWatch, check_weights_finite, gradients_finite, refusal
+from renaissance.training.gradient_norm import GradientNorm
 from renaissance.training.monitoring import Monitor
 from renaissance.training.optimizers.build import build_optimizer
 from renaissance.training.optimizers.groups import check_parts, parameter_groups
@@ -37,6 +38,9 @@ from renaissance.training.step_wide import StepWideLosses
 
 LogMetrics = Callable[[int, float, Mapping[str, float]], None]
 """Takes in metrics as they come: optimiser step, epoch, and values by name, `<task>/<split>/<metric>`."""
+
+LogPace = Callable[[int, float, float | None], None]
+"""Takes in an optimiser step with its learning rate, and its gradient's norm where it has one."""
 
 
 class TrainingModule(pl.LightningModule):
@@ -51,7 +55,9 @@ class TrainingModule(pl.LightningModule):
         description: what checkpoints say of the model.
         pixels: the image pipeline's part that runs on the device; None without images.
         log_metrics: takes in the metrics; on processes other than the main one it keeps nothing.
+        log_pace: takes the step, learning rate and gradient norm behind each point of the training's curves.
         predictions: takes what tasks predict of a split, as (task, split, rows), in the main process.
+        chance: takes what guessing would reach on a split, by metrics' names.
     """
 
     def __init__(
@@ -64,7 +70,9 @@ class TrainingModule(pl.LightningModule):
         description: ModelDescription,
         pixels: Pixels | None,
         log_metrics: LogMetrics,
+        log_pace: LogPace = lambda step, learning_rate, gradient_norm: None,
         predictions: Callable[[str, str, list[dict[str, Any]]], None] = lambda task, split, rows: None,
+        chance: Callable[[Mapping[str, float]], None] = lambda values: None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -74,7 +82,10 @@ class TrainingModule(pl.LightningModule):
         self.plan = plan
         self.description = description
         self.log_metrics = log_metrics
+        self.log_pace = log_pace
+        self.gradient_norm = GradientNorm()
         self.predictions = predictions
+        self.chance = chance
         self.means = Means()  # of the training steps since the last point of the curves
         self.evaluations = Evaluations()
         self.monitor = monitor
@@ -167,12 +178,18 @@ class TrainingModule(pl.LightningModule):
         if self._is_time_to_look():
             self._check_losses()
         self.steps_done = self.global_step
-        is_last = self.steps_done >= self.plan.total_steps
-        if is_last or self.steps_done % self.settings.log_interval == 0:
+        if self._is_point(self.steps_done):
             self._emit(self._training_values())
-        if is_last:
+            rate = self.settings.learning_rate * self.learning_rate_factor()(self.steps_done - 1)
+            self.log_pace(self.steps_done, rate, self.gradient_norm.value)
+        if self.steps_done >= self.plan.total_steps:
             # Training always ends with a validation, also between two of the regular ones.
             self.trainer.val_check_batch = 1
+
+    def _is_point(self, step: int) -> bool:
+        """Whether the training's curves have a point at an optimiser step."""
+        assert self.plan is not None
+        return step >= self.plan.total_steps or step % self.settings.log_interval == 0
 
     def _is_time_to_look(self) -> bool:
         """Whether to look at the losses: at every step where that costs nothing, else at points of the curves."""
@@ -230,6 +247,7 @@ class TrainingModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         values = self.evaluations.values(VAL)
+        self.chance(self.evaluations.chance(VAL))
         self._emit(values)
         strange = [name for name, value in values.items() if not math.isfinite(value)]
         if any(name.endswith("/loss") for name in strange) and self.trainer.state.fn == "fit":
@@ -242,7 +260,9 @@ class TrainingModule(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         for split in self.evaluations.split_names():
-            self._emit(self.evaluations.values(split))
+            values = self.evaluations.values(split)
+            self.chance(self.evaluations.chance(split))
+            self._emit(values)
             for task, rows in self.evaluations.predictions(split):
                 self.predictions(task, split, rows)
 
@@ -285,10 +305,13 @@ class TrainingModule(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         # Lightning refuses to clip under a fused optimiser, for which only gradients that are scaled are a reason.
-        if gradient_clip_val and self.settings.precision != "16-mixed":
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-        else:
+        if self.settings.precision == "16-mixed" and getattr(optimizer, "_step_supports_amp_scaling", False):
+            self.gradient_norm.forget()
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val:
+            self.gradient_norm.clip(self.parameters(), gradient_clip_val)
+        elif self._is_point(self.steps_done + 1):
+            self.gradient_norm.look(self.parameters())
 
     # Checkpoints
 

@@ -33,17 +33,34 @@ class Monitor:
     @classmethod
     def of_settings(cls, settings: MonitorSettings) -> Monitor:
         """What `monitor` asks for, or what the active tasks are judged by."""
-        if settings.monitor is not None:
-            return cls({settings.monitor: 1.0}, chosen=True)
-        tasks = settings.active_tasks()
+        return cls.of(settings.monitor, {name: settings.loss_names[name] for name in settings.active_tasks()})
+
+    @classmethod
+    def of(cls, chosen: str | None, tasks: Mapping[str, float]) -> Monitor:
+        """The monitor of a run.
+
+        Args:
+            chosen: the metric that the user named; None: what the tasks are judged by.
+            tasks: the active tasks, each with the weight of its loss.
+
+        Raises:
+            KeyError: the only task is none that there is.
+        """
+        if chosen is not None:
+            return cls({chosen: 1.0}, chosen=True)
         if len(tasks) == 1:
             return cls({f"{name}/val/{declaration_of(name).monitor}": 1.0 for name in tasks})
-        return cls({f"{name}/val/loss": settings.loss_names[name] for name in tasks})
+        return cls({f"{name}/val/loss": weight for name, weight in sorted(tasks.items())})
 
     @property
     def name(self) -> str:
         """How it is called where a run is recorded: "mlm/val/loss", or "itm/val/loss + 0.5 × mlm/val/loss"."""
         return " + ".join(name if weight == 1 else f"{weight:g} × {name}" for name, weight in self.weights.items())
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether more of the sum, as `name` writes it, is better: it is of one metric, or of losses."""
+        return all(more_is_better(name) for name in self.weights)
 
     def check_split(self, validates: bool, datasets: Sequence[str]) -> None:
         """Refuse a metric that the user named where there is nothing to validate on.

@@ -95,6 +95,9 @@ class RunReport:
             "command": self._command_line,
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self._started)),
             "folder": os.getcwd(),
+            "host": platform.node(),
+            "tables": dict(self._session.module.tables),
+            "total_steps": self._session.plan.total_steps if self._session.plan else None,
             "versions": _versions(),
         }
         assembly, resumption = self._session.assembly, self._resumption
@@ -174,6 +177,7 @@ class RunReport:
             "monitor": session.monitor.name,
             "best_step": keeping.best_step if keeping else None,
             "stopped_early": session.stopped_early,
+            "resumes": len(history.resumes) if history else 0,
             "steps": session.module.steps_done,
             "skipped_steps": session.module.watch.skipped,
             "wall_seconds": spent.wall_seconds if spent else time.time() - self._started,

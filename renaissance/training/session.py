@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,6 +20,7 @@ from renaissance.data.examples.interface import VAL
 from renaissance.errors import Interrupted, UserError
 from renaissance.stop_signals import STOP
 from renaissance.tasks.common.evaluation import Split
+from renaissance.tracking.chance import add_chance
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.trackers.dispatch import Trackers
 from renaissance.tracking.trackers.interface import LogScalar, RunStart, Tracker
@@ -36,6 +38,7 @@ from renaissance.training.inputs import each_split, split_names, tested_splits
 from renaissance.training.loaders import Loaders
 from renaissance.training.module import TrainingModule
 from renaissance.training.monitoring import Monitor
+from renaissance.training.pace import PaceLog
 from renaissance.training.plan import AskedLength, Plan, TrainingData, make_plan
 from renaissance.training.resuming import (
     check_plan_resumable,
@@ -104,7 +107,9 @@ class Session:
             assembly.description,
             assembly.pixels,
             self.trackers.log,
+            PaceLog(self.plan, self.throughput, self.trackers.pace) if self.plan and self.throughput else _no_pace,
             predictions=folder.write_predictions if self.is_main else _no_predictions,
+            chance=partial(add_chance, folder.chance) if self.is_main else _no_chance,
         )
         self.module.evaluated = assembly.tested
         self.module.tables = table_sizes(assembly.groups)
@@ -272,6 +277,14 @@ class Session:
             plugins=[SafeCheckpointIO()],
             callbacks=callbacks,
         )
+
+
+def _no_chance(values: Mapping[str, float]) -> None:
+    """Of a process that writes nothing."""
+
+
+def _no_pace(step: int, learning_rate: float, gradient_norm: float | None) -> None:
+    """Of a run that trains nothing."""
 
 
 def _no_predictions(task: str, split: str, rows: list[dict[str, Any]]) -> None:

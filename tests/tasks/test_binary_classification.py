@@ -28,6 +28,7 @@ def evaluated(asked, size: int) -> tuple[dict[str, float], list[str], list[dict[
             step = asked.step(range(start, min(start + size, EXAMPLES)))
             evaluation.update(step, asked.task(step))
     rows = evaluation.predictions()
+    assert evaluation.chance() == {"accuracy": 0.5}, "of F1 it is not known"
     return evaluation.compute(), [row["answer"] for row in rows], rows
 
 

@@ -14,6 +14,7 @@ from renaissance.tasks.common import joint_ranking
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.joint_ranking import JointSpaceEvaluation
 from renaissance.tasks.common.outcome import Outcome
+from renaissance.tasks.metrics.recall import chance_recalls
 from tests.tasks.conftest import picture, write_table
 
 IMAGES = 40
@@ -65,7 +66,10 @@ def evaluated(features: dict[str, Tensor], batches: list[Tensor]) -> dict[str, f
         details = {name: features[name][chosen] for name in ("text", "image")}
         identifiers = dict.fromkeys(("text_id", "image_id"), features["index"][chosen])
         evaluation.update(SimpleNamespace(batch=batch), Outcome({}, {**details, **identifiers}))  # type: ignore[arg-type]
-    return evaluation.compute()
+    found = evaluation.compute()
+    texts = torch.bincount(features["row"])
+    assert evaluation.chance() == chance_recalls(texts), "whatever batches the split comes in"
+    return found
 
 
 @pytest.mark.parametrize("pairs", [1, 100, 2**21])

@@ -64,6 +64,21 @@ def test_loss_and_accuracy_do_not_depend_on_the_batches(asked, model_type):
         assert evaluated(given, size) == pytest.approx(whole, rel=1e-4), size
 
 
+def test_it_knows_what_ranking_at_random_would_reach(asked):
+    given = asked("two-tower")
+    evaluation = given.task.evaluation(Split("test", given.examples))
+    with torch.no_grad():
+        step = given.step()
+        evaluation.update(step, given.task(step))
+    metrics, chance = evaluation.compute(), evaluation.chance()
+    assert chance.keys() < metrics.keys()
+    assert chance == pytest.approx({
+        "ir_r1": 1 / 7, "ir_r5": 5 / 7, "ir_r10": 1, "tr_r10": 1,
+        "tr_r1": (2 + 3 + 5 * 1) / 7 / 10,  # of 10 texts one image has 2, one 3, five have 1
+        "tr_r5": 1 - (8 * 7 * 6 * 5 * 4 + 7 * 6 * 5 * 4 * 3 + 5 * (9 * 8 * 7 * 6 * 5)) / 7 / (10 * 9 * 8 * 7 * 6),
+    })  # fmt: skip
+
+
 def test_false_images_of_a_step_are_false(ask):
     asked = ask("irtr", training=True)
     batch = asked.step(range(6)).batch

@@ -96,21 +96,20 @@ def test_the_results_table_has_train_and_val_first_and_every_other_split_as_it_c
     ]
 
 
-def test_every_split_has_its_own_marker_and_colour_in_the_curves(tmp_path, monkeypatch):
-    figures = []
-    finish = curves._finish
-    monkeypatch.setattr(
-        curves, "_finish", lambda figure, axes, *more: figures.append(axes) or finish(figure, axes, *more)
-    )
+def test_every_split_has_its_own_marker_and_colour_in_the_curves(tmp_path, pictures):
     splits = ("test", "dev", "testA", "val", "train")
     points = {f"vqa/{split}/score": [Point(4, 0.1, 0.5)] for split in splits}
-    assert curves.draw_curves(points, tmp_path) == [tmp_path / "vqa_score.png"]
-    lines = {line.get_label().partition(" ")[0]: line for line in figures[0].get_lines()}
+    run = curves.RunCurves(points)
+    assert curves.draw_curves(run, tmp_path) == [tmp_path / "vqa_score.png"]
+    lines = {line.get_label().partition(" ")[0]: line for line in pictures["vqa_score"].axes.get_lines()}
     assert list(lines) == ["training", "validation", "test", "dev", "testA"]
     assert len({line.get_color() for line in lines.values()}) == 5
     assert len({lines[split].get_marker() for split in ("test", "dev", "testA")}) == 3
-    curves.draw_comparison({"a": points, "b": {"vqa/val/score": [Point(4, 0.1, 0.5)]}}, tmp_path)
-    assert figures[1].get_title() == ("vqa: score (validation; pale: training; star: test; plus: dev; cross: testA)")
+    curves.draw_comparison({"a": run, "b": curves.RunCurves({"vqa/val/score": [Point(4, 0.1, 0.5)]})}, tmp_path)
+    picture = pictures["vqa_score"]
+    assert picture.axes.get_title() == "VQA: VQA score (validation)"
+    told = [text.get_text() for text in picture.figure.legends[0].get_texts()]
+    assert told == ["a", "b", "training, pale", "test", "dev", "testA"]
 
 
 def test_a_setting_that_a_resume_changed_is_shown_with_its_steps(tmp_path):

@@ -30,7 +30,12 @@ def scalars(log):
 
 def rows(folder):
     with folder.metrics.open(newline="") as file:
-        return sorted((int(row["step"]), row["name"], float(row["value"])) for row in csv.DictReader(file))
+        points = [(int(row["step"]), row["name"], float(row["value"])) for row in csv.DictReader(file)]
+    names = ("learning_rate", "gradient_norm", "examples_per_second")
+    with folder.pace.open(newline="") as file:
+        points += [(int(row["step"]), f"pace/{name}", float(row[name]))
+                   for row in csv.DictReader(file) for name in names if row[name]]  # fmt: skip
+    return sorted(points)
 
 
 def text(log, name):

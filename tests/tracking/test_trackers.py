@@ -17,6 +17,7 @@ from renaissance.tracking.trackers.curves import Curves
 from renaissance.tracking.trackers.dispatch import Trackers
 from renaissance.tracking.trackers.interface import Tracker
 from renaissance.tracking.trackers.metrics_file import MetricsFile
+from renaissance.tracking.trackers.pace_file import PaceFile
 from renaissance.tracking.trackers.registry import register_tracker, tracker_classes, trackers_of
 from tests.tracking.started import metrics_file, run_start
 
@@ -78,7 +79,7 @@ def own_table(monkeypatch):
 
 
 def test_a_run_has_the_trackers_that_its_settings_ask_for(make_settings):
-    plain = ["metrics_file", "progress", "curves", "observers"]
+    plain = ["metrics_file", "pace_file", "progress", "curves", "observers"]
     assert [tracker.name for tracker in trackers_of(make_settings())] == plain
     assert [tracker.name for tracker in trackers_of(make_settings(tensorboard=True))] == [*plain, "tensorboard"]
 
@@ -100,7 +101,7 @@ def test_a_tracker_from_elsewhere_is_registered_once(make_settings, own_table):
 
 
 def test_an_own_tracker_is_told_all_of_a_run(run, own_table):
-    told = []
+    told, told_pace = [], []
 
     @register_tracker
     class Own(Notes):
@@ -109,6 +110,9 @@ def test_an_own_tracker_is_told_all_of_a_run(run, own_table):
         def __init__(self):
             self.told = told
 
+        def pace(self, pace):
+            told_pace.append(pace)
+
     folder, final = run("task_itm", "scenes", "tiny", max_steps=2, warmup_steps=0, log_interval=1)
     assert told[0] == ("start", None)
     assert told[-1] == ("finish", "finished")
@@ -116,7 +120,11 @@ def test_an_own_tracker_is_told_all_of_a_run(run, own_table):
               for name, value in values.items()}  # fmt: skip
     with folder.metrics.open(newline="") as file:
         assert logged == {(int(row["step"]), row["name"]): float(row["value"]) for row in csv.DictReader(file)}
-    assert {row[1] for row in told if row[0] == "picture"} == {"curves/itm_loss", "curves/itm_accuracy"}
+    assert {row[1] for row in told if row[0] == "picture"} == {
+        "curves/itm_loss", "curves/itm_accuracy",
+        "curves/pace_learning_rate", "curves/pace_gradient_norm", "curves/pace_examples_per_second",
+    }  # fmt: skip
+    assert [(pace.step, pace.examples) for pace in told_pace] == [(1, 16), (2, 32)]
     assert final == {name: series[-1].value for name, series in read_points(folder.metrics).items()}
 
 
@@ -159,7 +167,7 @@ def test_an_essential_tracker_ends_the_run_and_so_does_a_signal_in_any():
     interrupted.log = lambda *_: (_ for _ in ()).throw(Interrupted(15))
     with pytest.raises(Interrupted):
         Trackers([interrupted]).log(1, 0.1, {})
-    assert [tracker for tracker in tracker_classes() if tracker.essential] == [MetricsFile]
+    assert [tracker for tracker in tracker_classes() if tracker.essential] == [MetricsFile, PaceFile]
 
 
 def test_a_tracker_that_cannot_begin_ends_the_run_by_name(tmp_path):
@@ -196,8 +204,8 @@ def test_curves_go_on_with_a_resumed_runs_points_and_are_drawn_at_each_validatio
     drawn, shown = [], []
     monkeypatch.setattr(
         "renaissance.tracking.trackers.curves.draw_curves",
-        lambda points, folder: (
-            drawn.append({name: len(series) for name, series in points.items()}) or [folder / "itm_loss.png"]
+        lambda run, folder, look: (
+            drawn.append({name: len(series) for name, series in run.points.items()}) or [folder / "itm_loss.png"]
         ),
     )
     curves = Curves()

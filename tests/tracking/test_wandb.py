@@ -15,6 +15,7 @@ pytest.importorskip("wandb")
 from wandb.proto import wandb_internal_pb2
 
 from renaissance.errors import Interrupted, UserError
+from renaissance.tracking.pace import read_pace
 from renaissance.tracking.trackers import wandb as tracker
 from tests.tracking.started import run_start
 from tests.training.interrupting import stop_at
@@ -93,6 +94,8 @@ def test_its_files_have_settings_metrics_and_summary(run, capsys):
     folder, _ = run("task_itm", "scenes", "tiny", **SETTINGS)
     (leg,) = read(folder)
     assert points([leg]) == metrics(folder), "test metrics too, which are of an earlier step than the last"
+    rates = {row[tracker.STEP]: row["pace/learning_rate"] for row in leg["rows"] if "pace/learning_rate" in row}
+    assert rates == {pace.step: pace.learning_rate for pace in read_pace(folder.pace)}
     config = json.loads(folder.config.read_text())
     assert {name: leg["config"][name] for name in config} == config
     assert (leg["project"], leg["name"], leg["exit"]) == ("tests", f"{folder.path.parent.name}/1", 0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from renaissance.tracking.pace import read_pace
 from tests.command_line import execute
 from tests.training.conftest import Runner
 from tests.training.interrupting import run_whole_and_broken, stop_at
@@ -55,6 +56,10 @@ def assert_same_training(folder: Path, reference: Path, without: tuple[str, ...]
     assert recorded.keys() == expected.keys()
     assert len({step for _, step in recorded}) == STEPS
     assert recorded == pytest.approx(expected, rel=1e-4)
+    for row, wanted in zip(*(read_pace(one / "pace.csv") for one in (folder, reference)), strict=True):
+        assert row[:3] == wanted[:3]
+        assert row.gradient_norm == pytest.approx(wanted.gradient_norm, rel=1e-4)
+        assert row.learning_rate == wanted.learning_rate
 
 
 @pytest.fixture(scope="module")

@@ -38,8 +38,10 @@ def test_a_run_leaves_what_the_contract_says(run, capsys):
     validations = [int(row[0]) for row in rows(folder) if row[2] == "mlm/val/loss"]
     assert validations == [3, 4], "every third step, and always at the end"
     assert {path.name for path in folder.plots.iterdir()} == {
-        f"{task}_{metric}.png" for task in ("mlm", "itm") for metric in ("loss", "accuracy")
+        *(f"{task}_{metric}.png" for task in ("mlm", "itm") for metric in ("loss", "accuracy")),
+        *(f"pace_{name}.png" for name in ("learning_rate", "gradient_norm", "examples_per_second")),
     }
+    assert json.loads((folder.path / "chance.json").read_text()) == {"itm/val/accuracy": 0.5, "itm/test/accuracy": 0.5}
     last = torch.load(folder.last_checkpoint, weights_only=True)
     assert last["global_step"] == 4
     assert folder.best_checkpoint.is_file()

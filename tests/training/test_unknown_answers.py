@@ -106,6 +106,10 @@ def test_a_split_is_judged_by_its_answers_and_predicted_as_a_whole(root, tmp_pat
     losses = [-np.log(row["probabilities"][names[label]])
               for row, label in zip(rows, labels(), strict=True) if label is not None]  # fmt: skip
     assert final["mrpc/test/loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+    assert ["values" in row for row in rows] == [label is not None for label in labels()]
+    values = [row["values"] for row in rows if "values" in row]
+    assert [value["accuracy"] for value in values] == right
+    assert [value["loss"] for value in values] == pytest.approx(losses, rel=1e-4, abs=1e-5)
 
 
 def test_a_split_without_answers_gives_predictions_and_no_metrics(root, tmp_path):

@@ -34,11 +34,37 @@ class PrepareSettings(SettingsGroup):
     num_scenes: DecidesOnTables[NoEffect[value_types.Count]]
 
 
-class CompareSettings(SettingsGroup):
-    """Which runs `compare` sets side by side, and where."""
+class ChosenRunsSettings(SettingsGroup):
+    """Which runs a command is about."""
 
-    runs: Annotated[NoEffect[value_types.OptionalFolders], OnlyReadBy("compare"), OnlyReadBy("sync")]
+    runs: Annotated[
+        NoEffect[value_types.OptionalFolders],
+        OnlyReadBy("compare"),
+        OnlyReadBy("plot"),
+        OnlyReadBy("runs"),
+        OnlyReadBy("sync"),
+    ]
+
+
+class RunsSettings(SettingsGroup):
+    """What `runs` lists, and how."""
+
+    where: Annotated[NoEffect[value_types.OptionalCondition], OnlyReadBy("runs")]
+    sort_by: Annotated[NoEffect[value_types.OptionalSorting], OnlyReadBy("runs")]
+    limit: Annotated[NoEffect[value_types.OptionalCount], OnlyReadBy("runs")]
+    runs_format: Annotated[NoEffect[value_types.RunsFormat], OnlyReadBy("runs")]
+
+
+class CompareSettings(SettingsGroup):
+    """Where `compare` writes."""
+
     compare_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("compare")]
+
+
+class PlotSettings(SettingsGroup):
+    """Where `plot` draws runs again."""
+
+    plot_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("plot")]
 
 
 class ExportSettings(SettingsGroup):

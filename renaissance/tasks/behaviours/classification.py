@@ -68,7 +68,12 @@ class ClassificationTask(Task):
         correct = step.of_targets(wanted, lambda label: (found == label).float())
         counted = step.of_targets(known.float(), lambda share: share) > 0  # of two that are mixed, one may be known
         details = {"found": found[known], "wanted": wanted[known]}
-        return Outcome(with_answers({"loss": losses, "accuracy": correct}, counted), details)
+        return Outcome(with_answers({"loss": losses, "accuracy": correct}, counted), details, counted)
+
+    def chance(self) -> dict[str, float]:
+        """One class is as likely as another."""
+        assert self.class_names is not None
+        return {"accuracy": 1 / len(self.class_names)}
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""

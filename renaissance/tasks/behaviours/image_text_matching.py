@@ -157,6 +157,10 @@ class ImageTextMatchingTask(Task):
         losses = F.cross_entropy(logits.float(), pairs["label"], reduction="none")
         return Outcome({"loss": losses, "accuracy": (logits.argmax(-1) == pairs["label"]).float()})
 
+    def chance(self) -> dict[str, float]:
+        """Match and mismatch are equally likely to be guessed, however many pairs are false."""
+        return {"accuracy": 1 / 2}
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The probability of a "match" of each pair."""
         return [{"match": match} for match in self.logits(step, self._pairs(step)).float().softmax(-1)[:, 1].tolist()]

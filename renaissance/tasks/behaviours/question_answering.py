@@ -90,7 +90,8 @@ class QuestionAnsweringTask(ClassificationTask):
         )
         chosen = logits.argmax(-1, keepdim=True)
         scores = step.of_targets(target, lambda wanted: wanted.gather(-1, chosen)[:, 0])
-        return Outcome(with_answers({"loss": losses, "score": scores}, given["known"]))
+        known = given["known"]
+        return Outcome(with_answers({"loss": losses, "score": scores}, known), known=known)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable answer to each question, and the best ones with their probabilities."""

@@ -124,7 +124,8 @@ class ReferringExpressionTask(Task):
         scores, target = self.scores(step), step.batch.collated[self.name]["target"]
         known = target != UNKNOWN
         losses = F.cross_entropy(scores, target, ignore_index=UNKNOWN, reduction="none")
-        return Outcome(with_answers({"loss": losses, "accuracy": (scores.argmax(-1) == target).float()}, known))
+        right = (scores.argmax(-1) == target).float()
+        return Outcome(with_answers({"loss": losses, "accuracy": right}, known), known=known)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The number of the box that each phrase means, from 0, and the probability of every box."""

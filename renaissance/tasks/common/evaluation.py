@@ -21,7 +21,7 @@ from renaissance.errors import UserError
 from renaissance.tasks.common.means import Means
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.declaration import TaskDeclaration
+from renaissance.tasks.declaration import PREDICTED_VALUES, TaskDeclaration
 
 Item = TypeVar("Item")
 
@@ -82,6 +82,10 @@ class Evaluation(ABC):
         """
         return []
 
+    def chance(self) -> dict[str, float]:
+        """What guessing at random would reach on the split, of metrics of which it is known; asked after `compute`."""
+        return {}
+
 
 class Judged(Protocol):
     """What an evaluation asks of the task that it judges; every `Task` is one."""
@@ -93,6 +97,9 @@ class Judged(Protocol):
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """The metrics that are shown, from the means of the steps' values."""
+
+    def chance(self) -> dict[str, float]:
+        """What guessing at random would reach on any split."""
 
 
 class MeanEvaluation(Evaluation):
@@ -120,8 +127,10 @@ class MeanEvaluation(Evaluation):
             self._looked_at = True
         if not self.split.tested:
             return
-        for index, answer in zip(step.batch.index.tolist(), answers, strict=True):
-            self._rows.append((index, {"id": self.split.examples.value(index, "id"), **answer}))
+        values = outcome.values_of_examples(step.batch.examples)
+        for index, answer, found in zip(step.batch.index.tolist(), answers, values, strict=True):
+            row = {"id": self.split.examples.value(index, "id"), **answer}
+            self._rows.append((index, {**row, PREDICTED_VALUES: found} if found else row))
 
     def compute(self) -> dict[str, float]:
         prefix = f"{self.task.declaration.name}/{self.split.name}/"
@@ -131,6 +140,9 @@ class MeanEvaluation(Evaluation):
     def predictions(self) -> list[dict[str, Any]]:
         rows = sorted(self.split.gathered(self._rows), key=lambda numbered: numbered[0])
         return [row for _, row in rows]
+
+    def chance(self) -> dict[str, float]:
+        return self.task.chance()
 
 
 def _check_answers(task: str, answers: list[dict[str, Any]], examples: int) -> None:

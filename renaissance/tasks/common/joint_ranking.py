@@ -17,7 +17,7 @@ from tqdm import tqdm
 from renaissance.tasks.common.evaluation import Evaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.metrics.recall import median_ranks, ranks_of_best, recalls
+from renaissance.tasks.metrics.recall import chance_recalls, median_ranks, ranks_of_best, recalls
 
 COMPARED = 256  # examples that are each other's negatives in the loss, at most
 PAIRS = 2**21  # similarities that exist at once, at most: 8 MB, which a processor's cache holds in part
@@ -52,6 +52,7 @@ class JointSpaceEvaluation(Evaluation):
         self._images: list[tuple[Tensor, Tensor]] = []  # of each batch: rows and features of images not seen before
         self._rows: set[int] = set()
         self._device = torch.device("cpu")
+        self._chance: dict[str, float] = {}
 
     def update(self, step: Step, outcome: Outcome) -> None:
         assert step.batch.row is not None
@@ -79,8 +80,12 @@ class JointSpaceEvaluation(Evaluation):
         own_texts = owner.argsort(stable=True)  # by image
         of_images = self._ranks(texts["text"], images, torch.arange(len(owner)), owner)
         of_texts = self._ranks(images, texts["text"], owner[own_texts], own_texts)
+        self._chance = chance_recalls(torch.bincount(owner))
         asked = {name: texts[name] for name in ("text", "text_id", "image_id")} | {"image": images[owner]}
         return self._trained_for(asked) | recalls(of_images, of_texts) | median_ranks(of_images, of_texts)
+
+    def chance(self) -> dict[str, float]:
+        return self._chance
 
     def _all_images(self) -> tuple[Tensor, Tensor]:
         """The rows (I,) of all images, ascending, and their features (I, E); two devices may have seen one."""

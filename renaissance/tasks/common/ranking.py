@@ -16,7 +16,7 @@ from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.tasks.common.evaluation import Judged, MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.metrics.recall import recalls_of_all_scores
+from renaissance.tasks.metrics.recall import chance_recalls, recalls_of_all_scores
 
 BLOCK = 1024  # pairs that are fused at once
 
@@ -52,6 +52,7 @@ class RetrievalEvaluation(MeanEvaluation):
         self._texts: list[_Text] = []
         self._images: dict[int, tuple[Tensor, Tensor]] = {}  # by row: features (P, D), mask (P,)
         self._model: VisionLanguageEncoder | None = None
+        self._chance: dict[str, float] = {}
 
     def update(self, step: Step, outcome: Outcome) -> None:
         super().update(step, outcome)
@@ -69,7 +70,12 @@ class RetrievalEvaluation(MeanEvaluation):
         for text, found in zip(self._texts, scores, strict=True):
             self._means.add(self.task.declaration.name, self.split.name, self._trained_for(text, found, rows))
         pairs = [(text.row, found) for text, found in zip(self._texts, scores, strict=True)]
-        return super().compute() | recalls_of_all_scores(self.split.gathered(pairs), rows)
+        every = self.split.gathered(pairs)
+        self._chance = chance_recalls(torch.bincount(torch.tensor([row for row, _ in every])))
+        return super().compute() | recalls_of_all_scores(every, rows)
+
+    def chance(self) -> dict[str, float]:
+        return super().chance() | self._chance
 
     def _trained_for(self, text: _Text, scores: Tensor, rows: list[int]) -> dict[str, Tensor]:
         """The training's loss and accuracy (1,) of a text with scores (I,)."""

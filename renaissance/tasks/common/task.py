@@ -182,6 +182,10 @@ class Task(nn.Module, ABC):
         """The metrics that are shown, by name, from the means of the steps' values."""
         return dict(means)
 
+    def chance(self) -> dict[str, float]:
+        """What guessing at random would reach, by metric, where that is the same on every split; pictures show it."""
+        return {}
+
     def evaluation(self, split: Split) -> Evaluation:
         """How it is judged on a split; by the means of its values, where it does not say otherwise."""
         return MeanEvaluation(self, split)

@@ -45,6 +45,25 @@ def recalls(ranks_of_images: Tensor, ranks_of_texts: Tensor) -> dict[str, float]
     }
 
 
+def chance_recalls(own: Tensor) -> dict[str, float]:
+    """What `recalls` gives in the mean where all are ranked at random.
+
+    A text finds its one image among I, so at K places with K / I. An image finds one of its M texts among T unless all
+    places before it, or K of them, hold texts of others.
+
+    Args:
+        own: (I,) long, how many texts each image has; an image without texts counts for nothing.
+    """
+    own = own[own > 0].double()
+    images, texts = len(own), own.sum()
+    values = {f"ir_r{most}": min(1.0, most / images) for most in RANKS}
+    for most in RANKS:
+        places = torch.arange(min(most, int(texts)), dtype=torch.double)
+        missed = ((texts - own[:, None] - places).clamp(min=0) / (texts - places)).prod(dim=1)
+        values[f"tr_r{most}"] = float((1 - missed).mean())
+    return values
+
+
 def median_ranks(ranks_of_images: Tensor, ranks_of_texts: Tensor) -> dict[str, float]:
     """The median rank in both directions.
 

@@ -28,6 +28,7 @@ from renaissance.tracking.mongo.output import bounded
 from renaissance.tracking.mongo.record import Event, Record, object_id
 from renaissance.tracking.mongo.sender import Sender
 from renaissance.tracking.mongo.values import number, plain, seconds_of, valid_text
+from renaissance.tracking.pace import Pace, drawn
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
 LOCK_SECONDS = 10.0  # to wait for a `sync` that is just sending what an interrupted run left
@@ -113,7 +114,7 @@ class MongoObserver(RunObserver):
         earlier = None if run.resumed_step is None else journal.read()
         record = earlier or Record(self._start)
         if run.resumed_step is not None:
-            take_metrics_of(record, run.folder.metrics)
+            take_metrics_of(record, run.folder)
         if earlier is not None:
             record.take({"event": "resumed", "step": run.resumed_step, "time": self._start["time"]})
             self._before = f"{record.output}\n--- resumed at step {run.resumed_step} ---\n"
@@ -224,6 +225,10 @@ class MongoTracker(Tracker):
 
     def log(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
         self._observer.log(step, values)
+
+    def pace(self, pace: Pace) -> None:
+        """Hand on learning rate, gradient norm and speed, as `pace/<name>`."""
+        self._observer.log(pace.step, drawn(pace))
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

@@ -85,7 +85,7 @@ def _sync(folder: Path, address: Address, checkpoints: bool) -> int | str | None
 
 def _bring_up_to_date(record: Record, run: RunFolder) -> None:
     """Give a record the metrics that the run's folder has, and an end, where the process was killed before one."""
-    take_metrics_of(record, run.metrics)
+    take_metrics_of(record, run)
     if record.end is None:
         last = record.heartbeat if record.heartbeat is not None else float(record.start["time"])
         record.take({"event": "ended", "status": KILLED, "time": last})

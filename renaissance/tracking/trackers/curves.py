@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from renaissance.tracking.curves import draw_curves
+from renaissance.tracking.chance import read_chance
+from renaissance.tracking.curves import Look, RunCurves, draw_curves
 from renaissance.tracking.metrics import Point, read_points, split_of
+from renaissance.tracking.pace import Pace, read_pace
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
 
 class Curves(Tracker):
-    """Draws all curves anew at every validation and test, and at the end what came since.
+    """Draws all curves anew at every validation and test, as PNG; at the end once more, in every format asked for.
 
-    It begins with what `metrics.csv` holds of a resumed run, so it is told after the tracker that writes that file.
+    It begins with what the files of a resumed run hold, so it is told after the trackers that write them.
     """
 
     name = "curves"
@@ -23,6 +26,7 @@ class Curves(Tracker):
     def start(self, run: RunStart) -> None:
         self._run = run
         self._points = read_points(run.folder.metrics)
+        self._pace = read_pace(run.folder.pace)
         self._newest_step = run.resumed_step or 0
         self._drawn = not self._points
 
@@ -33,15 +37,21 @@ class Curves(Tracker):
         self._newest_step = max(step, self._newest_step)
         self._drawn = self._drawn and not values
         if any(split_of(name) != "train" for name in values):
-            self._draw()
+            self._draw(replace(Look.of_settings(self._run.settings), formats=("png",)))
+
+    def pace(self, pace: Pace) -> None:
+        """Take in a row."""
+        self._pace.append(pace)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Draw what came since the last validation."""
-        if not self._drawn:
-            self._draw()
+        """Draw what came since the last validation, and the formats that are for the end."""
+        look = Look.of_settings(self._run.settings)
+        if not self._drawn or len(look.formats) > 1:
+            self._draw(look)
 
-    def _draw(self) -> None:
-        for path in draw_curves(self._points, self._run.folder.plots):
+    def _draw(self, look: Look) -> None:
+        run = RunCurves(self._points, self._pace, read_chance(self._run.folder.chance))
+        for path in draw_curves(run, self._run.folder.plots, look):
             self._run.show(f"curves/{path.stem}", path, self._newest_step)
         self._drawn = True
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from renaissance.errors import RunError, UserError
+from renaissance.tracking.pace import Pace
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
 
@@ -53,6 +54,10 @@ class Trackers:
     def log(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Tell every tracker of metrics by name (`<task>/<split>/<metric>`), at an optimiser step and an epoch."""
         self._tell(lambda tracker: tracker.log(step, epoch, values))
+
+    def pace(self, pace: Pace) -> None:
+        """Tell every tracker how the training goes."""
+        self._tell(lambda tracker: tracker.pace(pace))
 
     def picture(self, name: str, path: Path, step: int) -> None:
         """Tell every tracker of a picture."""

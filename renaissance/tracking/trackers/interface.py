@@ -1,7 +1,7 @@
 r"""What a tracker is, and what it is told of a run.
 
 A tracker keeps or shows what a run does: in a file, on the terminal, in TensorBoard, at a service. It is told of the
-run's start, of metrics and pictures as they come, and of how the run ended. Only the main process of a run has
+run's start, of metrics, pace and pictures as they come, and of how the run ended. Only the main process of a run has
 trackers.
 
 A tracker of one's own is a class with a name and the methods that it needs:
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from renaissance.settings import Settings
+from renaissance.tracking.pace import Pace
 from renaissance.tracking.run_folder import RunFolder
 
 LogScalar = Callable[[str, float, int], None]
@@ -106,6 +107,13 @@ class Tracker:
             step: the optimiser steps that the weights had taken.
             epoch: how many times the data had been seen.
             values: by name, `<task>/<split>/<metric>`, all of one split.
+        """
+
+    def pace(self, pace: Pace) -> None:
+        """Take in how a training goes, behind each point of its curves.
+
+        Args:
+            pace: step, epoch, examples and working seconds, learning rate, gradient norm, and examples a second.
         """
 
     def picture(self, name: str, path: Path, step: int) -> None:

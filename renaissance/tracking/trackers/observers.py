@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from renaissance.tracking.pace import Pace, drawn
 from renaissance.tracking.trackers.interface import LogScalar, RunStart, Tracker
 
 
 class Observers(Tracker):
-    """Hands every metric on under its name and step."""
+    """Hands every metric on under its name and step, and the learning rate and the like as `pace/<name>`."""
 
     name = "observers"
     _log_scalar: LogScalar
@@ -20,6 +21,11 @@ class Observers(Tracker):
         """Hand on every value."""
         for name, value in values.items():
             self._log_scalar(name, value, step)
+
+    def pace(self, pace: Pace) -> None:
+        """Hand on learning rate, gradient norm and speed."""
+        for name, value in drawn(pace).items():
+            self._log_scalar(name, value, pace.step)
 
 
 TRACKER = Observers

@@ -12,6 +12,7 @@ from PIL import Image
 
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.tracking.pace import Pace, drawn
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class TensorBoard(Tracker):
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
+
+    def pace(self, pace: Pace) -> None:
+        """Write learning rate, gradient norm and speed."""
+        self.log(pace.step, pace.epoch, drawn(pace))
 
     def picture(self, name: str, path: Path, step: int) -> None:
         """Write a picture under its name."""

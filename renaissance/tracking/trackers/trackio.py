@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.tracking.pace import Pace, drawn
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Trackio(Tracker):
         new = {name: float(value) for name, value in values.items() if (name, step) not in self._there}
         if new:
             self._run.log({**new, "epoch": float(epoch)}, step=step)
+
+    def pace(self, pace: Pace) -> None:
+        """Record learning rate, gradient norm and speed, as `pace/<name>`."""
+        self.log(pace.step, pace.epoch, drawn(pace))
 
     def picture(self, name: str, path: Path, step: int) -> None:
         """Record a sheet of samples under its name."""

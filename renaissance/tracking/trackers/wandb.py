@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from renaissance.errors import UserError
 from renaissance.settings import Settings
+from renaissance.tracking.pace import Pace, drawn
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
@@ -76,6 +77,10 @@ class WeightsAndBiases(Tracker):
     def log(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Send every value under its name."""
         self._send(step, {**values, "epoch": epoch})
+
+    def pace(self, pace: Pace) -> None:
+        """Send learning rate, gradient norm and speed, and what W&B can draw them over."""
+        self._send(pace.step, {**drawn(pace), "pace/examples": pace.examples, "pace/seconds": pace.seconds})
 
     def picture(self, name: str, path: Path, step: int) -> None:
         """Send a sheet of samples under its name."""

@@ -45,6 +45,7 @@ class Throughput(pl.Callback):
         self._last: float | None = None
         self.seconds = before.training_seconds
         self.batches = before.batches
+        self._asked_at = self.seconds, self.batches
 
     @property
     def spent(self) -> Spent:
@@ -64,6 +65,13 @@ class Throughput(pl.Callback):
         if not self.seconds:
             return None
         return self.batches * self._plan.device_batch * self._plan.world_size / self.seconds
+
+    def since_last_asked(self) -> float | None:
+        """Training examples a second over all devices since this was last asked; None where no batch was timed."""
+        (seconds, batches), self._asked_at = self._asked_at, (self.seconds, self.batches)
+        if self.seconds <= seconds:
+            return None
+        return (self.batches - batches) * self._plan.device_batch * self._plan.world_size / (self.seconds - seconds)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -1,0 +1,103 @@
+"""The rows of `pace.csv`: where a training was at each point of its curves, and how fast and how steadily it went.
+
+A row holds the optimiser step, the epoch, the training examples and the working seconds until then, and of that moment
+the learning rate, the gradient's norm and the examples a second. None of it is among the metrics, for speed and time
+are never the same twice. No PyTorch here.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEADER = ("step", "epoch", "examples", "seconds", "learning_rate", "gradient_norm", "examples_per_second")
+CURVES = ("learning_rate", "gradient_norm", "examples_per_second")  # what of a row is drawn over the steps
+
+Axis = Literal["step", "epoch", "examples", "hours"]
+"""What curves can be drawn over."""
+
+
+class Pace(NamedTuple):
+    """A row of `pace.csv`.
+
+    Attributes:
+        step: optimiser steps taken.
+        epoch: how many times the data had been seen.
+        examples: training examples seen, over all devices.
+        seconds: working time of the run until then, over its start and all resumes: the pauses between are left out,
+            validations are not.
+        learning_rate: of this step, before the multipliers of parts (`lr_mult_head`, `lr_mult_cross_modal`).
+        gradient_norm: of this step's gradient, over all parameters, before clipping; can be infinite under 16-mixed.
+            None where the step was left out.
+        examples_per_second: over all devices, in training alone, since the row before; None where it is not known yet.
+    """
+
+    step: int
+    epoch: float
+    examples: int
+    seconds: float
+    learning_rate: float
+    gradient_norm: float | None
+    examples_per_second: float | None
+
+
+def read_pace(path: Path) -> list[Pace]:
+    """The rows of a run's `pace.csv`; an unfinished last row is left out. None where there is no file."""
+    rows = []
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                try:
+                    rows.append(_read(row))
+                except (TypeError, ValueError, KeyError):
+                    continue
+    return rows
+
+
+def drawn(pace: Pace) -> dict[str, float]:
+    """What of a row is drawn over the steps, by name, such as `pace/learning_rate`; what is not known is left out."""
+    values = {name: getattr(pace, name) for name in CURVES}
+    return {f"pace/{name}": value for name, value in values.items() if value is not None}
+
+
+def along(rows: Sequence[Pace], steps: Sequence[int], axis: Axis) -> NDArray[np.float64]:
+    """Where optimiser steps lie on another axis.
+
+    Args:
+        rows: of the run's `pace.csv`, in the order of the steps.
+        steps: any, not only those of the rows (N,).
+        axis: "step", "epoch", "examples" or "hours", these of working time.
+
+    Returns:
+        the places (N,). Examples and epochs are exact, hours between two rows follow a straight line. A step after the
+        last row has the last row's hour. Not a number is where nothing is known: without rows, and of hours before the
+        first row.
+    """
+    wanted = np.asarray(steps, np.float64)
+    if axis == "step" or not len(wanted):
+        return wanted
+    known = [row for row in rows if row.step > 0]
+    if not known:
+        return np.full(len(wanted), np.nan)
+    if axis == "hours":
+        hours = [row.seconds / 3600 for row in known]
+        return np.interp(wanted, [row.step for row in known], hours, left=np.nan)
+    last = known[-1]
+    return wanted * ((last.examples if axis == "examples" else last.epoch) / last.step)
+
+
+def _read(row: dict[str, str]) -> Pace:
+    return Pace(
+        step=int(row["step"]),
+        epoch=float(row["epoch"]),
+        examples=int(row["examples"]),
+        seconds=float(row["seconds"]),
+        learning_rate=float(row["learning_rate"]),
+        gradient_norm=float(row["gradient_norm"]) if row["gradient_norm"] else None,
+        examples_per_second=float(row["examples_per_second"]) if row["examples_per_second"] else None,
+    )

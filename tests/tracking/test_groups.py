@@ -1,0 +1,104 @@
+"""Which runs are one unit, which of them count, and what is said of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from renaissance.settings import Settings
+from renaissance.tracking.groups import group_name, seed_groups, settings_of_figures
+from renaissance.tracking.listing import list_runs
+from tests.tracking.run_folders import STARTED, VERSIONS, make_run
+
+
+def groups(parent):
+    return seed_groups(list_runs(parent))
+
+
+def names(parent):
+    return [group.name for group in groups(parent)]
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_group(tmp_path):
+    for seed in range(3):
+        make_run(tmp_path / "one" / str(seed + 1), seed=seed)
+        make_run(tmp_path / "two" / str(seed + 1), seed=seed, learning_rate=1e-3)
+    assert names(tmp_path) == ["one/1-3", "two/1-3"]
+    assert [group.seeds for group in groups(tmp_path)] == [(0, 1, 2), (0, 1, 2)]
+
+
+@pytest.mark.parametrize(("setting", "value", "together"), [
+    ("exp_name", "other", True), ("log_dir", "/elsewhere", True), ("num_workers", 0, True), ("log_interval", 3, True),
+    ("wandb_project", "mine", True), ("data_root", "/elsewhere", True), ("resume_from", "auto", True),
+    ("where", "seed=1", True), ("dataset", "coco", True),
+    ("learning_rate", 1e-3, False), ("max_steps", 7, False), ("eval_seed", 1, False), ("num_scenes", 60, False),
+    ("load_path", "a.ckpt", False), ("test_only", True, False), ("precision", 16, False), ("mlm_prob", 0.5, False),
+])  # fmt: skip
+def test_a_setting_tells_groups_apart_where_figures_depend_on_it(tmp_path, setting, value, together):
+    make_run(tmp_path / "one" / "1", seed=0)
+    make_run(tmp_path / "one" / "2", seed=1, **{setting: value})
+    assert (len(groups(tmp_path)) == 1) == together
+
+
+def test_every_setting_of_a_training_is_known_by_its_mark():
+    assert {"optim_type", "datasets", "val_fraction"} <= set(settings_of_figures())
+    assert not {"seed", "runs", "exp_name", "tensorboard"} & set(settings_of_figures())
+    assert set(settings_of_figures()) < Settings.model_fields.keys()
+
+
+def test_a_run_that_was_changed_on_the_way_is_not_of_those_that_were_so_from_the_start(tmp_path):
+    make_run(tmp_path / "one" / "1", seed=0, learning_rate=1e-3)
+    changed = [{"step": 10, "changed": {"learning_rate": [1e-4, 1e-3]}, "started": STARTED}]
+    make_run(tmp_path / "one" / "2", seed=1, learning_rate=1e-4, resumes=changed)
+    assert names(tmp_path) == ["one/1", "one/2"]
+    resumed = [{"step": 10, "changed": {"log_interval": [10, 5]}, "started": STARTED}]
+    make_run(tmp_path / "one" / "3", seed=2, learning_rate=1e-3, resumes=resumed)
+    assert names(tmp_path) == ["one/1,3", "one/2"]
+
+
+def test_of_two_runs_of_one_seed_the_newer_counts_and_that_is_said(tmp_path):
+    make_run(tmp_path / "one" / "1", seed=0, command={"started": "2026-11-27T10:00:00+0000"})
+    make_run(tmp_path / "one" / "2", seed=0)
+    make_run(tmp_path / "one" / "3", seed=1)
+    (group,) = groups(tmp_path)
+    assert [run.name for run in group.counted] == ["one/1", "one/3"]
+    assert group.remarks == ("not counted, for a newer run has the same seed and tells nothing more: one/2",)
+
+
+def test_what_is_not_finished_does_not_count(tmp_path):
+    make_run(tmp_path / "one" / "1", seed=0)
+    make_run(tmp_path / "one" / "2", seed=1, status="interrupted")
+    make_run(tmp_path / "one" / "3", seed=2, status=None)
+    make_run(tmp_path / "one" / "4", seed=3).joinpath("config.json").write_text("{")
+    (group,) = groups(tmp_path)
+    assert (group.name, group.seeds) == ("one/1-3", (0,))
+    assert group.remarks == ("not counted, for not finished: one/2 (interrupted), one/3 (crashed)",)
+
+
+def test_other_tables_and_other_versions_within_a_group_are_said(tmp_path):
+    make_run(tmp_path / "one" / "1", seed=0, command={"tables": {"train/coco.arrow": 10}})
+    make_run(tmp_path / "one" / "2", seed=1, command={"tables": {"train/coco.arrow": 12}})
+    make_run(tmp_path / "one" / "3", seed=2, command={"versions": {**VERSIONS, "torch": "2.10"}})
+    (group,) = groups(tmp_path)
+    assert group.remarks == (
+        "they read different tables: train/coco.arrow 10 (one/1), 12 (one/2), none (one/3)",
+        "they ran on different versions: torch 2.13.0 (one/1), 2.10 (one/3)",
+    )
+
+
+def test_a_run_of_before_a_setting_came_has_its_default(tmp_path):
+    make_run(tmp_path / "one" / "1", seed=0)
+    make_run(tmp_path / "one" / "2", seed=1)
+    runs = list_runs(tmp_path)
+    older = {name: value for name, value in runs[1].settings.items() if name != "patch_dropout"}
+    assert len(seed_groups([runs[0], replace(runs[1], settings=older)])) == 1
+    assert len(seed_groups([replace(runs[0], settings={**older, "patch_dropout": 0.5}), runs[1]])) == 2
+
+
+@pytest.mark.parametrize(("given", "name"), [
+    (["mlm/1"], "mlm/1"), (["mlm/3", "mlm/1", "mlm/2", "mlm/7"], "mlm/1-3,7"), (["a/1", "b/1"], "a/1, b/1"),
+    (["mlm/1", "mlm/10", "mlm/2"], "mlm/1-2,10"), (["/r/mlm/1", "/r/mlm/2"], "/r/mlm/1-2"), (["a/x", "a/1"], "a/x,1"),
+])  # fmt: skip
+def test_a_group_has_one_name(given, name):
+    assert group_name(given) == name
