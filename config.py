@@ -326,7 +326,7 @@ def defaults() -> None:
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
     # == The commands `compare`, `plot` and `runs` ==
-    runs = None  # folders of the runs to compare or to draw; of the command runs, where to look for some; None: log_dir
+    runs = None  # folders of the runs to compare, draw or sync; of the command runs, where to look; None: log_dir
 
     # == The command `runs` ==
     where = None  # which to list, such as 'status=finished and learning_rate>1e-4'; None: all

@@ -70,6 +70,7 @@ class Address:
         for part in secrets_of("mongo_url", with_credentials("mongo_url", self.url) or ""):
             text = text.replace(part, "***")
         text = re.split(r" \(configured timeouts|, Timeout: |, full error: ", text)[0].rstrip(",. ")
+        text = re.sub(r"^\S+:\d+: ", "", text)  # the server, which is named before
         return without_credentials_in(text)[:300] or type(error).__name__
 
 
