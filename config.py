@@ -325,7 +325,7 @@ def defaults() -> None:
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
-    # == The commands `compare`, `plot` and `runs` ==
+    # == The commands `compare`, `plot`, `runs` and `sync` ==
     runs = None  # folders of the runs to compare, draw or sync; of the command runs, where to look; None: log_dir
 
     # == The command `runs` ==
