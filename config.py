@@ -123,6 +123,13 @@ def defaults() -> None:
     wandb_offline = False  # keep what would be sent in the run's folder, for `wandb sync`
     log_interval = 10  # optimiser steps between two points of the training curves
 
+    # == Databases and trackers ==
+    mongo_url = None  # MongoDB that the run is recorded in, such as mongodb://localhost:27017/renaissance
+    mongo_wait = 20  # seconds, at most, that the end of a run waits for that MongoDB
+    mongo_checkpoints = False  # send best.ckpt and last.ckpt there too, at the end
+    sql_url = None  # database of Sacred's SQL observer, such as sqlite:///runs.db
+    trackio_project = None  # project of trackio, on this machine, that the run is recorded in
+
     # == Randomness ==
     seed = 0  # start of all random choices in training
     eval_seed = 0  # start of those in validation and test: the same questions for every seed
@@ -326,7 +333,7 @@ def defaults() -> None:
     max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
-    # == The commands `compare`, `plot`, `report` and `runs` ==
+    # == The commands `compare`, `plot`, `report`, `runs` and `sync` ==
     runs = None  # folders of the runs that it is about; of the command runs, where to look for some; None: log_dir
 
     # == The command `runs` ==

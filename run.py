@@ -59,6 +59,7 @@ from sacred.run import Run
 
 from renaissance.commands.declaration import CommandDeclaration
 from renaissance.commands.registry import commands
+from renaissance.credentials import VARIABLES, arguments_without_credentials, without_credentials
 from renaissance.errors import Interrupted, RunError, ToldElsewhere, UserError
 from renaissance.plugins import load_plugins, missing_plugins
 from renaissance.run_sets.command_line import CommandLine, makes_a_set
@@ -67,7 +68,13 @@ from renaissance.settings.chosen import Chosen
 from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.help import grouped_settings, help_for_name
-from renaissance.tracking.observers import apply_flags, record_sources, wants_observers
+from renaissance.tracking.observers import (
+    add_observers_of_settings,
+    apply_flags,
+    record_sources,
+    trackers_for_observers,
+    wants_observers,
+)
 
 ROOT = Path(__file__).resolve().parent
 CONFIG_FILES = (".json", ".yaml", ".yml")
@@ -89,12 +96,27 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
     """Report every fault of the configuration before anything else happens."""
     if command_name == "save_config":
         config.pop("config_filename", None)
+    _refuse_passwords(config)
     checked_for = command_name if command_name in commands() else "train" if command_name == "main" else "print"
     settings = check_settings(config, checked_for)
     missing = missing_plugins({"plugins": settings.plugins})
     if missing:
         raise UserError(f"plugins: {', '.join(missing)} is named by a plug-in: name it on the command line yourself.")
     return {}
+
+
+def _refuse_passwords(config: Mapping[str, Any]) -> None:
+    """Refuse an address with a password in a file or a plug-in: what Sacred has resolved goes into its records.
+
+    Raises:
+        UserError: naming the setting.
+    """
+    for name, variable in VARIABLES.items():
+        address = config.get(name)
+        if isinstance(address, str) and without_credentials(name, address) != address:
+            raise UserError(
+                f"{name}: has a password in it. Give that on the command line or in {variable}, not in a file."
+            )
 
 
 @ex.main
@@ -116,6 +138,7 @@ def main(_config: Mapping[str, Any], _run: Run) -> None:
         chosen=_chosen(_run.meta_info, _config["test_only"]),
         log_scalar=_run.log_scalar,
         command_line=_run.meta_info["command_line"],
+        trackers=trackers_for_observers(_run),
     )
 
 
@@ -159,6 +182,7 @@ def run_command_line(argv: Sequence[str]) -> int:
 def _done(argv: Sequence[str]) -> int:
     """Do what a command line says, and answer every way in which it can end with its exit status."""
     flags: dict[str, Any] = {}
+    argv = arguments_without_credentials(argv)  # first: whatever is said or written of it has no password in it
     try:
         flags = _parsed(argv)
         _load_plugins(flags["UPDATE"])
@@ -204,10 +228,11 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
     command = flags["COMMAND"] or "main"
     updates, named = _updates(flags["UPDATE"])
     observed = not ex.commands[command].unobserved
-    if observed and (wants_observers(flags) or flags["--enforce_clean"]):
-        record_sources(ex, ROOT)
     # With force Sacred leaves it to `check` to say what is wrong: it knows no setting whose keys are the user's own.
     run = create_run(ex, command, updates, named, force=True)
+    if observed and (wants_observers(flags, run.config) or flags["--enforce_clean"]):
+        record_sources(ex, ROOT)
+        run.experiment_info = ex.get_experiment_info()
     run.meta_info.update(
         command=command,
         options=flags,
@@ -218,6 +243,7 @@ def _run(flags: dict[str, Any], argv: Sequence[str]) -> None:
     ex.current_run = run
     run.unobserved = run.unobserved or makes_a_set(run.config)  # its runs are observed
     apply_flags(ex.all_cli_options, flags, run)
+    add_observers_of_settings(run)
     STOP.unwind()  # up to here there was nothing to undo
     if observed:
         run()
@@ -406,4 +432,5 @@ def _quiet_logger() -> logging.Logger:
 ex.logger = _quiet_logger()  # type: ignore[assignment]  # Sacred declares it as None
 
 if __name__ == "__main__":
+    sys.argv[:] = arguments_without_credentials(sys.argv)  # others look there, too
     leave(run_command_line(sys.argv))

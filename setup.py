@@ -31,7 +31,7 @@ DEPENDENCIES = [
     "setuptools<81",  # Sacred imports pkg_resources, and does not say so
     "docopt-ng>=0.9",  # Sacred's parser of the command line
     "colorama>=0.4.6",  # Sacred's colours
-    "pymongo>=4.6",  # Sacred's observer -m
+    "pymongo>=4.6",  # records in MongoDB
     "sqlalchemy>=2",  # Sacred's observer -s
 ]
 
@@ -40,12 +40,15 @@ EXTRAS = {
     "wandb": ["wandb>=0.31"],  # the tracker of Weights & Biases; its first that can be told never to ask or wait
     "sweep": ["optuna>=4.2"],  # Bayesian search and pruning; since then its journal is a file class of that name
     "slurm": ["submitit>=1.5"],  # jobs of SLURM
+    "trackio": ["trackio>=0.43"],  # the tracker of that name; with the reader of its rows that a resumed run needs
     "dev": [
         "datasets>=4",
         "webdataset>=1",
         "wandb>=0.31",
         "optuna>=4.2",
         "submitit>=1.5",
+        "trackio>=0.43",
+        "secantusdb>=0.7.0b3,<0.8",  # a MongoDB that tests can kill and start again; all of its releases are betas
         "pytest>=8",
         "pytest-xdist>=3.6",  # tests on every core
         "ruff>=0.17,<0.18",  # bounded, as another version formats differently

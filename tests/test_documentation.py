@@ -26,11 +26,13 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))
 
 # Run by .ci/run, in a virtual environment of their own, or too long for any test.
 BY_CI = {"make install", "make quickstart", "make test", "make test-slow", "make lint", "make bench", "make test-long"}
-# No server is there to take them; test_observers.py tests what happens then.
+# No server is there to take them; tests/tracking/test_mongo_run.py has one.
 UNREACHABLE = {
     # It serves until it is stopped; tests/pages/ does so.
     "python run.py dashboard with log_dir=result dashboard_port=8100",
     "python run.py -m localhost:27017:renaissance with task_mlm_itm scenes tiny max_steps=100",
+    "python run.py with task_mlm_itm scenes tiny max_steps=100 mongo_url=mongodb://localhost:27017/renaissance",
+    "python run.py sync with mongo_url=mongodb://localhost:27017/renaissance",
 }
 
 RANDOM = "random_init num_gpus=0 num_workers=0 batch_size=4 per_gpu_batchsize=4 fast_dev_run=True"

@@ -30,6 +30,7 @@ from renaissance.settings.groups.experiment import (
     ManyDevicesSettings,
     SeedSettings,
     StartSettings,
+    TrackingSettings,
 )
 from renaissance.settings.groups.inputs import ImageSettings, TextSettings
 from renaissance.settings.groups.model import (
@@ -137,6 +138,7 @@ class Settings(
     TaskSettings,
     DataSettings,
     SeedSettings,
+    TrackingSettings,
     ExperimentSettings,
 ):
     """A valid configuration. Make one with `check_settings`, which reports every fault at once."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from renaissance.credentials import without_credentials
 from renaissance.settings.discovery import check_loss_names, check_optimizer, check_schedule, in_words
 from renaissance.settings.marks import Mark
 from renaissance.training.optimizers.registry import optimizer_names
@@ -183,6 +185,22 @@ def _check_range(name: str, space: dict[str, Any]) -> None:
         raise ValueError(f"{name}: low must be above 0 where log is true, not {low!r}")
 
 
+def _mongo_address(address: str) -> str:
+    """The address of a MongoDB without the name and the password in it."""
+    shown = without_credentials("mongo_url", address)
+    if not re.match(r"mongodb(\+srv)?://[^/?]+(/[^/?]*)?(\?.*)?$", shown):
+        raise ValueError("must be the address of a MongoDB, such as mongodb://localhost:27017/renaissance")
+    return shown
+
+
+def _sql_address(address: str) -> str:
+    """The address of an SQL database without the name and the password in it."""
+    shown = without_credentials("sql_url", address)
+    if not re.match(r"\w[\w+.-]*://", shown):
+        raise ValueError("must be the address of a database, such as sqlite:///runs.db")
+    return shown
+
+
 def choice_words(*choices: str | int) -> Allowed:
     """The choices, with commas and "or" between them."""
     named = [str(choice) for choice in choices]
@@ -286,6 +304,13 @@ Folder = Annotated[_Text, Allowed("a folder", paths="folder")]
 OptionalFolder = Annotated[_Text | None, Allowed("a folder, or None", paths="folder")]
 OptionalFile = Annotated[_Text | None, Allowed("a file, or None", paths="file")]
 OptionalText = Annotated[_Text | None, Allowed("a name, or None")]
+MongoAddress = Annotated[
+    Annotated[str, AfterValidator(_mongo_address)] | None,
+    Allowed("the address of a MongoDB, mongodb://host:port/database, or None"),
+]
+SqlAddress = Annotated[
+    Annotated[str, AfterValidator(_sql_address)] | None, Allowed("the address of a database, or None")
+]
 Names = Annotated[list[_Text], Field(min_length=1), AfterValidator(_once), Allowed("a list of names")]
 OptionalNames = Annotated[
     Annotated[list[_Text], Field(min_length=1), AfterValidator(_all_different)] | None,

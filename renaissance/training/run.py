@@ -19,7 +19,7 @@ from renaissance.settings.chosen import Chosen
 from renaissance.settings.groups.experiment import ExperimentSettings
 from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import RunFolder, at_work_in, given_folder, new_run_folder
-from renaissance.tracking.trackers.interface import LogScalar
+from renaissance.tracking.trackers.interface import LogScalar, Tracker
 from renaissance.training.assemble import Assembly, assemble
 from renaissance.training.devices import resolve_devices, take_place, this_rank
 from renaissance.training.joining import broadcast, joined
@@ -32,7 +32,11 @@ from renaissance.training.session import Session
 
 
 def run_experiment(
-    settings: Settings, chosen: Chosen, log_scalar: LogScalar, command_line: Sequence[str]
+    settings: Settings,
+    chosen: Chosen,
+    log_scalar: LogScalar,
+    command_line: Sequence[str],
+    trackers: Sequence[Tracker] = (),
 ) -> dict[str, float]:
     """Train and test, or with `test_only` test, as the settings say.
 
@@ -41,6 +45,7 @@ def run_experiment(
         chosen: what of them the user set, as opposed to defaults.
         log_scalar: takes every metric as (name, value, step), for observers.
         command_line: the command that made this run, for its folder.
+        trackers: that are told of it beside those that the settings ask for.
 
     Returns:
         the final metrics by name.
@@ -76,7 +81,7 @@ def run_experiment(
                 if not this_rank():
                     remove_leftovers(folder.path)
                 resumed = resumption.checkpoint if resumption else None
-                session = Session(assembly, devices, folder, log_scalar, resumed, started)
+                session = Session(assembly, devices, folder, log_scalar, resumed, started, trackers)
                 session.remarks += _unread(settings, chosen)
                 return _worked_through(session, RunReport(folder, session, resumption, command_line, started))
 

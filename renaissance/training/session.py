@@ -22,7 +22,7 @@ from renaissance.tasks.common.evaluation import Split
 from renaissance.tracking.chance import add_chance
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.trackers.dispatch import Trackers
-from renaissance.tracking.trackers.interface import LogScalar, RunStart
+from renaissance.tracking.trackers.interface import LogScalar, RunStart, Tracker
 from renaissance.tracking.trackers.registry import trackers_of
 from renaissance.training.assemble import Assembly
 from renaissance.training.callbacks.checkpointing import KeepCheckpoints, restored_best
@@ -60,6 +60,7 @@ class Session:
         log_scalar: takes every metric as (name, value, step), for observers.
         resumed: the checkpoint that training goes on from; None to start at step 0.
         started: when the run's work began, in seconds since the epoch.
+        trackers: that are told of the run beside those that the settings ask for.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Session:
         log_scalar: LogScalar,
         resumed: Checkpoint | None,
         started: float,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         _quieten_lightning()
         settings = assembly.settings
@@ -90,7 +92,7 @@ class Session:
         self.stopping = early_stopping(settings, settings.datasets, self.validates, resumed) if self.plan else None
         on_the_way = interval_checkpoints(settings, folder, self.plan, self.validates) if self.plan else None
         self.loaders = Loaders(assembly, devices)
-        self.trackers = Trackers(trackers_of(settings) if self.is_main else ())
+        self.trackers = Trackers((*trackers_of(settings), *trackers) if self.is_main else ())
         pictures = self.loaders.pictures()
         interval, show = settings.sample_interval, self.trackers.picture
         self.sheets = SampleSheets(interval, folder, pictures, show) if self.is_main else None

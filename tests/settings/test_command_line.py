@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 import os
 import resource
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,7 @@ HEAVY = ("torch", "transformers", "pytorch_lightning", "kornia", "matplotlib", "
 STAND_IN = """
 import os, signal, sys, time, types
 
-def run_experiment(settings, chosen, log_scalar, command_line):
+def run_experiment(settings, chosen, log_scalar, command_line, trackers):
     from tqdm import tqdm
     print("chosen:", *sorted(chosen.names))
     print("command:", *command_line)
@@ -198,21 +196,29 @@ def test_only_the_first_process_is_observed(variable: str, tmp_path: Path) -> No
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_mongodb_that_cannot_be_reached_is_said_before_training() -> None:
-    started = time.monotonic()
-    training("print_config")
-    start_up = time.monotonic() - started  # of Python on this machine, under whatever load it has just now
-    with socket.socket() as listening:  # accepts connections and never answers
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        for port in (1, listening.getsockname()[1]):
-            started = time.monotonic()
-            done = training("with", "quickstart", "-m", f"127.0.0.1:{port}:runs")
-            assert time.monotonic() - started - start_up < 5
-            assert done.returncode == 2
-            assert done.stderr.startswith(f"-m: the MongoDB at 127.0.0.1:{port} cannot be used: ")
-            assert len(done.stderr.splitlines()) == 1
-            assert done.stdout == ""
+def test_a_database_of_a_setting_observes_and_one_that_fails_ends_nothing(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    for url, remark in ((f"sqlite:///{database}", ""), (f"sqlite:///{tmp_path}/none/runs.db", "warning: sql_url=")):
+        done = training("with", "quickstart", f"sql_url={url}")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("warning:") == bool(remark)
+        assert remark in done.stderr
+    with sqlite3.connect(database) as connection:
+        [(status, info, output)] = connection.execute("select status, info, captured_out from run").fetchall()
+    assert status == "COMPLETED"
+    assert json.loads(info) == {"final": {"mlm/test/loss": 0.5}}
+    assert "command: run.py" in output
+
+
+def test_a_mongodb_that_is_away_ends_no_run_and_keeps_no_password(tmp_path: Path) -> None:
+    """Neither the output nor a folder that observes has the password."""
+    given = ("mongo_url=mongodb://me:hunter2@127.0.0.1:1/runs", "mongo_wait=0")
+    done = training("-F", str(tmp_path / "seen"), "with", "quickstart", *given)
+    assert done.returncode == 0, done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    seen = json.loads((tmp_path / "seen" / "1" / "config.json").read_text())
+    assert seen["mongo_url"] == "mongodb://127.0.0.1:1/runs"
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:

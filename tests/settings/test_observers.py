@@ -7,6 +7,8 @@ import time
 import pytest
 from sacred.utils import apply_backspaces_and_linefeeds
 
+from renaissance.tracking.mongo.address import Address
+from renaissance.tracking.observers import _address_of_flag as address_of_flag
 from renaissance.tracking.observers import last_states
 
 
@@ -24,3 +26,21 @@ def test_filtering_a_long_log_costs_little() -> None:
     filtered = last_states(log)
     assert time.process_time() - started < 0.2
     assert filtered.endswith("\n 50%")
+
+
+@pytest.mark.parametrize(
+    ("flag", "address"),
+    [
+        ("runs", Address("mongodb://localhost:27017", "runs")),
+        ("db.lan:1234", Address("mongodb://db.lan:1234", "sacred")),
+        ("db.lan:1234:vision", Address("mongodb://db.lan:1234", "vision")),
+        ("db.lan:1234:vision.trials:7!5", Address("mongodb://db.lan:1234", "vision", "trials", 7)),
+    ],
+)
+def test_sacreds_flag_names_a_mongodb(flag: str, address: Address) -> None:
+    assert address_of_flag(flag) == address
+
+
+def test_an_address_without_a_database_names_sacreds() -> None:
+    assert Address.of_url("mongodb://a:1,b:2/?tls=true") == Address("mongodb://a:1,b:2/?tls=true", "sacred")
+    assert Address.of_url("mongodb+srv://cluster.net/vision?x=/y").server == "cluster.net/vision"

@@ -1,13 +1,14 @@
-"""Runs on small scenes, for trackers too; and the pictures that are drawn, to be read back."""
+"""Runs on small scenes, for trackers too; the pictures that are drawn, to be read back; a MongoDB."""
 
 from __future__ import annotations
 
 import pytest
 
 from renaissance.tracking.drawing.figure import Picture
+from tests.tracking.mongo_server import database, killable, mongo, own_mongo
 from tests.training.conftest import run, scenes_root
 
-__all__ = ["pictures", "run", "scenes_root"]
+__all__ = ["database", "killable", "mongo", "own_mongo", "pictures", "run", "scenes_root"]
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ class ChosenRunsSettings(SettingsGroup):
         OnlyReadBy("plot"),
         OnlyReadBy("report"),
         OnlyReadBy("runs"),
+        OnlyReadBy("sync"),
     ]
 
 

@@ -25,6 +25,16 @@ class ExperimentSettings(SettingsGroup):
     log_interval: NoEffect[value_types.Count]
 
 
+class TrackingSettings(SettingsGroup):
+    """Where else a run is recorded."""
+
+    mongo_url: NoEffect[value_types.MongoAddress]
+    mongo_wait: NoEffect[value_types.NotNegative]
+    mongo_checkpoints: NoEffect[value_types.Switch]
+    sql_url: NoEffect[value_types.SqlAddress]
+    trackio_project: NoEffect[value_types.OptionalText]
+
+
 class SeedSettings(SettingsGroup):
     """Where random choices start."""
 
