@@ -15,6 +15,7 @@ from renaissance.run_sets.scheduler import MISTAKE, Scheduler
 from renaissance.run_sets.seeds_table import write_table
 from renaissance.run_sets.set_folder import RunSet, identity_of, new_set, newest_set
 from renaissance.settings import Settings, check_settings
+from renaissance.tracking.drawing.run_curves import Look
 
 KIND = "seeds"  # the folder under log_dir
 
@@ -111,7 +112,7 @@ def _work_through(settings: Settings, command_line: CommandLine, run_set: RunSet
         run_set.save()
     finished = [member for member in members if member.state is State.FINISHED]
     if finished:
-        write_table(run_set, finished, objective)
+        write_table(run_set, finished, objective, Look.of_settings(settings))
     print(f"set of seeds: {run_set.path}")
     failed = [member for member in members if member.state is not State.FINISHED]
     if failed:

@@ -15,6 +15,7 @@ from renaissance.run_sets.objective import Objective
 from renaissance.run_sets.set_folder import RunSet
 from renaissance.text_table import text_table
 from renaissance.tracking.curves import draw_comparison
+from renaissance.tracking.drawing.run_curves import Look, read_curves
 from renaissance.tracking.metrics import Point, best_point, read_points, split_of
 from renaissance.tracking.statistics import estimate
 from renaissance.tracking.tables import latex_table, markdown_table
@@ -22,13 +23,14 @@ from renaissance.tracking.tables import latex_table, markdown_table
 COLUMNS = ("metric", "mean", "s", "95 % from", "to", "n")
 
 
-def write_table(run_set: RunSet, finished: Sequence[Member], objective: Objective) -> None:
+def write_table(run_set: RunSet, finished: Sequence[Member], objective: Objective, look: Look) -> None:
     """Print the table, write it, and draw the curves.
 
     Args:
         run_set: the set.
         finished: its runs that have finished, one at least.
         objective: what tells the best checkpoint, for a line.
+        look: how the curves are drawn: the runs' mean, and their standard deviation on both sides of it.
     """
     points = {member.name: read_points(member.run.metrics) for member in finished}
     values = values_by_metric(list(points.values()))
@@ -42,7 +44,10 @@ def write_table(run_set: RunSet, finished: Sequence[Member], objective: Objectiv
     print("of a validation the best value, of a test its own; s: standard deviation over the seeds, with n - 1; "
           "95 %: of the mean, by Student's t")  # fmt: skip
     print(f"best checkpoints by: {objective.in_words()}")
-    draw_comparison(points, run_set.path / "plots")
+    curves = [read_curves(str(member.folder)) for member in finished]
+    draw_comparison(
+        {f"{len(curves)} seeds" if len(curves) > 1 else finished[0].name: curves}, run_set.path / "plots", look
+    )
 
 
 def values_by_metric(runs: Sequence[dict[str, list[Point]]]) -> dict[str, list[float | None]]:

@@ -57,6 +57,7 @@ class MongoServer:
             time.sleep(0.05)
 
     def answers(self) -> bool:
+        client: MongoClient[dict[str, Any]]
         try:
             with MongoClient(self.address, serverSelectionTimeoutMS=500, connectTimeoutMS=500) as client:
                 return bool(client.admin.command("hello")["ok"])

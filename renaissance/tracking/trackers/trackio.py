@@ -20,7 +20,7 @@ from renaissance.tracking.pace import Pace, drawn
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
 if TYPE_CHECKING:
-    from trackio import Run
+    from trackio.run import Run
 
 ELSEWHERE = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL", "TRACKIO_BUCKET_ID", "TRACKIO_WEBHOOK_URL")
 DRAWN_THERE = "curves/"  # pictures that trackio draws itself
