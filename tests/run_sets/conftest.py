@@ -82,7 +82,7 @@ class Sets:
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take longer than all else; tests of them call what draws."""
-    monkeypatch.setattr(seeds_table, "draw_comparison", lambda points, folder: [])
+    monkeypatch.setattr(seeds_table, "draw_comparison", lambda runs, folder, look: [])
     monkeypatch.setattr(results, "draw_parallel", lambda finished, space, objective, path: path)
 
 
@@ -91,7 +91,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The metrics of seeds 0, 1 and 2 where nothing is killed."""
     tmp = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seeds_table, "draw_comparison", lambda points, folder: [])
+        patch.setattr(seeds_table, "draw_comparison", lambda runs, folder, look: [])
         patch.setenv("FAKE_LOG", str(tmp / "steps"))
         patch.setenv("FAKE_PAUSE", "0")
         patch.setenv("PYTHONPATH", str(FAKE.parents[2]))
