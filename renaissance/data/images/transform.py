@@ -26,6 +26,7 @@ Box = tuple[float, float, float, float]  # four numbers in pixels of the source
 RANDAUG = "_randaug"
 _CROP_AREA = 0.35  # share of an image without captions that a random crop covers at least
 _CROP_ASPECT = (3 / 4, 4 / 3)  # its width over its height
+_CROP_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -193,14 +194,18 @@ def _inside(part: Box, size: tuple[int, int]) -> Box:
 def _random_box(size: tuple[int, int], smallest: float, stream: np.random.Generator) -> Box:
     """A box of random aspect ratio and area, at least the smallest share of the image's, as in Inception's training.
 
-    https://arxiv.org/abs/1409.4842
+    One that does not fit into the image is drawn again, as torchvision's RandomResizedCrop does; where none of ten
+    fits, the whole image is taken. https://arxiv.org/abs/1409.4842
     """
     width, height = size
-    area = width * height * stream.uniform(smallest, 1)
-    aspect = exp(stream.uniform(log(_CROP_ASPECT[0]), log(_CROP_ASPECT[1])))
-    box_width, box_height = min(width, sqrt(area * aspect)), min(height, sqrt(area / aspect))
-    left, upper = stream.random() * (width - box_width), stream.random() * (height - box_height)
-    return left, upper, left + box_width, upper + box_height
+    for _ in range(_CROP_TRIES):
+        area = width * height * stream.uniform(smallest, 1)
+        aspect = exp(stream.uniform(log(_CROP_ASPECT[0]), log(_CROP_ASPECT[1])))
+        box_width, box_height = sqrt(area * aspect), sqrt(area / aspect)
+        if box_width <= width and box_height <= height:
+            left, upper = stream.random() * (width - box_width), stream.random() * (height - box_height)
+            return left, upper, left + box_width, upper + box_height
+    return 0, 0, width, height
 
 
 def _enough_for_crops(size: int, smallest: float) -> int:
