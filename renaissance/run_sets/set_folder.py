@@ -20,6 +20,7 @@ from renaissance.errors import UserError
 from renaissance.locks import AlreadyHeld, held, is_held
 from renaissance.run_sets.command_line import OF_SET
 from renaissance.run_sets.member import Member, State, Trial
+from renaissance.run_sets.record_check import check_record
 from renaissance.settings import Settings
 from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.run_folder import new_numbered_folder
@@ -148,10 +149,14 @@ def newest_set(
 
 
 def read_set(path: Path) -> RunSet | None:
-    """The set in a folder; None where there is none that can be read."""
+    """The set in a folder; None where there is none that can be read and believed.
+
+    Args:
+        path: the folder, `<log_dir>/<kind>/<n>`.
+    """
     try:
         content = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        return RunSet(
+        found = RunSet(
             path=path,
             identity=dict(content["settings"]),
             command=list(content["command"]),
@@ -159,8 +164,10 @@ def read_set(path: Path) -> RunSet | None:
             members=[Member.of_plain(run) for run in content["runs"]],
             trials=[Trial.of_plain(trial) for trial in content["trials"]],
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        check_record(path.parent.parent, found.identity, found.members, found.trials)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
+    return found
 
 
 def all_finished(found: RunSet) -> bool:

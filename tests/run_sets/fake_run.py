@@ -3,7 +3,8 @@
     python fake_run.py with task_itm seed=1 learning_rate=0.001 resume_from=auto
 
 What it is to do is in the environment: FAKE_PAUSE, seconds a step; FAKE_FAIL, a word of the command line that makes it
-fail; FAKE_STATUS, how it exits then. Every step is a line of the file FAKE_LOG, with the process's number.
+fail; FAKE_STATUS, how it exits then; FAKE_NAN, a word that makes its validations no number. Every step is a line of the
+file FAKE_LOG, with the process's number.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def train(folder: Path, words: dict[str, str]) -> None:
 
 def accuracy(state: dict[str, Any], words: dict[str, str]) -> float:
     """Best at a learning rate of 0.001, with a little of the state in it."""
+    if os.environ.get("FAKE_NAN") in sys.argv:
+        return math.nan
     rate = float(ast.literal_eval(words.get("learning_rate", "0.001")))
     return round(0.9 - 0.2 * abs(math.log10(rate) + 3) + state["step"] / 100 + state["value"] / 1e6, 9)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import signal
@@ -98,6 +99,21 @@ def test_a_failed_trial_leaves_the_others_and_is_told(sets: Sets, monkeypatch) -
     monkeypatch.delenv("FAKE_FAIL")
     sets.sweep(RATES, resume_from="auto")
     assert [trial.state for trial in trials_of(sets)] == [State.FINISHED] * 3
+
+
+def test_a_trial_whose_validations_are_no_numbers_has_failed(sets: Sets, tmp_path, monkeypatch) -> None:
+    """To Optuna too; and what is read back is what was written, which JSON has no infinity for."""
+    monkeypatch.setenv("FAKE_NAN", "learning_rate=0.0001")
+    told = r"1 of 3 trials failed:\n  \* trial 0: its itm/val/accuracy is not finite"
+    for going_on in ({}, {"resume_from": "auto"}):
+        with pytest.raises(RunError, match=told):
+            sets.sweep(RATES, sweep_pruning="median", **going_on)
+        assert [trial.state for trial in trials_of(sets)] == [State.FAILED, State.FINISHED, State.FINISHED]
+        assert all(math.isfinite(trial.value) for trial in trials_of(sets)[1:] if trial.value is not None)
+    assert len(list((sets.log_dir / "sweeps").iterdir())) == 1
+    settings = sets.settings("sweep", sweep=RATES, sweep_pruning="median")
+    study = Study(settings, ACCURACY, sets.newest("sweeps") / "optuna.journal", [], [])._study
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
 @pytest.mark.parametrize(
@@ -256,8 +272,49 @@ def test_importances_find_the_setting_that_matters() -> None:
 
 
 def test_a_set_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    RunSet(tmp_path, {"a": 1}, ["run.py"], trials=[Trial(0, {"a": 1})]).save()
-    assert read_set(tmp_path) == RunSet(tmp_path, {"a": 1}, ["run.py"], trials=[Trial(0, {"a": 1})])
-    for content in ("", "{", "[]", '{"runs": 3}'):
+    RunSet(tmp_path, {"a": 1}, ["run.py"]).save()
+    assert read_set(tmp_path) == RunSet(tmp_path, {"a": 1}, ["run.py"])
+    for content in ("", "{", "[]", '{"runs": 3}', "[" * 100_000):
         (tmp_path / "set.json").write_text(content)
         assert read_set(tmp_path) is None
+
+
+# What a set never writes: of its only run, or its only trial.
+HOSTILE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a setting that is not swept": ({"settings": {"learning_rate": 1e-3, "seed": 1, "plugins": ["/evil.py"]}}, {}),
+    "a value that is not swept": ({}, {"values": {"learning_rate": 7.0, "patch_size": 16}}),
+    "a value beyond the range": ({}, {"values": {"learning_rate": 1e-3, "patch_size": 64}}),
+    "a text in a range": ({}, {"values": {"learning_rate": 1e-3, "patch_size": "16"}}),
+    "a value that is missing": ({}, {"values": {}}),
+    "other values than the trial": ({"settings": {"learning_rate": 1e-2, "patch_size": 16, "seed": 1}}, {}),
+    "a text as a seed": ({"settings": {"learning_rate": 1e-3, "patch_size": 16, "seed": "1"}}, {}),
+    "no trial": ({"trial": 1}, {}),
+    "a trial from the end": ({"trial": -1, "name": "trial -1, seed 1"}, {}),
+    "a name that is a path": ({"name": "../../../x"}, {}),
+    "a folder elsewhere": ({"folder": "/somewhere/1"}, {}),
+    "the folder of all runs": ({"folder": "."}, {}),
+    "a folder that leads out": ({"folder": "itm/../../itm/1"}, {}),
+    "a job with a flag": ({"job": "--all"}, {}),
+    "a text as a result": ({}, {"value": "0.5"}),
+    "no result": ({}, {"value": None}),
+    "a result that is no number": ({}, {"of_seeds": [math.nan]}),
+    "another number": ({}, {"number": 3}),
+}
+
+
+@pytest.mark.parametrize("what", [None, *HOSTILE])
+def test_a_record_that_no_set_of_these_settings_writes_is_none(tmp_path: Path, what: str | None) -> None:
+    log_dir = tmp_path / "result"
+    values = {"learning_rate": 1e-3, "patch_size": 16}
+    run = {"name": "trial 0, seed 1", "settings": {**values, "seed": 1}, "trial": 0, "state": "finished",
+           "folder": str(log_dir / "itm" / "1"), "job": "12_0", "problem": ""}  # fmt: skip
+    trial = {"number": 0, "values": values, "state": "finished", "value": 0.5, "of_seeds": [0.5], "problem": ""}
+    of_run, of_trial = HOSTILE[what] if what else ({}, {})
+    if "folder" in of_run:
+        of_run = {"folder": str(log_dir / of_run["folder"])}
+    identity = {"exp_name": "itm", "sweep": {"learning_rate": [1e-3, 1e-2], "patch_size": {"low": 8, "high": 32}}}
+    content = {"settings": identity, "command": ["run.py"], "status": "failed"}
+    path = log_dir / "sweeps" / "1"
+    path.mkdir(parents=True)
+    (path / "set.json").write_text(json.dumps({**content, "runs": [run | of_run], "trials": [trial | of_trial]}))
+    assert (read_set(path) is None) == (what is not None)

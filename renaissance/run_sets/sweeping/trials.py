@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,7 +87,11 @@ class TrialSource:
         if None in best:
             self._end(trial, State.FAILED, f"its runs have no {self._objective.name}: there is nothing to validate on")
             return
-        trial.of_seeds = [found[1] for found in best if found is not None]
+        values = [found[1] for found in best if found is not None]
+        if not all(map(math.isfinite, values)):  # neither a record in JSON nor Optuna can hold such a value
+            self._end(trial, State.FAILED, f"its {self._objective.name} is not finite at any validation")
+            return
+        trial.of_seeds = values
         trial.value = sum(trial.of_seeds) / len(trial.of_seeds)
         self._end(trial, State.FINISHED)
 
