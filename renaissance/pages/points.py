@@ -6,11 +6,11 @@ such as JSON holds.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from renaissance.tracking.csv_rows import count_of, csv_rows
 from renaissance.tracking.metrics import Point, split_of
 from renaissance.tracking.pace import drawn, pace_rows
 
@@ -22,10 +22,10 @@ Columns = dict[str, dict[str, list[Any]]]
 def metric_points(lines: Iterable[str]) -> dict[str, list[Point]]:
     """The points of rows of a `metrics.csv` by name, in order; what is no row of one is left out."""
     points: dict[str, list[Point]] = {}
-    for row in _rows(lines):
+    for row in csv_rows(lines):
         try:
             step, epoch, name, value = row
-            point = Point(int(step), float(epoch), float(value))
+            point = Point(count_of(step), float(epoch), float(value))
         except ValueError:
             continue
         if split_of(name) and math.isfinite(point.epoch):
@@ -41,7 +41,7 @@ def pace_points(lines: Iterable[str]) -> tuple[dict[str, list[Point]], dict[str,
     """
     curves: dict[str, list[Point]] = {}
     clock: dict[str, list[Any]] = {"step": [], "seconds": []}
-    for pace in pace_rows(line for line in lines if "\0" not in line):
+    for pace in pace_rows(lines):
         clock["step"].append(pace.step)
         clock["seconds"].append(pace.seconds)
         for name, value in drawn(pace).items():
@@ -81,15 +81,3 @@ def thin(series: Sequence[Point]) -> list[Point]:
             low, high = (best(numbers, key=lambda place: series[place].value) for best in (min, max))
             kept += sorted({low, high})
     return [series[place] for place in [*kept, len(series) - 1]]
-
-
-def _rows(lines: Iterable[str]) -> Iterable[list[str]]:
-    """Rows of CSV; one that is none, such as with a zero byte, is an empty row."""
-    reader = csv.reader(lines)
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield []

@@ -6,7 +6,6 @@ Every file of the folder may be missing, half written or hostile; what cannot be
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from renaissance.pages.points import Columns, columns, metric_points, pace_points
 from renaissance.pages.reading import first_lines, names_inside, read_lines, read_values
 from renaissance.settings.defaults import default_settings
+from renaissance.tracking.csv_rows import csv_rows
 from renaissance.tracking.groups import SeedGroup
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import Point, best_point, splits_in_order
@@ -136,7 +136,7 @@ def best_of(run: PageRun, name: str) -> Point | None:
 
 def sample_texts(run: PageRun, sheet: str, rows: int) -> list[list[str]]:
     """The first rows of the table beside a sheet of samples, its header first."""
-    return list(csv.reader(first_lines(run.path, str(Path(sheet).with_suffix(".csv")), rows + 1)))
+    return list(csv_rows(first_lines(run.path, str(Path(sheet).with_suffix(".csv")), rows + 1)))
 
 
 def _values_of_lines(lines: Sequence[str]) -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ def _with_changes(settings: dict[str, Any], history: History | None) -> dict[str
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"runs: {path} cannot be read ({error})") from error
     if not isinstance(content, dict):
         raise UserError(f"runs: {path} holds no settings by name")

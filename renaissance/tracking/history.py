@@ -51,7 +51,7 @@ def read_history(folder: RunFolder) -> History | None:
     try:
         settings, start = (json.loads(path.read_text(encoding="utf-8")) for path in (folder.config, folder.command))
         return History(dict(settings), dict(start), list(start.get("resumes", [])))
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ Status = Literal["running", "finished", "interrupted", "crashed", "broken"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 LARGEST_JSON = 16_000_000  # bytes of a file of settings, a history or a summary
+TOO_MANY_DIGITS = re.compile(rb"\d{300}")  # an integer that no float holds, where anything reckons with it
 
 
 class Change(NamedTuple):
@@ -127,6 +129,9 @@ def _read(folder: RunFolder, name: str) -> ListedRun:
     whole = not (marked and os.path.lexists(folder.mark)) and _of_last_start(summary, history)
     weights = {name: weight for name, weight in settings["loss_names"].items() if weight > 0}
     monitor = _monitor(settings, weights)
+    total_steps = (history.resumes[-1] if history.resumes else start).get("total_steps")
+    if total_steps is not None and type(total_steps) is not int:
+        raise ValueError("command.json: total_steps is no whole number")
     run = ListedRun(
         folder,
         name,
@@ -136,7 +141,7 @@ def _read(folder: RunFolder, name: str) -> ListedRun:
         tasks=tuple(sorted(weights)),
         seed=int(settings["seed"]),
         started=_seconds(start["started"]),
-        total_steps=(history.resumes[-1] if history.resumes else start).get("total_steps"),
+        total_steps=total_steps,
         monitor=monitor.name,
         more_is_better=monitor.more_is_better,
         versions=dict(start.get("versions", {})),
@@ -235,13 +240,15 @@ def _read_json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, A
 
     Raises:
         OSError: it is not there, or cannot be read.
-        ValueError: it is too large, no JSON, or holds no values by name.
+        ValueError: it is too large, no JSON, holds no values by name, or a number of hundreds of digits.
     """
     try:
         with opened_for_reading(path) as (file, size):
             if size > LARGEST_JSON:
                 raise ValueError(f"{path.name} has more than {LARGEST_JSON / 1e6:.0f} MB")
             content = os.pread(file, size, 0)
+        if TOO_MANY_DIGITS.search(content):
+            raise ValueError(f"{path.name} holds a number of hundreds of digits")
     except FileNotFoundError:
         if missing is None:
             raise

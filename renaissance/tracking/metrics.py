@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from renaissance.tasks.registry import declaration_of, is_task
+from renaissance.tracking.csv_rows import count_of, csv_rows
 
 LESS_IS_BETTER = ("loss", "perplexity")  # ends of the names of undeclared metrics
 TRAINING_SPLITS = ("train", "val")  # every other split is one that trained models are tested on
@@ -67,10 +67,13 @@ def splits_in_order(names: Iterable[str]) -> list[str]:
 def read_rows(path: Path) -> Iterable[tuple[str, Point]]:
     """The rows of a metrics file as (name, point); an unfinished last row is left out."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        rows = csv_rows(file)
+        header = next(rows, [])
+        for row in rows:
+            cells = dict(zip(header, row, strict=False))
             try:
-                yield row["name"], Point(int(row["step"]), float(row["epoch"]), float(row["value"]))
-            except (TypeError, ValueError, KeyError):
+                yield cells["name"], Point(count_of(cells["step"]), float(cells["epoch"]), float(cells["value"]))
+            except (ValueError, KeyError):
                 continue
 
 

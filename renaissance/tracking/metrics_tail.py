@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from renaissance.atomic_files import opened_for_reading
+from renaissance.tracking.csv_rows import count_of
 from renaissance.tracking.metrics import Point, split_of
 
 TAIL_BYTES = 16_000  # some hundred rows
@@ -81,6 +82,6 @@ def _point(line: bytes) -> tuple[str, Point] | None:
     """A row as (name, point); None where it is none."""
     try:
         step, epoch, name, value = line.decode().rstrip("\r").split(",")
-        return (name, Point(int(step), float(epoch), float(value))) if split_of(name) else None
+        return (name, Point(count_of(step), float(epoch), float(value))) if split_of(name) else None
     except ValueError:
         return None

@@ -7,13 +7,14 @@ are never the same twice. No PyTorch here.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from renaissance.tracking.csv_rows import count_of, csv_rows
 
 HEADER = ("step", "epoch", "examples", "seconds", "learning_rate", "gradient_norm", "examples_per_second")
 CURVES = ("learning_rate", "gradient_norm", "examples_per_second")  # what of a row is drawn over the steps
@@ -56,10 +57,10 @@ def read_pace(path: Path) -> list[Pace]:
 
 def pace_rows(lines: Iterable[str]) -> Iterator[Pace]:
     """Lines of a `pace.csv`, with its heading or from the middle of it; what is no row is left out."""
-    for row in csv.DictReader(lines, HEADER):
+    for row in csv_rows(lines):
         try:
-            yield _read(row)
-        except (TypeError, ValueError, KeyError):
+            yield _read(dict(zip(HEADER, row, strict=False)))
+        except (ValueError, KeyError):
             continue
 
 
@@ -97,9 +98,9 @@ def along(rows: Sequence[Pace], steps: Sequence[int], axis: Axis) -> NDArray[np.
 
 def _read(row: dict[str, str]) -> Pace:
     return Pace(
-        step=int(row["step"]),
+        step=count_of(row["step"]),
         epoch=float(row["epoch"]),
-        examples=int(row["examples"]),
+        examples=count_of(row["examples"]),
         seconds=float(row["seconds"]),
         learning_rate=float(row["learning_rate"]),
         gradient_norm=float(row["gradient_norm"]) if row["gradient_norm"] else None,

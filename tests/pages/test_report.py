@@ -15,7 +15,9 @@ from renaissance.pages.html import safe_json
 from renaissance.pages.pictures import WIDEST, picture_inside
 from renaissance.pages.points import MOST_POINTS, thin
 from renaissance.pages.report import write_report
+from renaissance.pages.runs import read_page_run
 from renaissance.settings import check_settings
+from renaissance.tracking.listed_run import read_listed
 from renaissance.tracking.metrics import Point
 from tests.pages.run_folders import CURVES, make_run
 
@@ -140,6 +142,22 @@ def test_runs_that_did_not_end_are_in_it_with_a_word(tmp_path, capsys):
         assert f"<b>{name}</b> {word}" in text
         assert f"{name} {word}" in said
     assert said.endswith(f"report: {path}\n")
+
+
+def test_fields_that_no_csv_reader_takes_are_left_out(tmp_path):
+    run = make_run(tmp_path / "a" / "1")
+    (run / "samples").mkdir()
+    Image.new("RGB", (9, 9)).save(run / "samples" / "step_1.png")
+    long = '"' + "x" * 90_000 + "\n" + "x" * 90_000 + '"'
+    (run / "samples" / "step_1.csv").write_text(f"file,caption\na.jpg,{long}\nb.jpg,a bird\n")
+    with (run / "metrics.csv").open("a") as file:
+        file.write(f"1,1,{long},1\n{2**63},1,mlm/val/loss,1\n")
+    (run / "pace.csv").write_text(f"5,0.05,40,1.5,0.25,2.0,16\n10,{long}\n15,0.15,120,4.5,0.125,2.0,16\n")
+    text = written(tmp_path, run).read_text()
+    assert "a bird" in text
+    found = read_page_run(read_listed(run, "a/1"))
+    assert found.clock["step"] == [5, 15]
+    assert found.drawn["mlm/val/loss"]["step"] == [10, 20]
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -16,7 +16,7 @@ from renaissance.errors import UserError
 from renaissance.settings import check_settings
 from renaissance.tracking import curves
 from renaissance.tracking.compare import compare_runs, run_names
-from renaissance.tracking.drawing.run_curves import RunCurves
+from renaissance.tracking.drawing.run_curves import RunCurves, read_curves
 from renaissance.tracking.metrics import Point, more_is_better
 from renaissance.tracking.summary import best_values, results_table
 
@@ -181,3 +181,23 @@ def test_comparing_needs_no_torch(tmp_path):
     assert done.stdout.splitlines()[-1] == f"comparison: {tmp_path}/out/1"
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert not imported & {"torch", "transformers", "pytorch_lightning"}
+
+
+def test_damaged_rows_and_levels_of_chance_are_left_out(tmp_path, capsys):
+    """A step that no array holds, fields of a megabyte, a level that no float is, a file too deep to be read."""
+    one, two = (make_run(tmp_path / "r" / name, num_workers=0) for name in "12")
+    long = "x" * 1_000_000
+    with (Path(one) / "metrics.csv").open("a") as file:
+        file.write(f'{2**63},0.1,itm/val/loss,0.1\n40,0.1,"{long}",0.1\n50,0.1,itm/val/loss,0.5\n')
+    row = "10,0.1,100,7.5,0.001,1.0,50"
+    (Path(one) / "pace.csv").write_text(f'{row}\n20,0.1,"{long}"\n{row.replace("100", str(10**400))}\n{row}\n')
+    (Path(one) / "chance.json").write_text(f'{{"itm/val/accuracy": 1{"0" * 400}, "itm/val/loss": 0.7}}')
+    (Path(two) / "chance.json").write_text("[" * 100_000)
+    found = [read_curves(given) for given in (one, two)]
+    assert [point.step for point in found[0].points["itm/val/loss"]] == [10, 20, 30, 50]
+    assert [row.step for row in found[0].pace] == [10, 10]
+    assert [run.chance for run in found] == [{"itm/val/loss": 0.7}, {}]
+    compare_runs(comparing(tmp_path, [one, two]))
+    (Path(two) / "summary.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"summary.json cannot be read"):
+        compare_runs(comparing(tmp_path, [one, two]))

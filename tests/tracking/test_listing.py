@@ -179,6 +179,7 @@ BROKEN = {
     "odd tasks": (b'{"seed": 1, "loss_names": {"mlm": "much"}}', "not supported"),
     "odd seed": (b'{"seed": [], "loss_names": {}}', "int()"),
     "a large seed": (b'{"seed": 1e999, "loss_names": {}}', "infinity"),
+    "digits": (b'{"seed": 1' + b"0" * 400 + b', "loss_names": {}}', "a number of hundreds of digits"),
 }
 
 
@@ -191,6 +192,12 @@ def test_a_broken_run_is_a_row_that_says_so(tmp_path, what):
     runs = list_runs(tmp_path)
     assert [run.status for run in runs] == ["finished", "broken", "finished"]
     assert said in runs[1].error
+
+
+@pytest.mark.parametrize("steps", ["many", [1], 1e999, True])
+def test_total_steps_that_are_no_number_are_said(tmp_path, steps):
+    make_run(tmp_path / "mlm" / "1", status=None, command={"total_steps": steps})
+    assert (only(tmp_path).status, only(tmp_path).error) == ("broken", "command.json: total_steps is no whole number")
 
 
 def test_files_that_are_none_do_not_hold_a_listing_up(tmp_path):
