@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from renaissance.errors import UserError
@@ -37,11 +38,14 @@ FIELDS: dict[str, Callable[[ListedRun], object]] = {
     "duration": lambda run: run.seconds,
 }
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}  # a duration's units
+KINDS = {"started": "a day, such as 2026-11-27", "duration": "a time, such as 90min or 2h"}
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 CONDITION = re.compile(
-    r"""\s*(?P<name>[\w./-]+)\s*(?P<sign>!=|<=|>=|==|=|<|>|~)\s*(?P<value>"[^"]*"|'[^']*'|\[[^\]]*\]|\{[^}]*\}|\S+)\s*"""
+    r"""\s*(?P<name>[\w./-]+)\s*(?P<sign>!=|<=|>=|==|=|<|>|~)\s*(?P<value>"[^"]*"|'[^']*'|\[[^\]]*\]|\{[^}]*\}|
+    [\d.]+\s+(?:s|min|h|d)(?=\s|$)|\S+)\s*""",
+    re.VERBOSE,
 )
 EXAMPLE = "where='status=finished and learning_rate>1e-4'"
 
@@ -66,11 +70,11 @@ class Condition:
         if self.sign == "~":
             return self.value.lower() in _text(found).lower()
         if self.sign in ("=", "!="):
-            same = any(_equal(one, self._wanted()) for one in (found if self.name == "task" else [found]))  # type: ignore[attr-defined]
+            same = any(_equal(one, self._wanted) for one in (found if self.name == "task" else [found]))  # type: ignore[attr-defined]
             return same == (self.sign == "=")
         if not isinstance(found, int | float) or isinstance(found, bool) or math.isnan(found):
             return False
-        return SIGNS[self.sign](float(found), float(self._wanted()))
+        return SIGNS[self.sign](float(found), float(self._wanted))
 
     def check(self) -> None:
         """See that there is such a name, and that the value is of its kind.
@@ -81,15 +85,18 @@ class Condition:
         check_name(self.name, "where")
         if self.name == "status" and self.sign in ("=", "!=") and self.value not in STATUSES:
             raise UserError(f"where: status is one of {', '.join(STATUSES)}, not {self.value!r}")
-        if self.sign in SIGNS:
-            try:
-                float(self._wanted())
-            except (TypeError, ValueError):
-                kinds = {"started": "a day, such as 2026-11-27", "duration": "a time, such as 90min or 2h"}
-                kind = kinds.get(self.name, "a number")
-                raise UserError(f"where: {self.name}{self.sign}{self.value}: must be {kind}") from None
+        if self.sign == "~":
+            return
+        try:
+            if self.sign in SIGNS or self.name in KINDS or isinstance(self._wanted, int):
+                float(self._wanted)
+        except (TypeError, ValueError, OverflowError):
+            kind = KINDS.get(self.name, "a number, and none beyond 1e308")
+            raise UserError(f"where: {self.name}{self.sign}{self.value}: must be {kind}") from None
 
+    @cached_property
     def _wanted(self) -> Any:
+        """The value as what it is compared with."""
         if self.name == "started":
             return datetime.fromisoformat(self.value).timestamp()
         if self.name == "duration" and (given := re.fullmatch(r"([\d.]+)\s*(s|min|h|d)", self.value)):

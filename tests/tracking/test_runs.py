@@ -57,7 +57,8 @@ def listed(result, capsys, **settings):
     ("run~snli", "123"), ("loss_names.itm=0.5", "4"), ("started>=2026-11-22", "234"), ("duration>90min", "234"),
     ("duration<=2h and status=finished", "12"), ('datasets=["coco", "vg"]', "1234"), ("load_path=''", "1234"),
     ("patch_size=none and seed=2", "2"), ("step>10", "123"), ("status==finished   and   seed == 3", "3"),
-    ("exp_name~WORDS", "4"), ("mlm/val/loss>0", "4"),
+    ("exp_name~WORDS", "4"), ("duration<90 min and status=finished", "1"), ("duration=2h", "2"),
+    ("duration < 2 h", "1"), ("started!=2026-11-22", "12345"), ("started~2026", ""), ("mlm/val/loss>0", "4"),
 ])  # fmt: skip
 def test_a_query_lists_what_it_says(result, capsys, where, numbers):
     names = ["snli/1", "snli/2", "snli/3", "two words/1", "two words/2"]
@@ -73,6 +74,8 @@ def test_a_query_lists_what_it_says(result, capsys, where, numbers):
     ("seed=1 andseed=2", "'andseed=2' is not understood"),
     ("started>yesterday", "must be a day, such as 2026-11-27"),
     ("duration>long", "must be a time, such as 90min"),
+    ("started=yesterday", "must be a day"), ("started!=x", "must be a day"), ("duration=1.2.3h", "must be a time"),
+    ("duration!=long", "must be a time"),
     ("status=done", "status is one of running, finished"),
     ("__import__('os').system('touch here')=1", "not understood"),
     ("seed=__import__('os').system('touch', 'here')", "not understood"),
@@ -82,6 +85,12 @@ def test_what_is_not_understood_is_said_and_nothing_is_run(result, capsys, where
     with pytest.raises(UserError, match=said):
         show(result, capsys, where=where)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("condition", ["best<1", "seed=1", "seed!=1"])
+def test_numbers_that_no_float_is_are_refused(condition):
+    with pytest.raises(UserError, match="must be a number, and none beyond"):
+        parse_where(condition + "0" * 400)
 
 
 def test_quotes_and_signs_are_taken_apart():
