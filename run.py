@@ -59,7 +59,12 @@ from sacred.run import Run
 
 from renaissance.commands.declaration import CommandDeclaration
 from renaissance.commands.registry import commands
-from renaissance.credentials import VARIABLES, arguments_without_credentials, without_credentials
+from renaissance.credentials import (
+    VARIABLES,
+    arguments_without_credentials,
+    flags_without_credentials,
+    without_credentials,
+)
 from renaissance.errors import Interrupted, RunError, ToldElsewhere, UserError
 from renaissance.plugins import load_plugins, missing_plugins
 from renaissance.run_sets.command_line import CommandLine, makes_a_set
@@ -115,7 +120,8 @@ def _refuse_passwords(config: Mapping[str, Any]) -> None:
         address = config.get(name)
         if isinstance(address, str) and without_credentials(name, address) != address:
             raise UserError(
-                f"{name}: has a password in it. Give that on the command line or in {variable}, not in a file."
+                f"{name}: has a password in it, or an option that may be one. Give that on the command line or in "
+                f"{variable}, not in a file."
             )
 
 
@@ -166,11 +172,11 @@ for _command in commands().values():
     _add_command(_command)
 
 
-def run_command_line(argv: Sequence[str]) -> int:
+def run_command_line(argv: list[str]) -> int:
     """Do what a command line says.
 
     Args:
-        argv: as `sys.argv`.
+        argv: as `sys.argv`. Passwords are taken out of its words, for others look there, too.
 
     Returns:
         the exit status.
@@ -179,10 +185,9 @@ def run_command_line(argv: Sequence[str]) -> int:
         return _done(argv)
 
 
-def _done(argv: Sequence[str]) -> int:
+def _done(argv: list[str]) -> int:
     """Do what a command line says, and answer every way in which it can end with its exit status."""
     flags: dict[str, Any] = {}
-    argv = arguments_without_credentials(argv)  # first: whatever is said or written of it has no password in it
     try:
         flags = _parsed(argv)
         _load_plugins(flags["UPDATE"])
@@ -277,17 +282,22 @@ def _load_plugins(given: Sequence[str]) -> None:
         add_configurations_of_plugins()
 
 
-def _parsed(argv: Sequence[str]) -> dict[str, Any]:
-    """The parts of a command line.
+def _parsed(argv: list[str]) -> dict[str, Any]:
+    """The parts of a command line, which has no password in it from then on, whatever is said or written of it.
+
+    Parsed first: a flag may be abbreviated, or stand in one word with others.
 
     Raises:
         UserError: if it has another form than the usage says, or names no command.
     """
     short_usage, _, internal_usage = _usage(argv[0])
     try:
-        flags: dict[str, Any] = dict(docopt(internal_usage, list(argv[1:]), default_help=False))
+        given: dict[str, Any] = dict(docopt(internal_usage, list(argv[1:]), default_help=False))
     except DocoptExit as error:
+        argv[:] = arguments_without_credentials(argv)
         raise UserError(f"This command line is not understood: {' '.join(argv)}\n{short_usage}") from error
+    argv[:] = arguments_without_credentials(argv, given)
+    flags = flags_without_credentials(given)
     command = flags["COMMAND"]
     if command is not None and command not in ex.commands and not flags["help"]:
         if command == "with":
@@ -432,5 +442,4 @@ def _quiet_logger() -> logging.Logger:
 ex.logger = _quiet_logger()  # type: ignore[assignment]  # Sacred declares it as None
 
 if __name__ == "__main__":
-    sys.argv[:] = arguments_without_credentials(sys.argv)  # others look there, too
     leave(run_command_line(sys.argv))

@@ -10,27 +10,45 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, unquote_plus
 
 VARIABLES = {"mongo_url": "RENAISSANCE_MONGO_URL", "sql_url": "RENAISSANCE_SQL_URL"}  # where a user can set them
-FLAGS = {"-m": "mongo_url", "--mongo_db": "mongo_url", "-s": "sql_url", "--sql": "sql_url"}  # of Sacred
-_SECRET_OPTION = re.compile(r"[^?&=]*(?:password|passwd|pwd|token|secret|properties)[^?&=]*=[^&'\"]*", re.IGNORECASE)
+FLAGS = {"--mongo_db": "mongo_url", "--sql": "sql_url"}  # of Sacred, by the names that a parsed command line has
+# The options of MongoDB and of SQL drivers that hold no secret. All others are taken for secret: the drivers' names for
+# passwords and keys are too many to list.
+SHOWN_OPTIONS = frozenset(
+    "appname application_name authmechanism authsource cache charset client_encoding compressors connect_timeout "
+    "connecttimeoutms directconnection driver journal loadbalanced maxidletimems maxpoolsize minpoolsize mode "
+    "readconcernlevel readpreference replicaset retryreads retrywrites serverselectiontimeoutms sockettimeoutms ssl "
+    "sslmode timeout tls tlsallowinvalidcertificates tlsallowinvalidhostnames tlscafile tlsinsecure uri w "
+    "waitqueuetimeoutms wtimeoutms".split()
+)
+_SHOWN_VALUE = re.compile(r"[\w.,:/+-]*")  # nothing that is encoded, and no list of further options
+_NAMED_AND_SECRET = re.compile(r"(\w://)[^/\s@]*:[^/\s]*@")  # a name and a password before any address
+_SETTING = re.compile(r"\s*[A-Za-z_][\w.]*\s*=")
+
+
+def stripped(address: str) -> str:
+    """An address, or what a message quotes of one, as `without_credentials` shows it; nothing is kept."""
+    shown = re.sub(r"^([^/@]*?\w://)?.*@", lambda match: match[1] or "", address, flags=re.DOTALL)
+    place, mark, options = shown.partition("?")
+    kept = [option for option in options.split("&") if _is_shown(option)]
+    return f"{place}?{'&'.join(kept)}" if mark and kept else place
 
 
 def without_credentials(setting: str, address: str) -> str:
-    r"""An address without its name, its password and the options that hold secrets; the whole is kept for this process.
+    r"""An address without its name, its password and the options that may be secret; this process keeps the whole.
 
-    Everything up to the last @ is taken for secret, also where it is written wrongly.
+    Everything up to the last @ is taken for secret, also where it is written wrongly, and every option that
+    `SHOWN_OPTIONS` does not name.
 
     Args:
         setting: whose it is, a key of `VARIABLES`.
         address: such as "mongodb://name:password@host:27017/database".
     """
-    shown = re.sub(r"^([^/@]*?\w://)?.*@", lambda match: match[1] or "", address, flags=re.DOTALL)
-    place, mark, options = shown.partition("?")
-    if mark:
-        kept = [option for option in options.split("&") if not _SECRET_OPTION.fullmatch(option)]
-        shown = f"{place}?{'&'.join(kept)}" if kept else place
+    shown = stripped(address)
     if shown != address:
         os.environ[_kept_in(setting)] = address
     return shown
@@ -52,23 +70,46 @@ def with_credentials(setting: str, address: str | None) -> str | None:
     return address
 
 
-def arguments_without_credentials(arguments: Sequence[str]) -> list[str]:
-    """The words of a command line, without what is secret in settings and flags that take an address."""
+def flags_without_credentials(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """What was parsed of a command line, without what is secret in its addresses.
+
+    Args:
+        flags: by the long names of the flags; "UPDATE" has what follows `with`.
+    """
+    command = flags["COMMAND"]  # which may be a setting, where `with` was forgotten
+    hidden = {**flags, "COMMAND": command and arguments_without_credentials([command], flags)[0]}
+    for flag, setting in FLAGS.items():
+        if flags[flag]:
+            hidden[flag] = without_credentials(setting, flags[flag])
+    return {**hidden, "UPDATE": arguments_without_credentials(flags["UPDATE"], flags)}
+
+
+def arguments_without_credentials(arguments: Sequence[str], flags: Mapping[str, Any] | None = None) -> list[str]:
+    """The words of a command line, without what is secret in settings and flags that take an address.
+
+    Args:
+        arguments: the words.
+        flags: as they were parsed, which tells the addresses however a flag was abbreviated; None where the words were
+            not understood, so that any word may be part of a flag.
+    """
+    addresses = {flags[flag]: setting for flag, setting in FLAGS.items() if flags[flag]} if flags else {}
     hidden: list[str] = []
     for number, word in enumerate(arguments):
         before = arguments[number - 1] if number else ""
         name, equals, value = word.partition("=")
-        setting = FLAGS.get(name) or (name.strip() if name.strip() in VARIABLES else None)
-        if before in FLAGS:
-            hidden.append(without_credentials(FLAGS[before], word))
-        elif word[:2] in FLAGS and not word.startswith("--") and len(word) > 2:  # -s and its value in one word
-            hidden.append(word[:2] + without_credentials(FLAGS[word[:2]], word[2:]))
-        elif equals and setting:
+        if equals and name.strip() in VARIABLES:
             quote = value[0] if value[:1] in ("'", '"') and value[-1:] == value[0] else ""
             inner = value[1:-1] if quote else value
-            hidden.append(f"{name}={quote}{without_credentials(setting, inner)}{quote}")
-        else:
-            hidden.append(word)
+            hidden.append(f"{name}={quote}{without_credentials(name.strip(), inner)}{quote}")
+            continue
+        for address, setting in addresses.items():
+            if word.endswith(address):
+                word = word.removesuffix(address) + without_credentials(setting, address)
+        if flags is None and (word.startswith("-") or before.startswith("-")) and not _SETTING.match(word):
+            word = re.sub(
+                r"^(--?\w+=)?(.*)$", lambda match: (match[1] or "") + stripped(match[2]), word, flags=re.DOTALL
+            )
+        hidden.append(_NAMED_AND_SECRET.sub(r"\1", word))
     return hidden
 
 
@@ -76,8 +117,15 @@ def secrets_of(setting: str, address: str) -> list[str]:
     """What a message about an address must not hold: the name, the password and secret options in it, longest first."""
     authority = re.match(r"^(?:[^/@]*?\w://)?(.*)@", address, flags=re.DOTALL)
     parts = [authority[1], *authority[1].split(":", 1)] if authority else []
-    parts += [option.partition("=")[2] for option in _SECRET_OPTION.findall(address)]
-    return sorted({part for part in parts if part}, key=len, reverse=True)
+    options = address[authority.end() if authority else 0 :].partition("?")[2].split("&")
+    parts += [option.partition("=")[2] for option in options if not _is_shown(option)]
+    plain = {form for part in parts for form in (part, unquote(part), unquote_plus(part))}
+    return sorted(plain - {"", "true", "false"}, key=len, reverse=True)
+
+
+def _is_shown(option: str) -> bool:
+    name, equals, value = option.partition("=")
+    return bool(equals) and name.lower() in SHOWN_OPTIONS and bool(_SHOWN_VALUE.fullmatch(value))
 
 
 def _kept_in(setting: str) -> str:

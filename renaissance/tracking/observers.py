@@ -20,7 +20,7 @@ from sacred.observers.mongo import parse_mongo_db_arg
 from sacred.run import Run
 from sacred.utils import apply_backspaces_and_linefeeds
 
-from renaissance.credentials import VARIABLES, with_credentials, without_credentials
+from renaissance.credentials import VARIABLES, secrets_of, stripped, with_credentials, without_credentials
 from renaissance.errors import UserError
 from renaissance.launched import is_first_process
 from renaissance.tracking.history import read_history, run_of
@@ -101,7 +101,8 @@ def apply_flags(options: Iterable[Any], flags: Mapping[str, Any], run: Run) -> N
         except ImportError as error:
             raise UserError(f"{name} {value}: needs a package that is not installed ({error})") from error
         except Exception as error:  # whatever a driver makes of a wrong address; Sacred's own are ValueErrors
-            raise UserError(f"{name} {value}: {_without_secrets(error)}") from error
+            whole = with_credentials("sql_url", value) if name == "--sql" else ""
+            raise UserError(f"{name} {value}: {_without_secrets(error, whole or '')}") from error
     if run.capture_mode not in (None, "no", "sys", "fd"):
         raise UserError(f"--capture {run.capture_mode}: must be no, sys or fd")
     for observer in run.observers:
@@ -172,11 +173,9 @@ def _check(observer: Any, run: Run) -> None:
         try:
             observer.engine.connect().close()
         except Exception as error:  # every database driver has its own
-            reason, shown = (
-                _without_secrets(error).splitlines()[0],
-                without_credentials("sql_url", str(observer.engine.url)),
-            )
-            raise UserError(f"-s {shown}: this database cannot be reached ({reason})") from error
+            whole = observer.engine.url.render_as_string(hide_password=False)
+            reason = _without_secrets(error, whole).splitlines()[0]
+            raise UserError(f"-s {stripped(whole)}: this database cannot be reached ({reason})") from error
     elif isinstance(observer, FileStorageObserver):
         folder = Path(observer.basedir)
         try:
@@ -187,6 +186,9 @@ def _check(observer: Any, run: Run) -> None:
             raise UserError(f"-i {run._id}: {folder / str(run._id)} is there already; give another id")
 
 
-def _without_secrets(error: Exception) -> str:
-    """What an error says, without a name or a password that may be in it."""
-    return re.sub(r"\w+://\S+@\S*", lambda match: without_credentials("sql_url", match[0]), str(error))
+def _without_secrets(error: Exception, address: str) -> str:
+    """What an error says, without a name or a password that may be in it; the address is the whole one."""
+    text = re.sub(r"\w+://\S+@\S*", lambda match: stripped(match[0]), str(error))
+    for part in secrets_of("sql_url", address):
+        text = text.replace(part, "***")
+    return text

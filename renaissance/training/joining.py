@@ -92,9 +92,19 @@ def _started(environment: ClusterEnvironment, devices: Devices) -> list[subproce
     )
     with children_unsignalled():
         return [
-            subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, "LOCAL_RANK": str(number)})
+            subprocess.Popen(own_command_line(), env={**os.environ, "LOCAL_RANK": str(number)})
             for number in range(1, devices.per_node)
         ]
+
+
+def own_command_line() -> list[str]:
+    """What started this process: Python's own options and the program as given, then the words of `sys.argv`.
+
+    Those have no passwords, which `sys.orig_argv` keeps and every user of the machine could read of a process. The
+    environment hands them on.
+    """
+    words = sys.argv[1:]
+    return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(words)], *words]
 
 
 def _join(environment: ClusterEnvironment, devices: Devices) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renaissance.credentials import secrets_of, with_credentials, without_credentials
+from renaissance.credentials import secrets_of, stripped, with_credentials
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -76,4 +76,4 @@ class Address:
 
 def without_credentials_in(text: str) -> str:
     """A message in which no address has a name or a password."""
-    return re.sub(r"\w+://\S+@\S*", lambda match: without_credentials("mongo_url", match[0]), text)
+    return re.sub(r"\w+://\S+@\S*", lambda match: stripped(match[0]), text)
