@@ -37,6 +37,7 @@ FIELDS: dict[str, Callable[[ListedRun], object]] = {
     "started": lambda run: run.started,
     "duration": lambda run: run.seconds,
 }
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")  # without a time: compared with the day on which a run began
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}  # a duration's units
 KINDS = {"started": "a day, such as 2026-11-27", "duration": "a time, such as 90min or 2h"}
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
@@ -69,6 +70,11 @@ class Condition:
         found = value_of(run, self.name)
         if self.sign == "~":
             return self.value.lower() in _text(found).lower()
+        if self.name == "started" and found is not None and DAY.fullmatch(self.value):
+            day = datetime.fromtimestamp(found).date()  # type: ignore[arg-type]
+            found = datetime(day.year, day.month, day.day).timestamp()
+        if isinstance(found, str) and self.sign in ("=", "!="):
+            return (found == self.value) == (self.sign == "=")
         if self.sign in ("=", "!="):
             same = any(_equal(one, self._wanted) for one in (found if self.name == "task" else [found]))  # type: ignore[attr-defined]
             return same == (self.sign == "=")
@@ -157,6 +163,24 @@ def check_name(name: str, setting: str) -> None:
     )
 
 
+def check_known(names: Sequence[str], runs: Sequence[ListedRun]) -> None:
+    """See that one run at least has each metric, and each part of a setting, that a query names.
+
+    Args:
+        names: of fields, settings and metrics.
+        runs: those that are asked.
+
+    Raises:
+        UserError: none of the runs has one of them.
+    """
+    for name in names:
+        if name in FIELDS or not runs or not (split_of(name) or "." in name):
+            continue
+        if all(value_of(run, name) is None for run in runs):
+            near = suggestion(name, {known for run in runs for known in (run.monitor, *run.tested)}) or ""
+            raise UserError(f"where or sort_by: none of the {len(runs):,} runs has {name!r}{near}")
+
+
 def value_of(run: ListedRun, name: str) -> object:
     """What a run has under a name; None where it has none such.
 
@@ -189,9 +213,14 @@ def ordered(runs: Sequence[ListedRun], sort_by: str) -> list[ListedRun]:
     values = {run.name: value_of(run, name) for run in runs}
     there = [run for run in runs if not _nothing(values[run.name])]
     numeric = all(isinstance(values[run.name], int | float) for run in there)
-    there.sort(key=lambda run: values[run.name] if numeric else _text(values[run.name]),  # type: ignore[arg-type, return-value]
+    there.sort(key=lambda run: values[run.name] if numeric else _natural(_text(values[run.name])),  # type: ignore[arg-type, return-value]
                reverse=sort_by.startswith("-"))  # fmt: skip
     return there + [run for run in runs if _nothing(values[run.name])]
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """A text as it is sorted: itm/2 before itm/10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def _nothing(value: object) -> bool:

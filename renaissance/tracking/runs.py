@@ -24,7 +24,7 @@ from renaissance.tracking.group_comparison import GROUP_COLUMNS, group_rows
 from renaissance.tracking.groups import SEED, SeedGroup, seed_groups, settings_of_figures, values_of_figures
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.listing import list_runs
-from renaissance.tracking.query import FIELDS, Condition, ordered, parse_where, value_of
+from renaissance.tracking.query import FIELDS, Condition, check_known, ordered, parse_where, value_of
 from renaissance.tracking.tables import latex_table, markdown_table
 
 LONGEST_VALUE = 24  # characters of a setting's value on the terminal
@@ -45,6 +45,8 @@ def show_runs(settings: Settings) -> None:
     parents = [Path(given) for given in settings.runs or [settings.log_dir]]
     runs = _found(parents)
     where = ", ".join(map(str, parents))
+    sorted_by = [settings.sort_by.removeprefix("-")] if settings.sort_by else []
+    check_known([*(condition.name for condition in conditions), *sorted_by], runs)
     chosen = [run for run in runs if all(condition.holds(run) for condition in conditions)]
     if settings.sort_by is not None:
         chosen = ordered(chosen, settings.sort_by)

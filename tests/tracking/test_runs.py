@@ -57,12 +57,28 @@ def listed(result, capsys, **settings):
     ("run~snli", "123"), ("loss_names.itm=0.5", "4"), ("started>=2026-11-22", "234"), ("duration>90min", "234"),
     ("duration<=2h and status=finished", "12"), ('datasets=["coco", "vg"]', "1234"), ("load_path=''", "1234"),
     ("patch_size=none and seed=2", "2"), ("step>10", "123"), ("status==finished   and   seed == 3", "3"),
+    ("started=2026-11-22", "2"), ("started<=2026-11-22", "12"), ("started>2026-11-22 and status=finished", "3"),
     ("exp_name~WORDS", "4"), ("duration<90 min and status=finished", "1"), ("duration=2h", "2"),
     ("duration < 2 h", "1"), ("started!=2026-11-22", "12345"), ("started~2026", ""), ("mlm/val/loss>0", "4"),
 ])  # fmt: skip
 def test_a_query_lists_what_it_says(result, capsys, where, numbers):
     names = ["snli/1", "snli/2", "snli/3", "two words/1", "two words/2"]
     assert listed(result, capsys, where=where) == [names[int(number) - 1] for number in numbers]
+
+
+def test_a_name_of_digits_is_a_name(tmp_path, capsys):
+    make_run(tmp_path / "1", exp_name="7")
+    make_run(tmp_path / "10")
+    make_run(tmp_path / "2")
+    assert [name.rpartition("/")[2] for name in listed(tmp_path, capsys, sort_by="run")] == ["1", "2", "10"]
+    assert len(listed(tmp_path, capsys, where="exp_name=7")) == 1
+
+
+@pytest.mark.parametrize("asked", [{"where": "snli/val/acuracy>0.1"}, {"sort_by": "-snli/val/acuracy"},
+                                   {"where": "loss_names.itmm=1"}])  # fmt: skip
+def test_what_no_run_has_is_said(result, capsys, asked):
+    with pytest.raises(UserError, match="none of the 5 runs has"):
+        show(result, capsys, **asked)
 
 
 @pytest.mark.parametrize(("where", "said"), [
