@@ -30,6 +30,7 @@ from renaissance.processes import children_unsignalled, usable_cores
 from renaissance.stop_signals import STOP, leave
 from renaissance.training.devices import Devices
 from renaissance.training.peers import Peers, Watched
+from renaissance.training.stores import opened_store
 
 JOINING = timedelta(minutes=10)  # for processes whose data are prepared at different speeds
 # For one to wait for another that is at work: the main process alone draws sheets, and writes. That another is alive
@@ -117,7 +118,7 @@ def _join(environment: ClusterEnvironment, devices: Devices) -> None:
     os.environ.update(MASTER_ADDR=environment.main_address, MASTER_PORT=str(environment.main_port))
     # Not in this thread: a signal could not end it while it waits.
     with ThreadPoolExecutor(1) as waiting:
-        group = waiting.submit(_process_group, devices)
+        group = waiting.submit(_process_group, devices, environment)
         while not group.done():
             wait([group], LOOK_SECONDS)
             if STOP.received is not None:
@@ -132,8 +133,13 @@ def _join(environment: ClusterEnvironment, devices: Devices) -> None:
         ) from error
 
 
-def _process_group(devices: Devices) -> None:
-    store, rank, world_size = next(rendezvous("env://", devices.rank, devices.world_size, timeout=JOINING))
+def _process_group(devices: Devices, environment: ClusterEnvironment) -> None:
+    rank, world_size = devices.rank, devices.world_size
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":  # torchrun keeps one, and has its port
+        store, _, _ = next(rendezvous("env://", rank, world_size, timeout=JOINING))
+    else:
+        address, port = environment.main_address, environment.main_port
+        store = opened_store(address, port, devices.nodes, rank == 0, JOINING, wait_for=world_size)
     backend = BACKENDS[devices.accelerator]
     torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=WAITING)
 

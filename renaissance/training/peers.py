@@ -33,6 +33,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from renaissance.errors import RunError, ToldElsewhere, UserError
 from renaissance.stop_signals import STOP, leave
 from renaissance.training.devices import Devices
+from renaissance.training.stores import opened_store
 
 BEAT_SECONDS = 1.0
 SUSPICIOUS_SECONDS = 5.0  # the patience where a collective operation has failed: something has happened to somebody
@@ -114,14 +115,14 @@ class Watched(Peers):
         limit, port = timedelta(seconds=max(self._timeout, 2 * BEAT_SECONDS)), [0]
         store = None
         if self._first:
-            store = TCPStore(address, 0, is_master=True, timeout=limit, wait_for_workers=False)
+            store = opened_store(address, 0, self._devices.nodes, first=True, timeout=limit)
             for rank in range(self._devices.world_size):
                 store.set(f"beat/{rank}", "0")
                 store.set(f"said/{rank}", AT_WORK)
             store.set("verdict", "")
             port = [store.port]
         torch.distributed.broadcast_object_list(port, src=0)
-        return store or TCPStore(address, port[0], is_master=False, timeout=limit, wait_for_workers=False)
+        return store or opened_store(address, port[0], self._devices.nodes, first=False, timeout=limit)
 
     def __enter__(self) -> Self:
         for thread in self._threads:

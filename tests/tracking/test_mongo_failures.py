@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import pytest
+from bson import encode
+from bson.errors import InvalidDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect
@@ -13,7 +16,7 @@ from pymongo.errors import AutoReconnect
 from renaissance.credentials import without_credentials
 from renaissance.errors import UserError
 from renaissance.locks import held
-from renaissance.tracking.mongo import address, courier, journal
+from renaissance.tracking.mongo import address, courier, journal, syncing
 from renaissance.tracking.mongo.journal import Journal
 from renaissance.tracking.mongo.syncing import sync_runs
 from tests.tracking.mongo_server import failing, opened
@@ -254,6 +257,69 @@ def test_a_journal_that_holds_no_record_is_left_alone(content, tmp_path, mongo, 
     (tmp_path / "mongo" / "journal.jsonl").write_bytes(content)
     with pytest.raises(UserError, match="holds no record"):
         sync(f"{mongo.address}/{database.name}", runs=[str(tmp_path)])
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+SERIES = '{"event":"series","name":5,"steps":[1],"values":[1],"times":[1],"stride":1,"count":1}'
+
+
+def test_a_hostile_journal_is_read_as_far_as_it_is_one(tmp_path):
+    run = RecordedRun(tmp_path, NOWHERE, wait=0)
+    run.losses(1)
+    run.killed()
+    events = Journal(tmp_path).events
+    start, *rest = events.read_text().splitlines()
+    start = json.loads(start)
+    start["experiment"] |= {"$where": "sleep(1)", "a\0.b": 2**70}
+    start["config"] |= {"\ud800": 1}
+    hostile = [
+        DEEP,
+        f'{{"event":"beat","time":1,"info":{{"a":{DEEP}}}}}',
+        SERIES,
+        '{"event":"beat","time":1,"info":{"$a":1}}',
+    ]
+    events.write_text("\n".join([DEEP, json.dumps(start), *hostile, *rest, ""]))
+    (tmp_path / "mongo" / "servers.json").write_text(DEEP)
+    record = Journal(tmp_path).read()
+    assert list(record.series) == ["itm/train/loss"]
+    assert record.info == {"@a": 1}
+    assert {"@where": "sleep(1)", "a,b": float(2**70)}.items() <= record.beginning()["experiment"].items()
+    encode({**record.beginning(), **record.progress()})
+    assert Journal(tmp_path).number_on("here") is None
+
+
+@pytest.mark.parametrize("damage", ["encrypted", "compression", "unpacked"])
+def test_source_files_that_cannot_be_unpacked_are_none(damage, tmp_path, monkeypatch):
+    (tmp_path / "mongo").mkdir()
+    kept = Journal(tmp_path)
+    kept.keep_sources({"0" * 24: b"a" * 1000, "1" * 24: b"b" * 1000})
+    assert len(kept.source_files()) == 2
+    content = bytearray(kept.sources.read_bytes())
+    for header, flag, method in ((b"PK\3\4", 6, 8), (b"PK\1\2", 8, 10)):
+        at = content.index(header)
+        content[at + flag] |= damage == "encrypted"
+        content[at + method] = 99 if damage == "compression" else content[at + method]
+    kept.sources.write_bytes(content)
+    if damage == "unpacked":
+        monkeypatch.setattr(journal, "LARGEST_SOURCES", 1500)
+    assert kept.source_files() == {}
+
+
+def test_one_run_that_cannot_be_sent_does_not_keep_the_others_from_it(tmp_path, monkeypatch, sync, capsys):
+    """Without a server: what stands for the sending fails as no library should."""
+
+    def sent(folder, where, checkpoints):
+        if folder.name == "1":
+            raise InvalidDocument("no document")
+        return 7
+
+    for number in "12":
+        (tmp_path / number).mkdir()
+    monkeypatch.setattr(syncing, "_check", lambda where: None)
+    monkeypatch.setattr(syncing, "_sync", sent)
+    with pytest.raises(UserError, match=r"not everything was sent:\n  \* .*1: "):
+        sync(NOWHERE, runs=[str(tmp_path / number) for number in "12"])
+    assert "2: is run 7 of 127.0.0.1:1/renaissance" in capsys.readouterr().out
 
 
 def test_a_disk_that_no_longer_takes_the_journal_ends_nothing(database, mongo, tmp_path, capsys):

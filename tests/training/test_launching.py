@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from renaissance.launched import RANK_VARIABLES, is_first_process
 from renaissance.settings import Settings
 from renaissance.training.devices import Devices, resolve_devices, take_place, this_rank
 from renaissance.training.joining import cluster_environment
+from renaissance.training.stores import opened_store
 
 Make = Callable[..., Settings]
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
@@ -128,3 +131,19 @@ def test_one_process_records_whoever_started_them(under: Callable[..., None], na
     assert not is_first_process()
     take_place(None)
     assert this_rank() != 0
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").is_file(), reason="looks for listening sockets in /proc")
+@pytest.mark.parametrize("wait_for", [0, 1])
+def test_the_processes_of_one_machine_listen_to_no_other(wait_for: int) -> None:
+    limit = timedelta(seconds=20)
+    first = opened_store("elsewhere.invalid", 0, 1, True, limit, wait_for)
+    other = opened_store("elsewhere.invalid", first.port, 1, False, limit, wait_for)
+    other.set("said", "yes")
+    assert first.get("said") == b"yes"
+    rows = [line.split() for name in ("tcp", "tcp6") if (table := Path("/proc/net") / name).is_file()
+            for line in table.read_text().splitlines()[1:]]  # fmt: skip
+    listening = [
+        address for _, address, _, state, *_ in rows if state == "0A" and address.endswith(f":{first.port:04X}")
+    ]
+    assert listening == [f"0100007F:{first.port:04X}"]

@@ -6,12 +6,13 @@ r"""The journal of a record: the folder `mongo/` of a run's, from which the reco
     servers.json    under which number which server has the record
     lock            held while a run or `sync` is at work on it
 
-JSON alone, and nothing in it is believed before it is checked.
+JSON alone, and nothing in it is believed before it is checked: what goes into a document passes `values.plain`.
 """
 
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import re
 import zipfile
@@ -24,9 +25,13 @@ from typing import IO, Any
 from renaissance.atomic_files import whole_file
 from renaissance.tracking.mongo.output import HEAD_BYTES, TAIL_BYTES, bounded
 from renaissance.tracking.mongo.record import Event, Record
+from renaissance.tracking.mongo.values import plain, valid_text
 
 FOLDER = "mongo"  # in the run's folder
 LARGEST_SOURCE = 16 * 1024 * 1024  # bytes; larger source files are no source files
+LARGEST_SOURCES = 64 * 1024 * 1024  # bytes of all of them, unpacked
+MOST_SOURCES = 10_000
+LONGEST_LINE = 16 * 1024 * 1024  # characters; a run's document could not hold more
 LONG_BYTES = 16 * 1024 * 1024  # that a journal may grow by before it is written anew
 
 
@@ -56,8 +61,8 @@ class Journal:
         record: Record | None = None
         try:
             with self.events.open(encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    with suppress(KeyError, TypeError, ValueError, AttributeError, OverflowError):
+                for line in iter(lambda: file.readline(LONGEST_LINE), ""):
+                    with suppress(KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
                         event = json.loads(line)
                         if record is None:
                             record = Record(_checked_start(event))
@@ -118,12 +123,15 @@ class Journal:
                 archive.writestr(number, content)
 
     def source_files(self) -> dict[str, bytes]:
-        """The source files that were kept, by their numbers; none where they cannot be read."""
+        """The source files that were kept, by their numbers; none where they cannot be read, or are too much."""
         try:
             with zipfile.ZipFile(self.sources) as archive:
                 small = [entry for entry in archive.infolist() if entry.file_size <= LARGEST_SOURCE]
+                if len(small) > MOST_SOURCES or sum(entry.file_size for entry in small) > LARGEST_SOURCES:
+                    return {}
                 return {entry.filename: archive.read(entry) for entry in small}
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+        # A RuntimeError is that of an encrypted file, a NotImplementedError that of an unknown compression.
+        except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError):
             return {}
 
     def number_on(self, server: str) -> int | str | None:
@@ -140,7 +148,7 @@ class Journal:
     def _numbers(self) -> dict[str, Any]:
         try:
             content = json.loads(self._servers.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 
@@ -164,9 +172,14 @@ def _checked_start(event: Any) -> Event:
     """
     if event["event"] != "started" or not re.fullmatch(r"[0-9a-f]{32}", event["uid"]):
         raise ValueError("a journal begins with the event started")
-    sources = [[str(name), str(number), str(path)] for name, number, path in event["sources"]]
+    sources = [[valid_text(str(part)) for part in source] for source in event["sources"]]
     if not all(re.fullmatch(r"[0-9a-f]{24}", number) for _, number, _ in sources):
         raise ValueError("no source files")
-    mappings = {name: dict(event[name]) for name in ("experiment", "host", "config", "meta")}
-    start = {"event": "started", "uid": event["uid"], "time": float(event["time"]), "command": str(event["command"])}
+    mappings = {name: plain(dict(event[name])) for name in ("experiment", "host", "config", "meta")}
+    start = {
+        "event": "started",
+        "uid": event["uid"],
+        "time": float(event["time"]),
+        "command": valid_text(str(event["command"])),
+    }
     return {**start, **mappings, "sources": sources}

@@ -21,7 +21,7 @@ from typing import Any
 from bson import ObjectId
 
 from renaissance.tracking.mongo.series import Series
-from renaissance.tracking.mongo.values import when
+from renaissance.tracking.mongo.values import plain, valid_text, when
 
 FORMAT = "MongoObserver-0.7.0"  # the layout of Sacred's that this one follows
 Event = dict[str, Any]
@@ -58,22 +58,22 @@ class Record:
         """Take in an event.
 
         Raises:
-            KeyError, TypeError, ValueError: it is none, or not whole.
+            KeyError, TypeError, ValueError, OverflowError, RecursionError: it is none, or not whole.
         """
         kind = event["event"]
         if kind == "metrics":
             step, time = int(event["step"]), float(event["time"])
             for name, value in event["values"].items():
-                self.series.setdefault(name, Series()).add(step, float(value), time)
+                self.series.setdefault(_name(name), Series()).add(step, float(value), time)
         elif kind == "series":
-            self.series[event["name"]] = Series.of(event)
+            self.series[_name(event["name"])] = Series.of(event)
         elif kind == "beat":
-            self.info, self.heartbeat = dict(event["info"]), float(event["time"])
+            self.info, self.heartbeat = plain(dict(event["info"])), float(event["time"])
         elif kind == "resumed":
             self.resumes.append({"step": int(event["step"]), "time": float(event["time"])})
             self.end = None
         elif kind == "ended":
-            self.end = {"status": str(event["status"]), "time": float(event["time"]), **_trace(event)}
+            self.end = {"status": valid_text(str(event["status"])), "time": float(event["time"]), **_trace(event)}
         else:
             raise ValueError(f"no event: {kind!r}")
 
@@ -135,5 +135,16 @@ def object_id(*parts: str | bytes) -> ObjectId:
     return ObjectId(digest.digest()[:12])
 
 
+def _name(name: Any) -> str:
+    """The name of a metric.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is no name of a metric")
+    return valid_text(name)
+
+
 def _trace(event: Mapping[str, Any]) -> dict[str, Any]:
-    return {"fail_trace": list(event["fail_trace"])} if "fail_trace" in event else {}
+    return {"fail_trace": [valid_text(str(line)) for line in event["fail_trace"]]} if "fail_trace" in event else {}

@@ -52,7 +52,7 @@ def sync_runs(settings: Settings) -> int:
             if named is not None:
                 refused.append(f"{folder}: {why}")
             print(f"{folder}: left alone, {why}", flush=True)
-        except (PyMongoError, OSError, ValueError, OverflowError) as error:
+        except Exception as error:  # whatever a damaged record brings about: the others are sent all the same
             refused.append(f"{folder}: {address.reason(error)}")
     if refused:
         raise UserError("\n".join(["sync: not everything was sent:", *(f"  * {line}" for line in refused)]))
