@@ -60,8 +60,28 @@ def test_the_listing_tells_how_runs_stand_and_is_not_sent_twice(server, tmp_path
 def test_only_this_machines_names_are_answered_to(server):
     for host in ("127.0.0.1", f"localhost:{server.server_port}", "[::1]:9999"):
         assert get(server, "/", Host=host).status == 200, host
-    for host in ("evil.example", "127.0.0.1.evil.example", f"evil.example:{server.server_port}", "", "@", "[::1"):
+    for host in (
+        "evil.example",
+        "127.0.0.1.evil.example",
+        f"evil.example:{server.server_port}",
+        "",
+        "@",
+        "[::1",
+        "evil@localhost",
+        "localhost:abc",
+        "localhost:",
+        "8.8.8.8",
+        "[2001:db8::1]",
+        "[localhost]",
+    ):
         assert get(server, "/", Host=host).status in (400, 403), host
+
+
+def test_a_server_for_other_machines_answers_to_any_number():
+    with PageServer("0.0.0.0", 0, lambda request: None) as server:
+        for host in ("192.168.1.5:8000", "[2001:db8::1]", "127.0.0.1"):
+            assert server.knows_host(host), host
+        assert not server.knows_host("evil.example")
 
 
 def test_it_reads_only_and_says_how_pages_may_use_it(server):

@@ -237,6 +237,18 @@ def test_files_that_are_none_do_not_hold_a_listing_up(tmp_path):
     assert errors[5:] == ["config.json: is no file", "command.json has more than 16 MB"]
 
 
+@pytest.mark.parametrize("name", ["config.json", "command.json", "summary.json", "metrics.csv"])
+def test_a_link_out_of_a_run_is_not_followed(tmp_path, name):
+    folder = make_run(tmp_path / "mlm" / "1", status=None if name == "metrics.csv" else "finished")
+    (folder / name).rename(tmp_path / name)
+    (folder / name).symlink_to(tmp_path / name)
+    assert only(tmp_path).error == f"{name}: is a link out of its folder"
+    (folder / name).unlink()
+    (tmp_path / name).rename(folder / "kept")
+    (folder / name).symlink_to("kept")
+    assert only(tmp_path).error == ""
+
+
 def test_only_runs_are_found_each_once_and_by_number(tmp_path):
     for name in ("b/10", "b/2", "a/1", "deeper/still/3"):
         make_run(tmp_path / name)
