@@ -121,8 +121,11 @@ def opened_for_reading(path: Path) -> Iterator[tuple[int, int]]:
     """Open a file that may be anything: gives its descriptor, and its size in bytes.
 
     Raises:
-        OSError: it is not there, cannot be opened, or is no file: a pipe, say, which would be waited for.
+        OSError: it is not there, cannot be opened, is a link out of its folder, or is no file: a pipe, say, which
+            would be waited for.
     """
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise OSError(errno.EINVAL, "is a link out of its folder", str(path))
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         found = os.fstat(descriptor)

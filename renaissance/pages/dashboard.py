@@ -156,9 +156,10 @@ def _curves(run: ListedRun, cursors: Mapping[str, str]) -> dict[str, Any]:
     curves, clock = pace_points(pace.lines)
     points, thinned = columns(metric_points(metrics.lines))
     paced, paced_thinned = columns(curves)
+    shortened = metrics.shortened or pace.shortened
     return {
         "points": points, "anew": metrics.anew, "paced": paced, "clock": clock, "pace_anew": pace.anew,
-        "thinned": thinned or paced_thinned, "cursors": {"metrics": metrics.cursor, "pace": pace.cursor},
+        "thinned": thinned or paced_thinned or shortened, "cursors": {"metrics": metrics.cursor, "pace": pace.cursor},
     }  # fmt: skip
 
 

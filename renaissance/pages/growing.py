@@ -17,6 +17,7 @@ from typing import IO
 from renaissance.pages.reading import open_inside
 
 BEFORE = 512  # bytes before the place that the hash is of
+MOST_BYTES = 16_000_000  # of an answer: hundreds of thousands of rows
 CURSOR = re.compile(r"([0-9]{1,15})-([0-9a-f]{32})")
 
 
@@ -27,12 +28,14 @@ class Growth:
     Attributes:
         lines: the whole lines that were added.
         cursor: to be handed in the next time.
-        anew: whether they are all lines of the file, since there was no cursor or the file is another one.
+        anew: whether they stand for all lines of the file, since there was no cursor or the file is another one.
+        shortened: whether they are the newest alone, of more than an answer holds.
     """
 
     lines: list[str]
     cursor: str
     anew: bool
+    shortened: bool = False
 
 
 def read_on(folder: Path, name: str, cursor: str) -> Growth:
@@ -46,11 +49,15 @@ def read_on(folder: Path, name: str, cursor: str) -> Growth:
     try:
         with open_inside(folder, name) as file:
             place = _place(file, cursor)
-            file.seek(place)
-            content = file.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            end = place + len(whole)
-            return Growth(whole.decode("utf-8", "replace").splitlines(), f"{end}-{_hash(file, end)}", anew=place == 0)
+            newest = os.fstat(file.fileno()).st_size - MOST_BYTES
+            shortened = place < newest
+            file.seek(max(place, newest))
+            content = file.read(MOST_BYTES)
+            begin = content.find(b"\n") + 1 if shortened else 0  # the first line has lost its beginning
+            whole = content[begin : content.rfind(b"\n") + 1]
+            end = max(place, newest) + begin + len(whole)
+            lines = whole.decode("utf-8", "replace").splitlines()
+            return Growth(lines, f"{end}-{_hash(file, end)}", place == 0 or shortened, shortened)
     except OSError:
         return Growth([], "", anew=True)
 

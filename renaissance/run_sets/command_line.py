@@ -6,6 +6,8 @@ python run.py --file_storage=observed with task_itm scenes tiny seed=0
 
 from __future__ import annotations
 
+import ast
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from renaissance.settings.schema import Settings
 OF_SET = frozenset(
     {"resume_from"}.union(*(group.model_fields for group in (SeedSetSettings, SweepSettings, SubmitSettings)))
 )
-PLAIN = re.compile(r"(?!(True|False|None)$)[A-Za-z_./][\w./:-]*")  # texts that need no quotes of Python's
+PLAIN = re.compile(r"[A-Za-z_./][\w./:-]*")  # texts that need no quotes, unless Python takes them for something else
 # Flags of Sacred's that are of one process or one record, and cannot be shared by runs.
 OF_ONE = {"--id": "every run has an id of its own", "--queue": "nothing would be run"}
 NOT_HANDED_ON = ("--help", "--pdb")
@@ -118,8 +120,32 @@ class CommandLine:
 
 
 def as_word(value: Any) -> str:
-    """A setting's value as the command line takes it."""
-    return value if isinstance(value, str) and PLAIN.fullmatch(value) else repr(value)
+    """A setting's value as the command line takes it: a word that Sacred, which asks `ast.literal_eval`, reads back.
+
+    NaN, which no literal is, is the one value that arrives as a text.
+    """
+    if not isinstance(value, str):
+        return _literal(value)
+    return value if PLAIN.fullmatch(value) and not _is_literal(value) else repr(value)
+
+
+def _literal(value: Any) -> str:
+    """A value as a literal of Python; infinity as a number that is too large."""
+    if isinstance(value, float) and math.isinf(value):
+        return "1e999" if value > 0 else "-1e999"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_literal(one)}' for key, one in value.items())}}}"
+    return repr(value)
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return False
+    return True
 
 
 def _setting(word: str) -> str:

@@ -23,7 +23,7 @@ from pydantic_core import from_json
 from renaissance.atomic_files import opened_for_reading
 from renaissance.tracking.history import History
 from renaissance.tracking.metrics import TRAINING_SPLITS, split_of
-from renaissance.tracking.metrics_tail import last_points, series_of
+from renaissance.tracking.metrics_tail import last_pace, last_points, series_of
 from renaissance.tracking.run_folder import RunFolder, is_alive
 from renaissance.training.monitoring import Monitor
 
@@ -218,9 +218,15 @@ def _of_last_start(summary: Mapping[str, Any], history: History) -> bool:
 
 
 def _seconds_so_far(run: ListedRun, summary: Mapping[str, Any], history: History) -> float | None:
-    """How long a run has trained that has not written it: before its last start, and since then."""
+    """How long a run has trained that has not written it: until the last row of its pace, and since then.
+
+    A run that keeps no pace: before its last start, as its summary has it, and since then.
+    """
     until = time.time() if run.status == "running" else _modified(run.folder.metrics)
     last = _seconds(history.resumes[-1]["started"]) if history.resumes else run.started
+    pace, paced = last_pace(run.folder.pace), _modified(run.folder.pace)
+    if pace is not None and until is not None and last is not None and paced is not None:
+        return pace.seconds + max(until - max(paced, last), 0.0)
     before = float(summary.get("wall_seconds") or 0.0) if history.resumes else 0.0
     return None if until is None or last is None else before + max(until - last, 0.0)
 

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from renaissance.errors import UserError
+from renaissance.pages import growing
 from renaissance.pages import server as server_module
 from renaissance.pages.dashboard import Dashboard
 from renaissance.pages.growing import read_on
@@ -59,8 +60,28 @@ def test_the_listing_tells_how_runs_stand_and_is_not_sent_twice(server, tmp_path
 def test_only_this_machines_names_are_answered_to(server):
     for host in ("127.0.0.1", f"localhost:{server.server_port}", "[::1]:9999"):
         assert get(server, "/", Host=host).status == 200, host
-    for host in ("evil.example", "127.0.0.1.evil.example", f"evil.example:{server.server_port}", "", "@", "[::1"):
+    for host in (
+        "evil.example",
+        "127.0.0.1.evil.example",
+        f"evil.example:{server.server_port}",
+        "",
+        "@",
+        "[::1",
+        "evil@localhost",
+        "localhost:abc",
+        "localhost:",
+        "8.8.8.8",
+        "[2001:db8::1]",
+        "[localhost]",
+    ):
         assert get(server, "/", Host=host).status in (400, 403), host
+
+
+def test_a_server_for_other_machines_answers_to_any_number():
+    with PageServer("0.0.0.0", 0, lambda request: None) as server:
+        for host in ("192.168.1.5:8000", "[2001:db8::1]", "127.0.0.1"):
+            assert server.knows_host(host), host
+        assert not server.knows_host("evil.example")
 
 
 def test_it_reads_only_and_says_how_pages_may_use_it(server):
@@ -142,6 +163,22 @@ def test_a_metrics_file_is_read_on_and_anew_after_a_resume(tmp_path):
     assert read_on(tmp_path, "metrics.csv", third.cursor).anew
     for cursor in ("999999-" + "0" * 32, "-1", "a", "0", first.cursor + "0"):
         assert read_on(tmp_path, "metrics.csv", cursor).anew, cursor
+
+
+def test_of_a_file_that_is_too_long_the_newest_rows_are_read(tmp_path, monkeypatch):
+    """In bounded memory; and the cursor stands at its end, so that what is read on is not cut again."""
+    file = tmp_path / "metrics.csv"
+    file.write_text("step,epoch,name,value\n" + rows({"mlm/train/loss": [(step, 1.0) for step in range(100)]}))
+    monkeypatch.setattr(growing, "MOST_BYTES", 100)
+    first = read_on(tmp_path, "metrics.csv", "")
+    assert first.lines == file.read_text().splitlines()[-3:]
+    assert (first.anew, first.shortened) == (True, True)
+    with file.open("a") as more:
+        more.write("100,1,mlm/train/loss,0.5\n")
+    second = read_on(tmp_path, "metrics.csv", first.cursor)
+    assert (second.lines, second.anew, second.shortened) == (["100,1,mlm/train/loss,0.5"], False, False)
+    file.write_bytes(bytes(1000))  # no line at all
+    assert read_on(tmp_path, "metrics.csv", "").lines == []
 
 
 def test_a_run_that_is_gone_is_said(server, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def test_a_flag_of_one_run_is_refused(flag: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [1, 1e-5, True, None, "auto", "None", "1e3", "a b", "it's", "[1]", "/x/y.ckpt", [0.9, 0.98], ["a"], {"mlm": 1.0}],
+    [1, 1e-5, True, None, "auto", "None", "1e3", "a b", "it's", "[1]", "/x/y.ckpt", [0.9, 0.98], ["a"], {"mlm": 1.0},
+     "...", ".5", "nan", "inf", math.inf, -math.inf, [1.0, math.inf], {"mlm": [-math.inf]}],
 )  # fmt: skip
 def test_a_value_arrives_as_it_was(value: Any) -> None:
     updates, _ = get_config_updates([f"setting={as_word(value)}"])

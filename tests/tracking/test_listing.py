@@ -9,13 +9,14 @@ import platform
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
 from renaissance.tracking.listed_run import LARGEST_JSON, Change, read_listed
 from renaissance.tracking.listing import RunIndex, find_runs, list_runs
 from renaissance.tracking.metrics import read_points
-from renaissance.tracking.metrics_tail import SMALL_BYTES, TAIL_BYTES, last_points, series_of
+from renaissance.tracking.metrics_tail import PIECE_BYTES, TAIL_BYTES, last_points, series_of
 from renaissance.tracking.run_folder import RunFolder, at_work_in
 from tests.command_line import ROOT
 from tests.tracking.run_folders import CURVES, STARTED, make_run, write_metrics
@@ -83,6 +84,21 @@ def test_the_summary_of_an_earlier_start_does_not_tell_how_the_last_ended(tmp_pa
         folder.mark.touch()
     run = only(tmp_path)
     assert (run.status, run.step, run.best, run.best_step, run.seconds) == ("crashed", 40, 0.8, 40, 120)
+
+
+def test_a_run_killed_before_its_first_summary_keeps_its_hours(tmp_path):
+    resumes = [{"step": 30, "changed": {}, "started": "2026-11-26T22:00:00+0000"}]
+    folder = RunFolder(make_run(tmp_path / "mlm" / "1", status=None, resumes=resumes))
+    row = "30,0.3,240,{},0.001,1.0,50\n"
+    folder.pace.write_text("step,epoch,examples,seconds,learning_rate,gradient_norm,examples_per_second\n"
+                           + row.format(60.0) + row.format(36_060.0) + row.format(math.inf) + "40,0.3,2")  # fmt: skip
+    for path in (folder.metrics, folder.pace):  # a minute after the resume
+        os.utime(path, (1795730460, 1795730460))
+    assert only(tmp_path).seconds == 36_060
+    os.utime(folder.metrics, (1795730490, 1795730490))
+    assert only(tmp_path).seconds == 36_090, "a validation after the last row"
+    os.utime(folder.pace, (1795730100, 1795730100))
+    assert only(tmp_path).seconds == 36_060 + 90, "the pause before the resume is none of it"
 
 
 def test_an_interrupted_run_and_a_summary_of_before_resumes_were_counted(tmp_path):
@@ -221,6 +237,18 @@ def test_files_that_are_none_do_not_hold_a_listing_up(tmp_path):
     assert errors[5:] == ["config.json: is no file", "command.json has more than 16 MB"]
 
 
+@pytest.mark.parametrize("name", ["config.json", "command.json", "summary.json", "metrics.csv"])
+def test_a_link_out_of_a_run_is_not_followed(tmp_path, name):
+    folder = make_run(tmp_path / "mlm" / "1", status=None if name == "metrics.csv" else "finished")
+    (folder / name).rename(tmp_path / name)
+    (folder / name).symlink_to(tmp_path / name)
+    assert only(tmp_path).error == f"{name}: is a link out of its folder"
+    (folder / name).unlink()
+    (tmp_path / name).rename(folder / "kept")
+    (folder / name).symlink_to("kept")
+    assert only(tmp_path).error == ""
+
+
 def test_only_runs_are_found_each_once_and_by_number(tmp_path):
     for name in ("b/10", "b/2", "a/1", "deeper/still/3"):
         make_run(tmp_path / name)
@@ -279,10 +307,26 @@ def test_a_long_file_gives_what_reading_all_of_it_gives(tmp_path):
     path = tmp_path / "metrics.csv"
     names = [f"mlm/{split}/{metric}" for split in ("train", "val") for metric in ("loss", "accuracy")]
     write_metrics(path, {name: [(step, step / 7) for step in range(1, 9_000)] for name in [*names, "itm/mlm/val/loss"]})
-    assert path.stat().st_size > SMALL_BYTES > TAIL_BYTES
+    assert path.stat().st_size > PIECE_BYTES > TAIL_BYTES
     whole = read_points(path)
     assert series_of(path, ["mlm/val/loss", "mlm/none/loss"]) == {"mlm/val/loss": whole["mlm/val/loss"]}
     assert last_points(path) == {name: series[-1] for name, series in whole.items()}
+
+
+def test_a_file_that_is_one_hole_is_read_in_pieces(tmp_path):
+    path = tmp_path / "metrics.csv"
+    write_metrics(path, CURVES)
+    with path.open("r+b") as file:
+        file.truncate(64_000_000)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n40,0.1,snli/val/accuracy,0.9\n")
+    tracemalloc.start()
+    try:
+        found = series_of(path, ["snli/val/accuracy"])["snli/val/accuracy"]
+        assert tracemalloc.get_traced_memory()[1] < 4 * PIECE_BYTES
+    finally:
+        tracemalloc.stop()
+    assert [point.value for point in found] == [0.5, 0.75, 0.7, 0.9]
 
 
 def test_unreadable_folders_are_passed_over(tmp_path, monkeypatch):
