@@ -82,7 +82,7 @@ def test_places_take_turns_and_no_gpu_is_given_twice(make_settings, monkeypatch)
 
 
 def test_the_program_that_becomes_a_run_is_where_it_is_looked_for() -> None:
-    from renaissance.run_sets.launchers.local import ENTER
+    from renaissance.processes import ENTER
 
     assert os.access(ENTER, os.R_OK)
     assert "renaissance" not in Path(ENTER).read_text().split('"""')[2], "it starts in milliseconds"
