@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TypeVar
 
 from renaissance.stop_signals import STOPPING
@@ -20,6 +22,7 @@ from renaissance.stop_signals import STOPPING
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+ENTER = Path(__file__).with_name("enter.py")
 AHEAD = 2  # tasks a process that wait or whose results wait
 ALONE_SECONDS = 2.0  # about what starting the processes takes: shorter work is done without them
 
@@ -86,6 +89,16 @@ def children_unsignalled() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def entering(signum: int = signal.SIGTERM) -> list[str]:
+    """What a command line follows whose process is not to outlive this one (`enter.py`).
+
+    Args:
+        signum: what it is sent at the end of this process.
+    """
+    # -I -S: it needs nothing that is installed
+    return [sys.executable, "-I", "-S", str(ENTER), str(os.getpid()), str(int(signum))]
 
 
 def obey_parent_only() -> None:

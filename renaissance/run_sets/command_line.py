@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from renaissance.settings.schema import Settings
 OF_SET = frozenset(
     {"resume_from"}.union(*(group.model_fields for group in (SeedSetSettings, SweepSettings, SubmitSettings)))
 )
+TESTED_ALONE = "{} with test_only=True: nothing is trained, and a test asks the same of every run."
 PLAIN = re.compile(r"[A-Za-z_./][\w./:-]*")  # texts that need no quotes, unless Python takes them for something else
 # Flags of Sacred's that are of one process or one record, and cannot be shared by runs.
 OF_ONE = {"--id": "every run has an id of its own", "--queue": "nothing would be run"}
@@ -39,13 +40,29 @@ def check_several(settings: Settings, command_line: CommandLine, what: str) -> N
         UserError: naming the first such setting or flag.
     """
     command_line.check(what)
+    if settings.seeds is not None and "seed" in command_line.given:
+        raise UserError(f"seed beside seeds={settings.seeds}: each run has its own of these. Leave out seed, or seeds.")
     if settings.test_only:
-        raise UserError(f"{what} with test_only=True: nothing is trained, and a test asks the same of every run.")
+        raise UserError(TESTED_ALONE.format(what))
     if settings.resume_from not in (None, "auto"):
         raise UserError(
             f"resume_from={settings.resume_from!r} is one run's, and {what} makes several: "
             "resume_from=auto goes on with the newest unfinished set of the same settings."
         )
+
+
+def without_effect(settings: Settings, given: Collection[str]) -> list[str]:
+    """What to say of settings for several runs that a training is given and does not read.
+
+    Args:
+        settings: of a training; not those of `sweep`, which reads them.
+        given: names of the settings on the command line.
+    """
+    of_sweep = (name for name in SweepSettings.model_fields if name in given)
+    said = [f"{name} is without effect: only the command sweep reads it" for name in of_sweep]
+    if settings.seeds is None and "runs_at_once" in given:
+        said.append("runs_at_once is without effect: without seeds there is one run")
+    return said
 
 
 def makes_a_set(settings: SeedSetSettings | Mapping[str, Any]) -> bool:
@@ -69,6 +86,11 @@ class CommandLine:
     flags: tuple[str, ...]
     words: tuple[str, ...]
     by_names: frozenset[str] = frozenset()
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The settings that are given as name=value."""
+        return frozenset(_setting(word) for word in self.words if "=" in word)
 
     @classmethod
     def of_options(

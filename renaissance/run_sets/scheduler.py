@@ -20,6 +20,7 @@ from renaissance.run_sets.launchers.interface import Launcher, Started
 from renaissance.run_sets.member import Member, State
 from renaissance.run_sets.objective import MetricsTail, Objective
 from renaissance.run_sets.progress import Progress
+from renaissance.run_sets.run_warnings import warnings_in
 from renaissance.run_sets.set_folder import RunSet
 from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import RunFolder, new_run_folder
@@ -185,6 +186,9 @@ class Scheduler:
             self._note(member, State.FAILED, f"failed ({ending})")
             if status != MISTAKE:  # a mistake is one message, which the set ends with
                 self._progress.show(member.problem)
+        if member.state is not State.FAILED:  # of one that failed, the end of what it said was shown
+            for said in warnings_in(self._set.output_of(member)):
+                self._progress.tell(member, said)
         if member.state is State.FAILED and member.run.path.is_dir() and not any(member.run.path.iterdir()):
             member.run.path.rmdir()  # it came to nothing that a folder would hold
             member.folder = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from renaissance.run_sets.command_line import CommandLine
+import sys
+
+from renaissance.run_sets.command_line import CommandLine, without_effect
 from renaissance.run_sets.seeds import run_seeds
 from renaissance.run_sets.submitting import submit_run
 from renaissance.settings import Settings
@@ -20,6 +22,8 @@ def run_several(settings: Settings, command_line: CommandLine) -> None:
         RunError: a run failed.
         Interrupted: after Ctrl-C or SIGTERM.
     """
+    for said in without_effect(settings, command_line.given):
+        print(f"warning: {said}", file=sys.stderr)
     if settings.seeds is not None:
         run_seeds(settings, command_line)
     else:

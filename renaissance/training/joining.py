@@ -8,6 +8,7 @@ launcher does; Lightning finds all of them joined and only takes part.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,8 +26,9 @@ from pytorch_lightning.plugins.environments import (
 )
 from torch.distributed.rendezvous import rendezvous
 
+from renaissance.enter import signal_at_parents_end
 from renaissance.errors import UserError
-from renaissance.processes import children_unsignalled, usable_cores
+from renaissance.processes import children_unsignalled, entering, usable_cores
 from renaissance.stop_signals import STOP, leave
 from renaissance.training.devices import Devices
 from renaissance.training.peers import Peers, Watched
@@ -38,6 +40,7 @@ JOINING = timedelta(minutes=10)  # for processes whose data are prepared at diff
 WAITING = timedelta(hours=1)
 LOOK_SECONDS = 0.2  # between two looks for a signal, while the others are waited for
 ENDING_SECONDS = 10.0  # for processes that this one has started, when it has ended its own work
+STARTED_BY = "RENAISSANCE_STARTED_BY"  # variable: the number of the process that started this one for the same run
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 
 
@@ -60,8 +63,10 @@ def joined(devices: Devices, peer_timeout: float) -> Iterator[Peers]:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, usable_cores() // devices.per_node))
     try:
-        _join(environment, devices)
+        _join(environment, devices, children)
         with Watched(devices, environment.main_address, peer_timeout) as peers:
+            if STARTED_BY in os.environ:
+                signal_at_parents_end(0)  # from here on it is to say that the other is gone
             yield peers
         torch.distributed.destroy_process_group()
     finally:
@@ -92,10 +97,7 @@ def _started(environment: ClusterEnvironment, devices: Devices) -> list[subproce
         WORLD_SIZE=str(devices.world_size),
     )
     with children_unsignalled():
-        return [
-            subprocess.Popen(own_command_line(), env={**os.environ, "LOCAL_RANK": str(number)})
-            for number in range(1, devices.per_node)
-        ]
+        return [_start(own_command_line(), LOCAL_RANK=str(number)) for number in range(1, devices.per_node)]
 
 
 def own_command_line() -> list[str]:
@@ -108,8 +110,16 @@ def own_command_line() -> list[str]:
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(words)], *words]
 
 
-def _join(environment: ClusterEnvironment, devices: Devices) -> None:
+def _start(command: Sequence[str], **variables: str) -> subprocess.Popen[bytes]:
+    """Start a process that is killed when this one ends, until they have joined: it sees no other signal."""
+    environment = {**os.environ, STARTED_BY: str(os.getpid()), **variables}
+    return subprocess.Popen([*entering(signal.SIGKILL), *command], env=environment)
+
+
+def _join(environment: ClusterEnvironment, devices: Devices, children: Sequence[subprocess.Popen[bytes]]) -> None:
     """Make the process group that all collective work goes through.
+
+    A signal ends this process, and the children with it.
 
     Raises:
         UserError: the others have not come in time.
@@ -122,7 +132,11 @@ def _join(environment: ClusterEnvironment, devices: Devices) -> None:
         while not group.done():
             wait([group], LOOK_SECONDS)
             if STOP.received is not None:
+                for child in children:
+                    child.kill()
                 leave(128 + STOP.received)
+            if os.environ.get(STARTED_BY, str(os.getppid())) != str(os.getppid()):
+                leave(128 + signal.SIGTERM)  # whoever started this process is gone, and with it the run
     error = group.exception()
     if error is not None:
         raise UserError(

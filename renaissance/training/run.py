@@ -14,6 +14,7 @@ import torch
 from renaissance.atomic_files import NO_ROOM, remove_leftovers
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import Interrupted, RunError, UserError
+from renaissance.run_sets.command_line import without_effect
 from renaissance.settings import Settings, check_settings
 from renaissance.settings.chosen import Chosen
 from renaissance.settings.groups.experiment import ExperimentSettings
@@ -82,7 +83,7 @@ def run_experiment(
                     remove_leftovers(folder.path)
                 resumed = resumption.checkpoint if resumption else None
                 session = Session(assembly, devices, folder, log_scalar, resumed, started, trackers)
-                session.remarks += _unread(settings, chosen)
+                session.remarks += [*_unread(settings, chosen), *without_effect(settings, chosen.given)]
                 return _worked_through(session, RunReport(folder, session, resumption, command_line, started))
 
 

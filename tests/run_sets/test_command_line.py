@@ -11,7 +11,7 @@ import pytest
 from sacred.arg_parser import get_config_updates
 
 from renaissance.errors import UserError
-from renaissance.run_sets.command_line import OF_SET, CommandLine, as_word
+from renaissance.run_sets.command_line import OF_SET, CommandLine, as_word, check_several, without_effect
 from renaissance.run_sets.launchers.gpus import Places, places_of
 from renaissance.settings.defaults import default_settings
 from renaissance.tracking.run_folder import GIVEN_FOLDER, RunFolder, given_folder, newest_unfinished
@@ -33,6 +33,21 @@ def test_a_named_configuration_that_asks_for_seeds_makes_no_set_of_a_run() -> No
     given = CommandLine("run.py", (), ("mine.json",), frozenset({"seeds", "learning_rate", "runs_at_once"}))
     assert given.of_run({"seed": 1}) == ["run.py", "with", "mine.json", "runs_at_once=1", "seeds=None", "seed=1"]
     assert default_settings().keys() >= OF_SET
+
+
+def test_a_seed_beside_seeds_is_refused(make_settings) -> None:
+    settings, words = make_settings(seeds=[10, 11], seed=7), ("seeds=[10,11]", "seed=7")
+    with pytest.raises(UserError, match=r"seed beside seeds=\[10, 11\]"):
+        check_several(settings, CommandLine("run.py", (), words), "seeds")
+    check_several(settings, CommandLine("run.py", (), words[:1]), "seeds")  # of a named configuration, or the default
+
+
+def test_settings_of_several_runs_are_named_where_there_is_one(make_settings) -> None:
+    words = ["seeds", "runs_at_once", "sweep_search", "sweep_pruning", "sweep_trials", "seed"]
+    of_one = without_effect(make_settings(), words)
+    assert [line.split()[0] for line in of_one] == ["sweep_search", "sweep_trials", "sweep_pruning", "runs_at_once"]
+    assert of_one[0] == "sweep_search is without effect: only the command sweep reads it"
+    assert without_effect(make_settings(seeds=[0, 1]), ["seeds", "runs_at_once"]) == []
 
 
 @pytest.mark.parametrize("flag", ["--id", "--queue"])
@@ -84,7 +99,7 @@ def test_places_take_turns_and_no_gpu_is_given_twice(make_settings, monkeypatch)
 
 
 def test_the_program_that_becomes_a_run_is_where_it_is_looked_for() -> None:
-    from renaissance.run_sets.launchers.local import ENTER
+    from renaissance.processes import ENTER
 
     assert os.access(ENTER, os.R_OK)
     assert "renaissance" not in Path(ENTER).read_text().split('"""')[2], "it starts in milliseconds"

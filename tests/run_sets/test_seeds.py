@@ -50,6 +50,16 @@ def test_each_seed_is_an_ordinary_run_and_the_table_has_its_mean_and_interval(se
     assert (folder / "results.tex").read_text().startswith(r"\begin{tabular}{lrrrrr}")
 
 
+def test_what_a_run_warns_of_is_said_of_the_set_too_once(sets: Sets, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("FAKE_WARNING", "warning: not all is sent; to send it:\n  python run.py sync\nanother line")
+    sets.seeds(0, 1)
+    output = capsys.readouterr().out
+    for seed in (0, 1):
+        assert output.count(f"seed {seed}: warning: not all is sent; to send it:") == 1
+        assert output.count(f"seed {seed}: python run.py sync\n") == 1
+    assert "another line" not in output
+
+
 def test_a_run_without_a_number_does_not_count() -> None:
     assert row_of("a", [1.0, None, math.nan, 3.0])[1:3] == (2.0, pytest.approx(math.sqrt(2)))
     assert row_of("a", [None]) == ("a", None, None, None, None, 0)

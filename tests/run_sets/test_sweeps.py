@@ -7,6 +7,7 @@ import json
 import math
 import os
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,29 @@ def test_a_killed_sweep_goes_on_with_the_trial_that_was_under_way(sets, forked, 
     steps = Counter((run, step) for _, _, run, step in lines(tmp_path / "steps"))
     assert {run for run, _ in steps} == {"1", "2", "3"}
     assert sum(steps.values()) <= 3 * STEPS + 1, "only the run under way lost a step, if any"
+
+
+@linux
+def test_a_stopped_sweep_has_a_table_and_says_how_to_go_on(sets, forked, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+    said = tmp_path / "said"
+
+    def work() -> None:
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 1)
+        sys.stdout = os.fdopen(1, "w")
+        try:
+            sets.sweep(RATES)
+        finally:
+            sys.stdout.flush()
+
+    parent = forked(work)
+    wait_for_steps(tmp_path / "steps", STEPS + 2)
+    os.kill(parent, signal.SIGTERM)
+    end_of(parent)
+    folder = sets.newest("sweeps")
+    rows = list(csv.DictReader((folder / "results.csv").open()))
+    assert [row["state"] for row in rows] == ["finished", "running"]
+    assert f"sweep: {folder}\nThe same command with resume_from=auto" in said.read_text()
 
 
 def test_a_failed_trial_leaves_the_others_and_is_told(sets: Sets, monkeypatch) -> None:

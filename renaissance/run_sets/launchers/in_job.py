@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from renaissance.atomic_files import write_json
-from renaissance.run_sets.launchers.local import entering
+from renaissance.processes import entering
 from renaissance.run_sets.member import Member
 from renaissance.tracking.run_folder import GIVEN_FOLDER, RunFolder
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from renaissance.locks import NO_LOCKS
+from renaissance.processes import entering
 from renaissance.run_sets.command_line import CommandLine
 from renaissance.run_sets.launchers.gpus import Places
 from renaissance.run_sets.member import Member
@@ -20,7 +21,6 @@ from renaissance.run_sets.set_folder import RunSet
 from renaissance.stop_signals import STOP
 from renaissance.tracking.run_folder import GIVEN_FOLDER, is_alive
 
-ENTER = Path(__file__).with_name("enter.py")
 WAIT_SECONDS = 0.2  # between two looks at a run of an earlier process
 TAIL_BYTES, TAIL_LINES = 4000, 12
 
@@ -134,11 +134,6 @@ class LocalProcesses:
         except FileNotFoundError:
             free = True
         return not free or (member.folder is not None and is_alive(member.run))
-
-
-def entering() -> list[str]:
-    """What a command line follows that is to become a run of this process's (`enter.py`)."""
-    return [sys.executable, "-I", "-S", str(ENTER), str(os.getpid())]  # -I -S: it needs nothing that is installed
 
 
 def _lock(file: IO[str]) -> bool:

@@ -93,8 +93,11 @@ def _work_through(settings: Settings, command_line: CommandLine, run_set: RunSet
     finally:
         run_set.status = ended
         run_set.save()
-    show_results(run_set, read_space(settings.sweep or {}), objective)
-    print(f"sweep: {run_set.path}")
+        if run_set.trials:
+            show_results(run_set, read_space(settings.sweep or {}), objective)
+        print(f"sweep: {run_set.path}")
+        if ended == "stopped":
+            print("The same command with resume_from=auto keeps what has finished, and goes on with the rest.")
     if failed:
         lines = [f"{len(failed)} of {total} trials failed:"]
         lines += [f"  * trial {trial.number}: {trial.problem}" for trial in failed]
