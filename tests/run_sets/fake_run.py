@@ -3,8 +3,8 @@
     python fake_run.py with task_itm seed=1 learning_rate=0.001 resume_from=auto
 
 What it is to do is in the environment: FAKE_PAUSE, seconds a step; FAKE_FAIL, a word of the command line that makes it
-fail; FAKE_STATUS, how it exits then; FAKE_NAN, a word that makes its validations no number; FAKE_WARNING, what it prints
-twice. Every step is a line of the file FAKE_LOG, with the process's number.
+fail; FAKE_STATUS, how it exits then; FAKE_NAN, a word that makes its validations no number; FAKE_WARNING, what it
+prints twice. Every step is a line of the file FAKE_LOG, with the process's number.
 """
 
 from __future__ import annotations
