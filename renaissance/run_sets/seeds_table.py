@@ -7,7 +7,7 @@ Comes in: the finished runs. Goes out: `results.csv`, with each seed's value too
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from renaissance.atomic_files import whole_file, write_csv
 from renaissance.run_sets.member import Member
@@ -43,6 +43,8 @@ def write_table(run_set: RunSet, finished: Sequence[Member], objective: Objectiv
     print(text_table(COLUMNS, rows))
     print("of a validation the best value, of a test its own; s: standard deviation over the seeds, with n - 1; "
           "95 %: of the mean, by Student's t")  # fmt: skip
+    for line in without_numbers(values, list(points)):
+        print(line)
     print(f"best checkpoints by: {objective.in_words()}")
     curves = [read_curves(str(member.folder)) for member in finished]
     draw_comparison(
@@ -62,12 +64,29 @@ def values_by_metric(runs: Sequence[dict[str, list[Point]]]) -> dict[str, list[f
 
 
 def row_of(name: str, values: Sequence[float | None]) -> tuple[object, ...]:
-    """A metric's row: over the runs that have a number for it."""
-    numbers = [value for value in values if value is not None and math.isfinite(value)]
-    if not numbers:
+    """A metric's row: over the runs that have a value for it.
+
+    One that is no number, as of a run that diverged, is a value: the mean is none then either, as `compare` has it.
+    """
+    known = [value for value in values if value is not None]
+    if not known:
         return (name, None, None, None, None, 0)
-    over = estimate(numbers)
+    over = estimate(known)
     return (name, over.mean, over.deviation, over.low, over.high, over.count)
+
+
+def without_numbers(values: Mapping[str, Sequence[float | None]], runs: Sequence[str]) -> Iterator[str]:
+    """A line for each metric that is no finite number in some runs, naming them.
+
+    Args:
+        values: by metric, of each run.
+        runs: the runs' names, in the same order.
+    """
+    for name, of_runs in values.items():
+        told = [f"{value} ({run})" for run, value in zip(runs, of_runs, strict=True)
+                if value is not None and not math.isfinite(value)]  # fmt: skip
+        if told:
+            yield f"{name} has no mean: {', '.join(told)}"
 
 
 def _value(name: str, series: Sequence[Point]) -> float | None:

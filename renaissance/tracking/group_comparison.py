@@ -68,7 +68,7 @@ def compare_groups(runs: Sequence[ListedRun], folder: Path) -> None:
     if any(len(group.runs) > 1 for group in groups):
         print("\nruns that differ in the seed alone:")
         print(text_table(GROUP_COLUMNS, group_rows(groups)))
-        _print_remarks(groups)
+    _print_remarks(groups)
     remarks: list[str] = []
     found = list(_differences(groups, list(estimates), remarks.append))
     if found:
@@ -196,5 +196,5 @@ def _with_spread(cell: Estimate | None) -> float | str | None:
 
 def _print_remarks(groups: Sequence[SeedGroup]) -> None:
     for group in groups:
-        for told in group.remarks if len(group.runs) > 1 else ():
+        for told in group.remarks:
             print(f"{group.name}: {printable(told)}")

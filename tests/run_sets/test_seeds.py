@@ -13,7 +13,7 @@ from scipy import stats
 
 from renaissance.errors import RunError, UserError
 from renaissance.run_sets import seeds_table
-from renaissance.run_sets.seeds_table import row_of
+from renaissance.run_sets.seeds_table import row_of, without_numbers
 from renaissance.tracking import curves
 from tests.run_sets.conftest import Sets
 
@@ -60,9 +60,19 @@ def test_what_a_run_warns_of_is_said_of_the_set_too_once(sets: Sets, capsys, mon
     assert "another line" not in output
 
 
-def test_a_run_without_a_number_does_not_count() -> None:
-    assert row_of("a", [1.0, None, math.nan, 3.0])[1:3] == (2.0, pytest.approx(math.sqrt(2)))
+def test_a_run_that_has_not_a_metric_does_not_count() -> None:
+    assert row_of("a", [1.0, None, 3.0])[1:3] == (2.0, pytest.approx(math.sqrt(2)))
     assert row_of("a", [None]) == ("a", None, None, None, None, 0)
+
+
+def test_a_seed_that_diverged_leaves_no_mean_and_is_named() -> None:
+    _, mean, *spread, count = row_of("itm/test/loss", [0.5, math.nan, 0.7])
+    assert isinstance(mean, float)
+    assert math.isnan(mean)
+    assert (spread, count) == ([None, None, None], 3)
+    values = {"itm/test/loss": [0.5, math.nan, 0.7], "itm/test/accuracy": [0.5, None, 0.7], "b": [math.inf, 1, 2]}
+    told = list(without_numbers(values, ["seed 0", "seed 1", "seed 2"]))
+    assert told == ["itm/test/loss has no mean: nan (seed 1)", "b has no mean: inf (seed 0)"]
 
 
 def test_two_at_once_are_two_at_a_time_and_no_more(sets: Sets, tmp_path, monkeypatch) -> None:

@@ -94,7 +94,7 @@ def test_groups_are_compared_by_the_means_of_what_each_example_has(tmp_path):
             for rate, rows in enumerate(answers) for seed, row in enumerate(rows)]  # fmt: skip
     rows = [row for row in rows_of(compared(tmp_path, runs) / "differences.csv") if "over examples" in row["by"]]
     (row,) = rows
-    assert row["by"] == "paired bootstrap over examples, 40"
+    assert row["by"] == "sign-flip test over examples, 40"
     differences = answers[0].mean(0) - answers[1].mean(0)
     assert float(row["difference"]) == pytest.approx(differences.mean())
     error = differences.std(ddof=1) / math.sqrt(40)
@@ -133,7 +133,7 @@ def test_examples_that_not_all_have_are_said_and_equal_ids_are_told_apart(tmp_pa
     write_predictions(tmp_path / "one" / "1", first)
     write_predictions(tmp_path / "one" / "2", second)
     rows = [row for row in rows_of(compared(tmp_path, [one, two]) / "differences.csv") if "over examples" in row["by"]]
-    assert [row["by"] for row in rows] == ["McNemar's exact test over examples, 3"]
+    assert [row["by"] for row in rows] == ["McNemar's exact test over examples, too few for an interval, 3"]
     assert float(rows[0]["difference"]) == pytest.approx(1 / 3), "both phrases of a are answered alike"
     assert f"left out: 1 of 4 ({one}); 1 of 4 ({two})" in capsys.readouterr().out
 
@@ -195,3 +195,11 @@ def test_a_run_that_is_not_finished_is_in_no_mean_and_that_is_said(tmp_path, cap
     folder = compared(tmp_path, runs)
     assert [row["n"] for row in rows_of(folder / "groups.csv")] == ["1", "1"]
     assert "one/1-2: not counted, for not finished: one/2 (interrupted)" in capsys.readouterr().out
+
+
+def test_runs_that_are_no_repeats_are_compared_and_it_is_said_why(tmp_path, capsys):
+    runs = [run_of(tmp_path / "one" / str(number), 0.5, seed=0, data_root=f"/data/{number}") for number in (1, 2)]
+    folder = compared(tmp_path, runs)
+    assert [row["n"] for row in rows_of(folder / "groups.csv") if row["metric"] == "snli/test/accuracy"] == ["1", "1"]
+    said = capsys.readouterr().out
+    assert "one/2: not counted together with runs of the same settings: they read tables of different folders" in said

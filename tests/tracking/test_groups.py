@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -82,8 +83,57 @@ def test_other_tables_and_other_versions_within_a_group_are_said(tmp_path):
     make_run(tmp_path / "one" / "3", seed=2, command={"versions": {**VERSIONS, "torch": "2.10"}})
     (group,) = groups(tmp_path)
     assert group.remarks == (
-        "they read different tables: train/coco.arrow 10 (one/1), 12 (one/2), none (one/3)",
+        "they read different tables: train/coco.arrow 10 (one/1), 12 (one/2), not recorded (one/3)",
         "they ran on different versions: torch 2.13.0 (one/1), 2.10 (one/3)",
+    )
+
+
+@pytest.mark.parametrize(("other", "said"), [
+    ({"command": {"tables": {"train/coco.arrow": 12}}}, "they read different tables: train/coco.arrow 10 (one/1), 12"),
+    ({"data_root": "/b"}, "they read tables of different folders, which may not be the same: data_root data/arrow"),
+    ({"command": {"versions": {**VERSIONS, "torch": "2.10"}}}, "they ran on different versions: torch 2.13.0 (one/1)"),
+    ({"devices": 2}, "they ran on different devices: devices None (one/1), 2 (one/2)"),
+    ({"num_gpus": 0}, "they ran on different devices: num_gpus auto (one/1), 0 (one/2)"),
+])  # fmt: skip
+def test_a_seed_that_was_tried_under_other_circumstances_is_no_repeat_and_a_group_of_its_own(tmp_path, other, said):
+    same = {"tables": {"train/coco.arrow": 10}}
+    make_run(tmp_path / "one" / "1", seed=0, command=same)
+    given = {**other, "command": {**same, **other.get("command", {})}}
+    make_run(tmp_path / "one" / "2", seed=0, **given)
+    make_run(tmp_path / "one" / "3", seed=1, command=same)
+    first, second = groups(tmp_path)
+    assert ([run.name for run in first.counted], first.seeds) == (["one/1", "one/3"], (0, 1))
+    assert ([run.name for run in second.counted], second.seeds) == (["one/2"], (0,))
+    for group in (first, second):
+        (remark,) = group.remarks
+        assert remark.startswith(f"not counted together with runs of the same settings: {said}")
+    make_run(tmp_path / "one" / "4", seed=2, **given)
+    assert names(tmp_path) == ["one/1,3", "one/2,4"]
+
+
+@pytest.mark.parametrize(("other", "said"), [
+    ({"data_root": "/b"}, "data_root data/arrow (one/1), /b (one/2)"),
+    ({"devices": 2}, "devices None (one/1), 2 (one/2)"),
+])  # fmt: skip
+def test_what_differs_between_seeds_is_said_though_they_count_together(tmp_path, other, said):
+    make_run(tmp_path / "one" / "1", seed=0)
+    make_run(tmp_path / "one" / "2", seed=1, **other)
+    (group,) = groups(tmp_path)
+    assert group.seeds == (0, 1)
+    assert [remark.partition(": ")[2] for remark in group.remarks] == [said]
+
+
+def test_a_plug_in_that_was_written_again_makes_another_group_of_the_same_seed(tmp_path):
+    for number, source in enumerate(("ONE = 1", "ONE = 2", "ONE = 1"), 1):
+        kept = make_run(tmp_path / "one" / str(number), seed=0, plugins=["mine.py"]) / "plugins" / "mine.py"
+        kept.parent.mkdir()
+        kept.write_text(source)
+    assert names(tmp_path) == ["one/1,3", "one/2"]
+    hashes = [hashlib.sha256(source.encode()).hexdigest()[:8] for source in ("ONE = 1", "ONE = 2")]
+    assert (
+        groups(tmp_path)[1]
+        .remarks[0]
+        .endswith(f"they had different plug-ins: mine.py {hashes[0]} (one/1), {hashes[1]} (one/2)")
     )
 
 

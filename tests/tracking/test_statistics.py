@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from renaissance.tracking.statistics import estimate, holm, mcnemar, paired, welch
+from renaissance.tracking.statistics import estimate, holm, mcnemar, paired, sign_flip, welch
 
 # Student's sleep data (Student 1908), the worked example of R's help of t.test.
 SLEEP = (
@@ -48,7 +48,9 @@ def test_a_single_run_and_runs_that_are_all_alike_have_no_test():
     assert welch([0.7, math.nan], [0.1, 0.2]).test == "a figure is no number: no interval"
 
 
-@pytest.mark.parametrize(("counts", "spreads"), [((5, 5), (1, 1)), ((3, 8), (1, 2))])
+@pytest.mark.parametrize(
+    ("counts", "spreads"), [((2, 2), (1, 1)), ((3, 3), (1, 1)), ((5, 5), (1, 1)), ((3, 8), (1, 2))]
+)
 def test_the_smallest_difference_over_runs_is_found_four_times_in_five(counts, spreads):
     given = [np.linspace(-1, 1, count) for count in counts]
     first, second = (spread * values / values.std(ddof=1) for spread, values in zip(spreads, given, strict=True))
@@ -56,7 +58,7 @@ def test_the_smallest_difference_over_runs_is_found_four_times_in_five(counts, s
     rng = np.random.default_rng(0)
     drawn = [rng.normal(0, spread, (20_000, count)) for spread, count in zip(spreads, counts, strict=True)]
     p_values = stats.ttest_ind(drawn[0] + smallest, drawn[1], axis=1, equal_var=False).pvalue
-    assert (p_values < 0.05).mean() == pytest.approx(0.8, abs=0.05)
+    assert (p_values < 0.05).mean() == pytest.approx(0.8, abs=0.015)
 
 
 def test_the_smallest_difference_over_examples_is_found_four_times_in_five():
@@ -107,8 +109,62 @@ def test_pairing_tells_what_a_comparison_of_means_does_not():
 def test_examples_that_never_differ():
     same = np.ones(9)
     assert paired(same, same, exact=True).p_value == 1
-    assert paired(same, same, exact=False).low == 0
-    assert paired(same, same, exact=False).detectable is None
+    assert paired(same, same, exact=False).p_value == 1
+    many = paired(np.ones(50), np.ones(50), exact=False)
+    assert (many.difference, many.low, many.p_value, many.detectable) == (0, None, 1, None)
+
+
+def test_few_examples_have_the_p_value_of_all_their_signs_and_no_interval():
+    two = paired(np.array([0.25, 0.45]), np.zeros(2), exact=False)
+    assert (two.p_value, two.low, two.high, two.detectable) == (0.5, None, None, None)
+    assert "too few for an interval" in two.test
+    assert paired(np.full(2, 0.25), np.zeros(2), exact=False).p_value == 0.5
+    assert paired(np.ones(4), np.zeros(4), exact=False).p_value == 2 / 2**4
+    assert paired(np.array([3.0, 2.0, -1.0]), np.zeros(3), exact=False).p_value == 4 / 2**3  # ±(3+2-1), ±(3+2+1)
+    nineteen, twenty = (paired(np.arange(count) / 9, np.ones(count), exact=False) for count in (19, 20))
+    assert nineteen.low is None
+    assert twenty.low < twenty.difference < twenty.high
+
+
+def test_a_difference_of_a_rounding_is_none():
+    first, second = np.full(30, 0.1 + 0.2), np.full(30, 0.3)
+    assert paired(first, second, exact=False).p_value == 1
+    alike = paired(np.array([0.3, 0.2] * 15), np.array([0.1, 0.0] * 15), exact=False)  # 0.3 - 0.1 is not 0.2
+    assert (alike.low, alike.high, alike.detectable) == (None, None, None)
+    assert "all differ by the same" in alike.test
+    assert welch([0.1 + 0.2, 0.3], [0.3, 0.3]).p_value is None
+
+
+@pytest.mark.parametrize("count", [3, 5, 10])
+def test_chance_alone_is_found_no_more_often_than_the_level(count):
+    drawn = np.random.default_rng(0).normal(0, 1, (150, count))
+    found = sum(paired(row, np.zeros(count), exact=False).p_value < 0.05 for row in drawn)
+    assert found <= stats.binom.ppf(0.999, 150, 0.05)
+
+
+def test_drawn_signs_give_what_all_signs_give():
+    rng = np.random.default_rng(4)
+    for mean in (0.0, 0.5, 0.8):
+        differences = rng.normal(mean, 1, 14)  # 2^14 ways: one more than are all taken
+        signs = 1 - 2 * ((np.arange(2**14)[:, None] >> np.arange(14)) & 1)
+        exact = (np.abs(signs @ differences) >= abs(differences.sum()) * (1 - 1e-12)).mean()
+        assert sign_flip(differences) == pytest.approx(exact, abs=4 * math.sqrt(exact / 9_999))
+    assert sign_flip(np.ones(1_000)) == 1 / 10_000
+
+
+def test_figures_of_any_size_have_their_statistics_or_none():
+    large = estimate([1e200, -1e200])
+    assert (large.mean, large.deviation) == (0, pytest.approx(math.sqrt(2) * 1e200))
+    assert math.isnan(estimate([math.inf, -math.inf]).mean)
+    assert estimate([1.5e308, 1.5e308]).mean == 1.5e308
+    assert estimate([1.7e308, -1.7e308]).deviation is None
+    small, known = welch([1e-90, 2e-90, 4e-90], [1e-90, 3e-90]), welch([1.0, 2.0, 4.0], [1.0, 3.0])
+    assert small.p_value == pytest.approx(known.p_value)
+    assert (small.low, small.high, small.detectable) == pytest.approx(
+        (known.low * 1e-90, known.high * 1e-90, known.detectable * 1e-90), rel=1e-9, abs=0
+    )
+    assert welch([1.0, 1.0], [1e-90, 3e-90]).p_value < 1e-80
+    assert welch([1e308, 1.1e308], [-1e308, -1.1e308]).test == "the figures are too large: no interval"
 
 
 def test_holm_is_as_r_adjusts():
