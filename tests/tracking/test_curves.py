@@ -87,6 +87,32 @@ def test_a_tested_run_has_no_pace_and_is_drawn_over_steps(tmp_path, pictures):
     check_axis({"a": ITM, "b": run}, Look(axis="epoch"))
 
 
+def ticks(picture):
+    """The texts below the x axis."""
+    picture.figure.canvas.draw()
+    return [label.get_text() for label in picture.axes.get_xticklabels()]
+
+
+@pytest.mark.parametrize(("seconds", "words", "some"), [
+    (7200.0, "Working time (hours)", {"0.4", "1.6"}),
+    (1500.0, "Working time (minutes)", {"5", "10"}),
+    (20.0, "Working time (seconds)", {"4", "8"}),
+])  # fmt: skip
+def test_short_times_are_told_in_a_unit_that_the_axis_names(tmp_path, pictures, seconds, words, some):
+    paced = [Pace(step, step / 20, 8 * step, seconds * step / 20, 1e-3, None, None) for step in (2, 20)]
+    draw_curves(RunCurves({"itm/train/loss": TRAINED}, paced), tmp_path, Look(axis="hours"))
+    assert pictures["itm_loss"].axes.get_xlabel() == words
+    assert some <= set(ticks(pictures["itm_loss"]))
+
+
+def test_steps_from_a_thousand_on_are_short_and_epochs_are_plain(tmp_path, pictures):
+    long = RunCurves({"itm/train/loss": [Point(step, step / 4000, 1.0) for step in range(200, 2001, 200)]})
+    draw_curves(long, tmp_path)
+    assert {"400", "1.2k"} <= set(ticks(pictures["itm_loss"]))
+    draw_curves(long, tmp_path, Look(axis="epoch"))
+    assert {"0.2", "0.4"} <= set(ticks(pictures["itm_loss"]))
+
+
 # Smoothing and thinning
 
 
