@@ -19,6 +19,7 @@ from renaissance.settings.defaults import default_settings
 from renaissance.tracking.groups import SeedGroup
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import Point, best_point, splits_in_order
+from renaissance.tracking.pace import first_interval
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class PageRun:
         """
         return {
             "name": self.name, "group": group, "points": self.drawn, "pace": self.clock, "thinned": self.thinned,
+            "interval": first_interval(self.listed.settings),
         }  # fmt: skip
 
 

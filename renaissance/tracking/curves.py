@@ -221,7 +221,7 @@ def _pace_picture(name: str, look: Look) -> Picture:
 
 
 def _series(run: RunCurves, task: str, split: str, metric: str, look: Look) -> Series:
-    return series_of(run.points.get(f"{task}/{split}/{metric}", []), look.axis, run.pace)
+    return series_of(run.points.get(f"{task}/{split}/{metric}", []), look.axis, run.pace, run.interval)
 
 
 def _smoothed(series: Series, look: Look) -> Series:

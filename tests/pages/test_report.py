@@ -89,6 +89,7 @@ def test_pace_is_drawn_and_gives_the_hours(tmp_path, open_page):
     page.keyboard.press("End")
     told = page.locator(".tip").first.inner_text().replace("\t", " ")
     assert told.startswith("hours 0.5\n")
+    assert page.locator("figure.chart svg").first.locator("circle.dot:not(.cross *)").count() == 6, "step 5 too"
     assert "validation 2.4375" in told
 
 

@@ -113,6 +113,17 @@ def test_steps_from_a_thousand_on_are_short_and_epochs_are_plain(tmp_path, pictu
     assert {"0.2", "0.4"} <= set(ticks(pictures["itm_loss"]))
 
 
+def test_what_came_before_the_first_row_of_the_pace_is_drawn_and_what_is_not_drawn_has_no_entry(tmp_path, pictures):
+    points = {"itm/val/loss": [Point(5, 0.25, 3.0), Point(20, 1.0, 1.0)], "itm/test/loss": [Point(5, 0.25, 2.0)]}
+    paced = [Pace(10, 0.5, 80, 3600.0, 1e-3, None, None), Pace(20, 1.0, 160, 7200.0, 1e-3, None, None)]
+    draw_curves(RunCurves(points, paced), tmp_path, Look(axis="hours"))
+    assert lines(pictures["itm_loss"])["test (best checkpoint)"] == ([0.5], [2.0])
+    assert lines(pictures["itm_loss"])["validation"] == ([0.5, 2.0], [3.0, 1.0])
+    draw_curves(RunCurves(points, paced, interval=2), tmp_path, Look(axis="hours"))
+    assert told(pictures["itm_loss"]) == ["validation"], "the test was before the folder's hours"
+    assert lines(pictures["itm_loss"]) == {"validation": ([2.0], [1.0])}
+
+
 # Smoothing and thinning
 
 

@@ -2,7 +2,8 @@
 // and a legend whose entries hide and show runs and splits.
 //
 // A run: { name, group (text, or null where no other differs in the seed alone), points: { "<task>/<split>/<metric>":
-// { step: [], epoch: [], value: [] } }, pace: { step: [], seconds: [] }, thinned: whether points were left out }.
+// { step: [], epoch: [], value: [] } }, pace: { step: [], seconds: [] }, interval: how many steps before the first of these its hours
+// begin, or null where they begin at step 0, thinned: whether points were left out }.
 "use strict";
 
 class Panel {
@@ -212,7 +213,8 @@ class Panel {
   /** The working hours at which a run had taken so many steps. */
   hours(run, steps) {
     if (!run.pace || !run.pace.step.length) return steps.map(() => NaN);
-    const { step, seconds } = run.pace;
+    const begun = Number.isInteger(run.interval) ? Math.max(0, run.pace.step[0] - run.interval) : 0;
+    const step = [begun, ...run.pace.step], seconds = [0, ...run.pace.seconds];
     const last = step.length - 1;
     return steps.map((wanted) => (wanted > step[last] ? seconds[last] : Numbers.between(step, seconds, wanted)) / 3600);
   }

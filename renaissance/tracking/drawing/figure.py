@@ -80,7 +80,7 @@ class Picture:
 
     def curve(self, series: Series, label: str = "", *, colour: str, dashes: str = "-", pale: bool = False,
               marked: bool = False) -> None:  # fmt: skip
-        """Draw a curve; one with a label has an entry in the legend.
+        """Draw a curve; one with points and a label has an entry in the legend.
 
         Args:
             series: the points.
@@ -90,6 +90,8 @@ class Picture:
             pale: it lies behind what is meant to be seen.
             marked: each point has a mark, where they are few.
         """
+        if not len(series.x):
+            return
         marker = "o" if (marked and len(series.x) < FEW) or len(series.x) == 1 else ""
         look: dict[str, Any] = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 2.5}
         behind: dict[str, Any] = {"alpha": PALE, "linewidth": 0.8} if pale else {}
@@ -99,7 +101,9 @@ class Picture:
             self.entry(label, **look, alpha=PALE if pale else 1)
 
     def mark(self, series: Series, label: str = "", *, colour: str, marker: str) -> None:
-        """Draw points that stand alone, such as those of a test."""
+        """Draw points that stand alone, such as those of a test; no points have no entry in the legend either."""
+        if not len(series.x):
+            return
         look: dict[str, Any] = {"color": colour, "linestyle": "", "marker": marker, "markersize": 6}
         look |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
         self.axes.plot(series.x, series.y, **look, label=label)
