@@ -159,7 +159,8 @@ def _curves(run: ListedRun, cursors: Mapping[str, str]) -> dict[str, Any]:
     paced, paced_thinned = columns(curves)
     return {
         "points": points, "anew": metrics.anew, "paced": paced, "clock": clock, "pace_anew": pace.anew,
-        "interval": first_interval(run.settings), "thinned": thinned or paced_thinned, "cursors": {"metrics": metrics.cursor, "pace": pace.cursor},
+        "interval": first_interval(run.settings), "thinned": thinned or paced_thinned,
+        "cursors": {"metrics": metrics.cursor, "pace": pace.cursor},
     }  # fmt: skip
 
 

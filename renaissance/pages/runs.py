@@ -16,7 +16,7 @@ from typing import Any
 from renaissance.pages.points import Columns, columns, metric_points, pace_points
 from renaissance.pages.reading import first_lines, names_inside, read_lines, read_values
 from renaissance.settings.defaults import default_settings
-from renaissance.tracking.groups import SeedGroup
+from renaissance.tracking.groups import SeedGroup, group_name
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import Point, best_point, splits_in_order
 from renaissance.tracking.pace import first_interval
@@ -100,8 +100,9 @@ def read_sheets(folder: Path) -> list[str]:
 
 
 def names_of_groups(groups: Sequence[SeedGroup]) -> dict[str, str]:
-    """By a run's name the name of its group, of runs that differ from another in the seed alone."""
-    return {run.name: group.name for group in groups if len(group.runs) > 1 for run in group.runs}
+    """By a run's name the name of its group, of those that count among runs that differ in the seed alone."""
+    counted = [[run.name for run in group.counted] for group in groups if len(group.counted) > 1]
+    return {name: group_name(names) for names in counted for name in names}
 
 
 def changed_settings(settings: Mapping[str, Any]) -> set[str]:

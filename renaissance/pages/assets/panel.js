@@ -177,7 +177,7 @@ class Panel {
     const [task, metric] = name.split("\n");
     return this.splits().flatMap((split, place) => {
       const full = `${task}/${split}/${metric}`;
-      const found = unit.runs.filter((run) => run.points[full]).map((run) => this.over(run, run.points[full]));
+      const found = unit.runs.filter((run) => run.points[full]).map((run) => ({ name: run.name, ...this.over(run, run.points[full]) }));
       if (!found.length || this.hidden.has(`split ${split}`)) return [];
       const words = Panel.SPLITS[split] || split;
       const trained = split === "train" || split === "val";
@@ -187,11 +187,12 @@ class Panel {
         dash: alone ? 0 : Math.floor(number / 10) % 3,
         kind: !trained ? "mark" : split === "train" && !alone ? "pale" : "line",
       };
-      if (unit.runs.length > 1 && found.length > 1) {
+      if (trained && found.length > 1) {
         const band = Numbers.band(found);
         return [{ ...look, ...band, raw: null }].map((curve) => this.smoothed(curve, trained));
       }
-      return found.map((curve) => this.smoothed({ ...look, ...curve, raw: null, low: null }, trained));
+      const label = (curve) => (unit.runs.length > 1 ? `${curve.name}, ${words}` : look.label); // a test is of a seed
+      return found.map((curve) => this.smoothed({ ...look, ...curve, label: label(curve), raw: null, low: null }, trained));
     });
   }
 
@@ -207,7 +208,7 @@ class Panel {
     const places = this.axis === "hours" ? this.hours(run, points.step) : points[this.axis];
     const known = places.map((_, number) => number).filter((number) => Number.isFinite(places[number]));
     const ordered = known.sort((one, other) => places[one] - places[other]);
-    return { x: ordered.map((number) => places[number]), y: ordered.map((number) => points.value[number] ?? NaN) };
+    return { thinned: run.thinned, step: ordered.map((number) => points.step[number]), x: ordered.map((number) => places[number]), y: ordered.map((number) => points.value[number] ?? NaN) };
   }
 
   /** The working hours at which a run had taken so many steps. */
