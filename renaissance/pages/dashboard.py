@@ -31,6 +31,7 @@ from renaissance.settings import Settings
 from renaissance.tracking.groups import seed_groups
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.listing import RunIndex
+from renaissance.tracking.pace import first_interval
 from renaissance.tracking.runs import differing
 
 FRESH_SECONDS = 1.0  # that a listing is handed out again before the folders are looked at once more
@@ -159,7 +160,8 @@ def _curves(run: ListedRun, cursors: Mapping[str, str]) -> dict[str, Any]:
     shortened = metrics.shortened or pace.shortened
     return {
         "points": points, "anew": metrics.anew, "paced": paced, "clock": clock, "pace_anew": pace.anew,
-        "thinned": thinned or paced_thinned or shortened, "cursors": {"metrics": metrics.cursor, "pace": pace.cursor},
+        "interval": first_interval(run.settings), "thinned": thinned or paced_thinned or shortened,
+        "cursors": {"metrics": metrics.cursor, "pace": pace.cursor},
     }  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from renaissance.pages.points import Columns, columns, metric_points, pace_point
 from renaissance.pages.reading import first_lines, names_inside, read_lines, read_values
 from renaissance.settings.defaults import default_settings
 from renaissance.tracking.csv_rows import csv_rows
-from renaissance.tracking.groups import SeedGroup
+from renaissance.tracking.groups import SeedGroup, group_name
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import Point, best_point, splits_in_order
+from renaissance.tracking.pace import first_interval
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class PageRun:
         """
         return {
             "name": self.name, "group": group, "points": self.drawn, "pace": self.clock, "thinned": self.thinned,
+            "interval": first_interval(self.listed.settings),
         }  # fmt: skip
 
 
@@ -98,8 +100,9 @@ def read_sheets(folder: Path) -> list[str]:
 
 
 def names_of_groups(groups: Sequence[SeedGroup]) -> dict[str, str]:
-    """By a run's name the name of its group, of runs that differ from another in the seed alone."""
-    return {run.name: group.name for group in groups if len(group.runs) > 1 for run in group.runs}
+    """By a run's name the name of its group, of those that count among runs that differ in the seed alone."""
+    counted = [[run.name for run in group.counted] for group in groups if len(group.counted) > 1]
+    return {name: group_name(names) for names in counted for name in names}
 
 
 def changed_settings(settings: Mapping[str, Any]) -> set[str]:

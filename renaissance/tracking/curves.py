@@ -18,7 +18,6 @@ from renaissance.tracking.drawing.figure import COLOURS, DASHES, GREY, PALE, Pic
 from renaissance.tracking.drawing.run_curves import Look, RunCurves
 from renaissance.tracking.drawing.series import Series, Spread, mean_and_spread, pace_series, series_of, smoothed
 from renaissance.tracking.drawing.words import (
-    AXES,
     PACE,
     SPLITS,
     capital,
@@ -110,7 +109,7 @@ def _splits(task: str, metric: str, runs: Iterable[RunCurves]) -> list[str]:
 def _metric(task: str, metric: str, run: RunCurves, look: Look) -> Picture:
     """Training and validation as curves, every other split as a mark."""
     words = metric_title(task, metric)
-    picture = Picture(f"{task_title(task)}: {words}", AXES[look.axis], capital(within_family(words)))
+    picture = Picture(f"{task_title(task)}: {words}", look.axis, capital(within_family(words)))
     splits = _splits(task, metric, [run])
     markers = markers_of(splits)
     trained = splits != list(markers)  # else the run is a test of a checkpoint that another one trained
@@ -136,7 +135,7 @@ def _family(task: str, family: Family, run: RunCurves, look: Look) -> Picture:
     shown = "val" if "val" in splits else splits[0]
     markers = markers_of([split for split in splits if split != shown])
     title = f"{task_title(task)}: {family.title} ({SPLITS.get(shown, shown)})"
-    picture = Picture(title, AXES[look.axis], capital(within_family(family.title)))
+    picture = Picture(title, look.axis, capital(within_family(family.title)))
     for number, metric in enumerate(members):
         label, form = within_family(metric_title(task, metric)), _of_run(number)
         picture.curve(
@@ -161,7 +160,7 @@ def _compared(task: str, metric: str, runs: Mapping[str, Sequence[RunCurves]], l
     markers = markers_of(splits)
     full = "val" if "val" in splits else "train"
     words, of = metric_title(task, metric), f" ({SPLITS[full]})" if full in splits else ""
-    picture = Picture(f"{task_title(task)}: {words}{of}", AXES[look.axis], capital(within_family(words)))
+    picture = Picture(f"{task_title(task)}: {words}{of}", look.axis, capital(within_family(words)))
     for number, (name, seeds) in enumerate(runs.items()):
         if not _splits(task, metric, seeds):  # a run without this task has no entry in the legend
             continue
@@ -218,11 +217,11 @@ def _draw_chance(picture: Picture, task: str, metric: str, splits: Sequence[str]
 
 def _pace_picture(name: str, look: Look) -> Picture:
     title, y = PACE[name]
-    return Picture(title, AXES[look.axis], y)
+    return Picture(title, look.axis, y)
 
 
 def _series(run: RunCurves, task: str, split: str, metric: str, look: Look) -> Series:
-    return series_of(run.points.get(f"{task}/{split}/{metric}", []), look.axis, run.pace)
+    return series_of(run.points.get(f"{task}/{split}/{metric}", []), look.axis, run.pace, run.interval)
 
 
 def _smoothed(series: Series, look: Look) -> Series:

@@ -7,9 +7,9 @@ are never the same twice. No PyTorch here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,18 +70,33 @@ def drawn(pace: Pace) -> dict[str, float]:
     return {f"pace/{name}": value for name, value in values.items() if value is not None}
 
 
-def along(rows: Sequence[Pace], steps: Sequence[int], axis: Axis) -> NDArray[np.float64]:
+def first_interval(settings: Mapping[str, Any]) -> int | None:
+    """How many steps before the first row the hours of a run begin; None for one that began them at step 0.
+
+    A run that goes on from another folder begins its hours at the checkpoint's step. The row that follows comes at most
+    `log_interval` steps later, so that is what is told.
+
+    Args:
+        settings: of the run, as its folder holds them.
+    """
+    began_here = settings.get("resume_from") in (None, "auto")
+    interval = settings.get("log_interval")
+    return None if began_here or not isinstance(interval, int) else interval
+
+
+def along(rows: Sequence[Pace], steps: Sequence[int], axis: Axis, interval: int | None = None) -> NDArray[np.float64]:
     """Where optimiser steps lie on another axis.
 
     Args:
         rows: of the run's `pace.csv`, in the order of the steps.
         steps: any, not only those of the rows (N,).
         axis: "step", "epoch", "examples" or "hours", these of working time.
+        interval: what `first_interval` says of the run.
 
     Returns:
-        the places (N,). Examples and epochs are exact, hours between two rows follow a straight line. A step after the
-        last row has the last row's hour. Not a number is where nothing is known: without rows, and of hours before the
-        first row.
+        the places (N,). Examples and epochs are exact, hours between two rows follow a straight line, which begins with
+        hour 0. A step after the last row has the last row's hour. Not a number is where nothing is known: without rows,
+        and before the hours of a run that goes on from another folder.
     """
     wanted = np.asarray(steps, np.float64)
     if axis == "step" or not len(wanted):
@@ -90,8 +105,9 @@ def along(rows: Sequence[Pace], steps: Sequence[int], axis: Axis) -> NDArray[np.
     if not known:
         return np.full(len(wanted), np.nan)
     if axis == "hours":
-        hours = [row.seconds / 3600 for row in known]
-        return np.interp(wanted, [row.step for row in known], hours, left=np.nan)
+        begun = 0 if interval is None else max(0, known[0].step - interval)
+        hours = [0.0, *(row.seconds / 3600 for row in known)]
+        return np.interp(wanted, [begun, *(row.step for row in known)], hours, left=np.nan)
     last = known[-1]
     return wanted * ((last.examples if axis == "examples" else last.epoch) / last.step)
 

@@ -79,6 +79,25 @@ def test_seeds_are_one_curve_with_their_mean(tmp_path, seeds, open_page):
     assert "mlm/1-2" in page.locator("#seeds").inner_text()
 
 
+def test_a_band_is_of_the_steps_that_all_seeds_have_and_tests_are_marks_of_their_own(tmp_path, open_page):
+    longer = {"mlm/val/loss": [(10, 2.0), (15, 9.0), (20, 3.0), (30, 5.0)], "mlm/test/loss": [(30, 4.0)]}
+    shorter = {"mlm/val/loss": [(10, 4.0), (20, 5.0)], "mlm/test/loss": [(20, 5.0)]}
+    runs = [make_run(tmp_path / "mlm" / "1", longer, seed=0), make_run(tmp_path / "mlm" / "2", shorter, seed=1)]
+    runs.append(make_run(tmp_path / "mlm" / "3", {"mlm/val/loss": [(10, 99.0)]}, status="interrupted", seed=2))
+    runs.append(make_run(tmp_path / "mlm" / "4", {"mlm/train/loss": [(5, 2.0)]}, learning_rate=0.5))
+    page = open_page(written(tmp_path, *runs).as_uri())
+    curves = page.evaluate("""() => {
+      const point = ({ step, value }) => ({ thinned: false, step, x: step, y: value });
+      const runs = JSON.parse(document.getElementById("data").textContent).filter((run) => run.group);
+      return { groups: runs.map((run) => [run.name, run.group]),
+               band: Numbers.band(runs.map((run) => point(run.points["mlm/val/loss"]))) };
+    }""")
+    assert curves["groups"] == [["mlm/1", "mlm/1-2"], ["mlm/2", "mlm/1-2"]], "only those that count"
+    assert (curves["band"]["x"], curves["band"]["y"], curves["band"]["count"]) == ([10, 20], [3, 4], [2, 2])
+    assert page.locator(".plot .star").count() == 2
+    assert page.locator("circle.dot").count() == 2 + 1 + 1, "two of the mean, one each of the others"
+
+
 def test_pace_is_drawn_and_gives_the_hours(tmp_path, open_page):
     run = make_run(tmp_path / "mlm" / "1")
     heading = "step,epoch,examples,seconds,learning_rate,gradient_norm,examples_per_second"
@@ -91,6 +110,7 @@ def test_pace_is_drawn_and_gives_the_hours(tmp_path, open_page):
     page.keyboard.press("End")
     told = page.locator(".tip").first.inner_text().replace("\t", " ")
     assert told.startswith("hours 0.5\n")
+    assert page.locator("figure.chart svg").first.locator("circle.dot:not(.cross *)").count() == 6, "step 5 too"
     assert "validation 2.4375" in told
 
 

@@ -17,7 +17,7 @@ def pictures(monkeypatch):
     written = {}
 
     def keep(self, folder, name, formats):
-        self.add_legend()
+        self.finish()
         written[name] = self
         return [folder / f"{name}.{form}" for form in formats]
 

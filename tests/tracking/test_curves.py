@@ -87,6 +87,43 @@ def test_a_tested_run_has_no_pace_and_is_drawn_over_steps(tmp_path, pictures):
     check_axis({"a": ITM, "b": run}, Look(axis="epoch"))
 
 
+def ticks(picture):
+    """The texts below the x axis."""
+    picture.figure.canvas.draw()
+    return [label.get_text() for label in picture.axes.get_xticklabels()]
+
+
+@pytest.mark.parametrize(("seconds", "words", "some"), [
+    (7200.0, "Working time (hours)", {"0.4", "1.6"}),
+    (1500.0, "Working time (minutes)", {"5", "10"}),
+    (20.0, "Working time (seconds)", {"4", "8"}),
+])  # fmt: skip
+def test_short_times_are_told_in_a_unit_that_the_axis_names(tmp_path, pictures, seconds, words, some):
+    paced = [Pace(step, step / 20, 8 * step, seconds * step / 20, 1e-3, None, None) for step in (2, 20)]
+    draw_curves(RunCurves({"itm/train/loss": TRAINED}, paced), tmp_path, Look(axis="hours"))
+    assert pictures["itm_loss"].axes.get_xlabel() == words
+    assert some <= set(ticks(pictures["itm_loss"]))
+
+
+def test_steps_from_a_thousand_on_are_short_and_epochs_are_plain(tmp_path, pictures):
+    long = RunCurves({"itm/train/loss": [Point(step, step / 4000, 1.0) for step in range(200, 2001, 200)]})
+    draw_curves(long, tmp_path)
+    assert {"400", "1.2k"} <= set(ticks(pictures["itm_loss"]))
+    draw_curves(long, tmp_path, Look(axis="epoch"))
+    assert {"0.2", "0.4"} <= set(ticks(pictures["itm_loss"]))
+
+
+def test_what_came_before_the_first_row_of_the_pace_is_drawn_and_what_is_not_drawn_has_no_entry(tmp_path, pictures):
+    points = {"itm/val/loss": [Point(5, 0.25, 3.0), Point(20, 1.0, 1.0)], "itm/test/loss": [Point(5, 0.25, 2.0)]}
+    paced = [Pace(10, 0.5, 80, 3600.0, 1e-3, None, None), Pace(20, 1.0, 160, 7200.0, 1e-3, None, None)]
+    draw_curves(RunCurves(points, paced), tmp_path, Look(axis="hours"))
+    assert lines(pictures["itm_loss"])["test (best checkpoint)"] == ([0.5], [2.0])
+    assert lines(pictures["itm_loss"])["validation"] == ([0.5, 2.0], [3.0, 1.0])
+    draw_curves(RunCurves(points, paced, interval=2), tmp_path, Look(axis="hours"))
+    assert told(pictures["itm_loss"]) == ["validation"], "the test was before the folder's hours"
+    assert lines(pictures["itm_loss"]) == {"validation": ([2.0], [1.0])}
+
+
 # Smoothing and thinning
 
 

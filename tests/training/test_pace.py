@@ -10,7 +10,7 @@ import torch
 from renaissance.checkpoints.checkpoint import Spent
 from renaissance.errors import Interrupted
 from renaissance.tracking.metrics import read_points
-from renaissance.tracking.pace import HEADER, Pace, along, read_pace
+from renaissance.tracking.pace import HEADER, Pace, along, first_interval, read_pace
 from renaissance.tracking.trackers.pace_file import PaceFile
 from renaissance.training.callbacks import progress
 from renaissance.training.callbacks.progress import Throughput
@@ -138,10 +138,18 @@ def test_steps_are_found_on_other_axes():
     assert along(rows, steps, "step").tolist() == steps
     assert along(rows, steps, "examples").tolist() == [0, 160, 320, 480, 640, 800]
     assert along(rows, steps, "epoch").tolist() == [0, 0.25, 0.5, 0.75, 1.0, 1.25]
-    hours = along(rows, steps, "hours").tolist()
-    assert all(map(math.isnan, hours[:2]))  # how long the first steps took is not known
-    assert hours[2:] == [1, 2, 3, 3]
+    assert along(rows, steps, "hours").tolist() == [0, 0.5, 1, 2, 3, 3]
+    going_on = along(rows, [0, 5, 6, 8, 10, 20], "hours", 4).tolist()
+    assert all(map(math.isnan, going_on[:2]))  # these steps were taken in another folder
+    assert going_on[2:] == [0, 0.5, 1, 3]
     assert all(map(math.isnan, along([], [1], "examples")))
+
+
+def test_hours_begin_at_step_0_unless_the_run_goes_on_from_another_folder():
+    assert first_interval({"resume_from": None, "log_interval": 4}) is None
+    assert first_interval({"resume_from": "auto", "log_interval": 4}) is None
+    assert first_interval({"resume_from": "result/itm/1/checkpoints/last.ckpt", "log_interval": 4}) == 4
+    assert first_interval({}) is None
 
 
 def test_the_columns_are_those_that_are_promised():

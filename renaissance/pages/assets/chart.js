@@ -122,7 +122,7 @@ class Chart {
       }
       this.svg.append(drawn("path", { class: `curve ${kind} ${colours}`, d: path }));
     }
-    if (kind === "mark" || (kind === "line" && points.length <= Chart.MARKED)) {
+    if (kind === "mark" || (kind === "line" && points.length <= Chart.MARKED) || points.length === 1) {
       const shape = kind === "mark" ? (x, y) => drawn("path", { class: `star ${colours}`, d: `M${x},${y - 6}l5,6l-5,6l-5,-6z` })
         : (x, y) => drawn("circle", { class: `dot ${colours}`, cx: x, cy: y, r: 2.6 });
       for (const [x, y] of points) this.svg.append(shape(x, y));

@@ -107,6 +107,7 @@ class Dashboard {
       if (this.append(run.points[curve], columns) > Dashboard.MOST_GROWN) more.cursors = { metrics: "", pace: "" };
       grown = true;
     }
+    run.interval = more.interval;
     run.thinned = run.thinned || more.thinned;
     run.cursors = more.cursors;
     this.curves.set(name, run);

@@ -99,20 +99,28 @@ const Numbers = (() => {
     return y[right - 1] + share * (y[right] - y[right - 1]);
   }
 
-  /** Mean and standard deviation of several curves, at the places of the longest that at least two of them reach. */
+  /** The place and the value of a curve at a step; where points were left out, on the line between those kept. */
+  function atStep(curve, step) {
+    const number = nearest(curve.step, step);
+    if (curve.step[number] === step) return [curve.x[number], curve.y[number]];
+    return curve.thinned ? [between(curve.step, curve.x, step), between(curve.step, curve.y, step)] : [NaN, NaN];
+  }
+
+  /** Mean and standard deviation of several curves, at the steps that all of them have; places are means too. */
   function band(curves) {
-    const grid = curves.reduce((one, other) => (other.x.length > one.x.length ? other : one)).x;
+    const whole = curves.find((curve) => !curve.thinned) || curves[0];
     const found = { x: [], y: [], low: [], high: [], count: [] };
-    for (const place of grid) {
-      const values = curves.map((curve) => between(curve.x, curve.y, place)).filter(Number.isFinite);
-      if (values.length < 2) continue;
-      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-      const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-      const deviation = Math.sqrt(squares / (values.length - 1));
-      found.x.push(place);
-      found.y.push(mean);
-      found.low.push(mean - deviation);
-      found.high.push(mean + deviation);
+    const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    for (const step of whole.step) {
+      const points = curves.map((curve) => atStep(curve, step));
+      if (!points.flat().every(Number.isFinite)) continue;
+      const values = points.map(([, value]) => value);
+      const middle = mean(values);
+      const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
+      found.x.push(mean(points.map(([place]) => place)));
+      found.y.push(middle);
+      found.low.push(middle - deviation);
+      found.high.push(middle + deviation);
       found.count.push(values.length);
     }
     return found;

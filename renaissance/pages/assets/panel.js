@@ -2,7 +2,8 @@
 // and a legend whose entries hide and show runs and splits.
 //
 // A run: { name, group (text, or null where no other differs in the seed alone), points: { "<task>/<split>/<metric>":
-// { step: [], epoch: [], value: [] } }, pace: { step: [], seconds: [] }, thinned: whether points were left out }.
+// { step: [], epoch: [], value: [] } }, pace: { step: [], seconds: [] }, interval: how many steps before the first of these its hours
+// begin, or null where they begin at step 0, thinned: whether points were left out }.
 "use strict";
 
 class Panel {
@@ -176,7 +177,7 @@ class Panel {
     const [task, metric] = name.split("\n");
     return this.splits().flatMap((split, place) => {
       const full = `${task}/${split}/${metric}`;
-      const found = unit.runs.filter((run) => run.points[full]).map((run) => this.over(run, run.points[full]));
+      const found = unit.runs.filter((run) => run.points[full]).map((run) => ({ name: run.name, ...this.over(run, run.points[full]) }));
       if (!found.length || this.hidden.has(`split ${split}`)) return [];
       const words = Panel.SPLITS[split] || split;
       const trained = split === "train" || split === "val";
@@ -186,11 +187,12 @@ class Panel {
         dash: alone ? 0 : Math.floor(number / 10) % 3,
         kind: !trained ? "mark" : split === "train" && !alone ? "pale" : "line",
       };
-      if (unit.runs.length > 1 && found.length > 1) {
+      if (trained && found.length > 1) {
         const band = Numbers.band(found);
         return [{ ...look, ...band, raw: null }].map((curve) => this.smoothed(curve, trained));
       }
-      return found.map((curve) => this.smoothed({ ...look, ...curve, raw: null, low: null }, trained));
+      const label = (curve) => (unit.runs.length > 1 ? `${curve.name}, ${words}` : look.label); // a test is of a seed
+      return found.map((curve) => this.smoothed({ ...look, ...curve, label: label(curve), raw: null, low: null }, trained));
     });
   }
 
@@ -206,13 +208,14 @@ class Panel {
     const places = this.axis === "hours" ? this.hours(run, points.step) : points[this.axis];
     const known = places.map((_, number) => number).filter((number) => Number.isFinite(places[number]));
     const ordered = known.sort((one, other) => places[one] - places[other]);
-    return { x: ordered.map((number) => places[number]), y: ordered.map((number) => points.value[number] ?? NaN) };
+    return { thinned: run.thinned, step: ordered.map((number) => points.step[number]), x: ordered.map((number) => places[number]), y: ordered.map((number) => points.value[number] ?? NaN) };
   }
 
   /** The working hours at which a run had taken so many steps. */
   hours(run, steps) {
     if (!run.pace || !run.pace.step.length) return steps.map(() => NaN);
-    const { step, seconds } = run.pace;
+    const begun = Number.isInteger(run.interval) ? Math.max(0, run.pace.step[0] - run.interval) : 0;
+    const step = [begun, ...run.pace.step], seconds = [0, ...run.pace.seconds];
     const last = step.length - 1;
     return steps.map((wanted) => (wanted > step[last] ? seconds[last] : Numbers.between(step, seconds, wanted)) / 3600);
   }

@@ -18,11 +18,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from renaissance.atomic_files import whole_file
+from renaissance.tracking.drawing.axis import dress_axis
 from renaissance.tracking.drawing.series import Series, thinned
+from renaissance.tracking.pace import Axis
 
 WIDTH, HEIGHT, LEGEND_ROW = 3.4, 2.3, 0.15  # inches
 DOTS_PER_INCH = 300  # of PNG
@@ -62,26 +63,24 @@ class Picture:
 
     Args:
         title: in words.
-        x: the x axis in words.
+        axis: what curves are drawn over; the x axis says it in words.
         y: the y axis in words.
     """
 
-    def __init__(self, title: str, x: str, y: str) -> None:
+    def __init__(self, title: str, axis: Axis, y: str) -> None:
         with matplotlib.rc_context(FORM):
             self.figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
             FigureCanvasAgg(self.figure)
             self.axes = self.figure.add_subplot()
             self.axes.set_title("\n".join(textwrap.wrap(title, TITLE_LETTERS)))
-            self.axes.set_xlabel(x)
             self.axes.set_ylabel(y)
             self.axes.grid(alpha=PALE)
-            self.axes.xaxis.set_major_locator(MaxNLocator(6))
-            self.axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        self._axis: Axis = axis
         self._entries: list[Line2D] = []
 
     def curve(self, series: Series, label: str = "", *, colour: str, dashes: str = "-", pale: bool = False,
               marked: bool = False) -> None:  # fmt: skip
-        """Draw a curve; one with a label has an entry in the legend.
+        """Draw a curve; one with points and a label has an entry in the legend.
 
         Args:
             series: the points.
@@ -91,6 +90,8 @@ class Picture:
             pale: it lies behind what is meant to be seen.
             marked: each point has a mark, where they are few.
         """
+        if not len(series.x):
+            return
         marker = "o" if (marked and len(series.x) < FEW) or len(series.x) == 1 else ""
         look: dict[str, Any] = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 2.5}
         behind: dict[str, Any] = {"alpha": PALE, "linewidth": 0.8} if pale else {}
@@ -100,7 +101,9 @@ class Picture:
             self.entry(label, **look, alpha=PALE if pale else 1)
 
     def mark(self, series: Series, label: str = "", *, colour: str, marker: str) -> None:
-        """Draw points that stand alone, such as those of a test."""
+        """Draw points that stand alone, such as those of a test; no points have no entry in the legend either."""
+        if not len(series.x):
+            return
         look: dict[str, Any] = {"color": colour, "linestyle": "", "marker": marker, "markersize": 6}
         look |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
         self.axes.plot(series.x, series.y, **look, label=label)
@@ -127,14 +130,19 @@ class Picture:
     def write(self, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
         """Write `<folder>/<name>.<format>` in each format; gives the paths in the same order."""
         with matplotlib.rc_context(FORM):
-            self.add_legend()
+            self.finish()
             paths = [folder / f"{name}.{form}" for form in formats]
             for path, form in zip(paths, formats, strict=True):
                 with whole_file(path, durable=False) as temporary:
                     self.figure.savefig(temporary, dpi=DOTS_PER_INCH, format=form, metadata=UNDATED[form])
         return paths
 
-    def add_legend(self) -> None:
+    def finish(self) -> None:
+        """Give the picture what depends on all that is drawn: the x axis and the legend."""
+        dress_axis(self.axes, self._axis)
+        self._add_legend()
+
+    def _add_legend(self) -> None:
         """Put the entries below the axes, in as many columns as there is room for."""
         if not self._entries:
             return

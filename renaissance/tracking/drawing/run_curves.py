@@ -11,9 +11,10 @@ from renaissance.errors import UserError
 from renaissance.settings.groups.curves import CurveSettings
 from renaissance.tracking.chance import read_chance
 from renaissance.tracking.groups import group_name, seed_groups
+from renaissance.tracking.history import read_history
 from renaissance.tracking.listed_run import read_listed
 from renaissance.tracking.metrics import Point, read_points
-from renaissance.tracking.pace import Axis, Pace, read_pace
+from renaissance.tracking.pace import Axis, Pace, first_interval, read_pace
 from renaissance.tracking.run_folder import RunFolder
 
 
@@ -25,11 +26,13 @@ class RunCurves:
         points: of its metrics by name, `<task>/<split>/<metric>`.
         pace: the rows of its `pace.csv`.
         chance: what guessing reaches, by the names of metrics.
+        interval: what `first_interval` says of the run.
     """
 
     points: Mapping[str, Sequence[Point]]
     pace: Sequence[Pace] = ()
     chance: Mapping[str, float] = field(default_factory=dict)
+    interval: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ def read_curves(given: str) -> RunCurves:
     points = {name: series for name, series in numbers.items() if series}
     if not points:
         raise UserError(f"runs: {given!r} has no metrics yet; leave it out, or come back when it has trained a while")
-    return RunCurves(points, pace, read_chance(folder.chance))
+    history = read_history(folder)
+    interval = first_interval(history.settings if history else {})
+    return RunCurves(points, pace, read_chance(folder.chance), interval)
 
 
 def check_axis(runs: Mapping[str, RunCurves], look: Look) -> None:

@@ -24,18 +24,19 @@ class Series(NamedTuple):
     steps: NDArray[np.int64] = np.zeros(0, np.int64)
 
 
-def series_of(points: Sequence[Point], axis: Axis, pace: Sequence[Pace]) -> Series:
+def series_of(points: Sequence[Point], axis: Axis, pace: Sequence[Pace], interval: int | None = None) -> Series:
     """The curve of a metric over an axis; points without a place there are left out, as are values that are no numbers.
 
     Args:
         points: of one metric, in the order in which they came.
         axis: what is drawn over.
         pace: of the run, for examples and hours.
+        interval: what `first_interval` says of the run, for hours.
     """
     if axis == "epoch":
         x = np.array([point.epoch for point in points], np.float64)
     else:
-        x = along(pace, [point.step for point in points], axis)
+        x = along(pace, [point.step for point in points], axis, interval)
     return _finite(x, [point.value for point in points], [point.step for point in points])
 
 

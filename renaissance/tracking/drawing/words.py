@@ -11,8 +11,9 @@ AXES: dict[Axis, str] = {
     "step": "Optimiser step",
     "epoch": "Epoch",
     "examples": "Training examples",
-    "hours": "Working time (hours)",
+    "hours": "Working time",
 }
+TIME_AXIS = "Working time ({unit})"
 PACE = {  # of a column of pace.csv the title and the y axis
     "learning_rate": ("Learning rate", "Rate"),
     "gradient_norm": ("Gradient norm before clipping", "Norm"),

@@ -9,8 +9,9 @@ from typing import Any
 from renaissance.tracking.chance import read_chance
 from renaissance.tracking.curves import draw_curves
 from renaissance.tracking.drawing.run_curves import Look, RunCurves
+from renaissance.tracking.history import read_history
 from renaissance.tracking.metrics import Point, read_points, split_of
-from renaissance.tracking.pace import Pace, read_pace
+from renaissance.tracking.pace import Pace, first_interval, read_pace
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
 
@@ -28,6 +29,8 @@ class Curves(Tracker):
         self._run = run
         self._points = read_points(run.folder.metrics)
         self._pace = read_pace(run.folder.pace)
+        history = read_history(run.folder)
+        self._interval = first_interval(history.settings if history else {})
         self._newest_step = run.resumed_step or 0
         self._drawn = not self._points
 
@@ -51,7 +54,7 @@ class Curves(Tracker):
             self._draw(look)
 
     def _draw(self, look: Look) -> None:
-        run = RunCurves(self._points, self._pace, read_chance(self._run.folder.chance))
+        run = RunCurves(self._points, self._pace, read_chance(self._run.folder.chance), self._interval)
         for path in draw_curves(run, self._run.folder.plots, look):
             self._run.show(f"curves/{path.stem}", path, self._newest_step)
         self._drawn = True
