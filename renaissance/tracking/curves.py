@@ -134,7 +134,8 @@ def _family(task: str, family: Family, run: RunCurves, look: Look) -> Picture:
     splits = _splits(task, members[0], [run])
     shown = "val" if "val" in splits else splits[0]
     markers = markers_of([split for split in splits if split != shown])
-    title = f"{task_title(task)}: {family.title} ({SPLITS.get(shown, shown)})"
+    of = "" if markers else f" ({SPLITS.get(shown, shown)})"
+    title = f"{task_title(task)}: {family.title}{of}"
     picture = Picture(title, look.axis, capital(within_family(family.title)))
     for number, metric in enumerate(members):
         label, form = within_family(metric_title(task, metric)), _of_run(number)
@@ -146,6 +147,8 @@ def _family(task: str, family: Family, run: RunCurves, look: Look) -> Picture:
         chance = run.chance.get(f"{task}/{shown}/{metric}")
         if chance is not None:
             picture.level(chance, colour=form.colour)
+    if markers:
+        picture.entry(SPLITS.get(shown, shown), color=GREY)
     for split, marker in markers.items():
         picture.entry(split, color=GREY, linestyle="", marker=marker)
     if any(f"{task}/{shown}/{metric}" in run.chance for metric in members):
@@ -159,7 +162,7 @@ def _compared(task: str, metric: str, runs: Mapping[str, Sequence[RunCurves]], l
     splits = _splits(task, metric, every)
     markers = markers_of(splits)
     full = "val" if "val" in splits else "train"
-    words, of = metric_title(task, metric), f" ({SPLITS[full]})" if full in splits else ""
+    words, of = metric_title(task, metric), f" ({SPLITS[full]})" if splits == [full] else ""
     picture = Picture(f"{task_title(task)}: {words}{of}", look.axis, capital(within_family(words)))
     for number, (name, seeds) in enumerate(runs.items()):
         if not _splits(task, metric, seeds):  # a run without this task has no entry in the legend
@@ -174,12 +177,15 @@ def _compared(task: str, metric: str, runs: Mapping[str, Sequence[RunCurves]], l
                 shown = look if split == "train" else Look()
                 found = mean_and_spread([series for series in drawn if len(series.x)])
                 _draw_mean(picture, found, number, shown, pale=split != full, marked=split == "val")
+    if full in splits and splits != [full]:
+        picture.entry(SPLITS[full], color=GREY)
     if full == "val" and "train" in splits:
         picture.entry("training, pale", color=GREY, alpha=PALE)
+    grouped = any(len(seeds) > 1 for seeds in runs.values())
     for split, marker in markers.items():
-        picture.entry(split, color=GREY, linestyle="", marker=marker)
-    if any(len(seeds) > 1 for seeds in runs.values()):
-        picture.entry("standard deviation over seeds", color=GREY, alpha=PALE, linewidth=4)
+        picture.entry(f"{split} of each seed" if grouped else split, color=GREY, linestyle="", marker=marker)
+    if grouped:
+        picture.entry("s over seeds", color=GREY, alpha=PALE, linewidth=4)
     _draw_chance(picture, task, metric, splits, every)
     return picture
 

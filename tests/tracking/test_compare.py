@@ -108,9 +108,9 @@ def test_every_split_has_its_own_marker_and_colour_in_the_curves(tmp_path, pictu
     assert len({lines[split].get_marker() for split in ("test", "dev", "testA")}) == 3
     curves.draw_comparison({"a": [run], "b": [RunCurves({"vqa/val/score": [Point(4, 0.1, 0.5)]})]}, tmp_path)
     picture = pictures["vqa_score"]
-    assert picture.axes.get_title() == "VQA: VQA score (validation)"
+    assert picture.axes.get_title() == "VQA: VQA score"
     told = [text.get_text() for text in picture.figure.legends[0].get_texts()]
-    assert told == ["a", "b", "training, pale", "test", "dev", "testA"]
+    assert told == ["a", "b", "validation", "training, pale", "test", "dev", "testA"]
 
 
 def test_a_setting_that_a_resume_changed_is_shown_with_its_steps(tmp_path):

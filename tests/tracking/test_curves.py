@@ -216,7 +216,7 @@ def test_runs_side_by_side_have_their_curves_and_their_pace(tmp_path, pictures):
     assert list(one.get_ydata()) == [1.5, 1.25]
     assert list(two.get_xdata()) == [5, 9]
     assert one.get_color() == pale.get_color() != two.get_color()
-    assert told(picture) == ["a/$1", "b/2", "training, pale"]
+    assert told(picture) == ["a/$1", "b/2", "validation", "training, pale"]
     assert told(pictures["pace_learning_rate"]) == ["a/$1"]
 
 
@@ -235,13 +235,15 @@ def test_runs_that_differ_in_the_seed_are_their_mean_with_a_band(tmp_path, pictu
     for step, variance in ((10, 7), (20, 3)):
         edges = sorted({y for x, y in corners.tolist() if x == step})
         assert edges == pytest.approx([3 - variance**0.5, 3 + variance**0.5])
-    expected = ["a/1-3", "b/1", "training, pale", "test", "standard deviation over seeds"]
+    expected = ["a/1-3", "b/1", "validation", "training, pale", "test of each seed", "s over seeds"]
     assert told(picture) == expected
+    assert picture.figure.legends[0]._ncols == 2, "below, in columns"
+    assert picture.axes.get_title() == "Image-text matching: loss"
 
 
 def test_without_validation_the_training_of_runs_is_what_is_seen(tmp_path, pictures):
     draw_comparison({"a": [RunCurves({"itm/train/loss": TRAINED})], "b": [ITM]}, tmp_path)
-    assert pictures["itm_loss"].axes.get_title() == "Image-text matching: loss (validation)"
+    assert pictures["itm_loss"].axes.get_title() == "Image-text matching: loss"
     draw_comparison({name: [RunCurves({"itm/train/loss": TRAINED})] for name in "ab"}, tmp_path)
     assert pictures["itm_loss"].axes.get_title() == "Image-text matching: loss (training)"
     assert [line.get_alpha() for line in pictures["itm_loss"].axes.get_lines()] == [None, None]

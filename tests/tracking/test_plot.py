@@ -44,7 +44,7 @@ def test_several_runs_are_drawn_side_by_side_over_what_all_of_them_know(tmp_path
     Path(runs[0], "pace.csv").write_text(PACE)
     plot(*runs)
     legend = pictures["itm_loss"].figure.legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["r/1", "r/2", "training, pale"]
+    assert [text.get_text() for text in legend.get_texts()] == ["r/1", "r/2", "validation", "training, pale"]
     assert "pace_learning_rate" in pictures
     with pytest.raises(UserError, match=r"plot_x=hours: not known of r/2"):
         plot(*runs, plot_x="hours")
@@ -58,7 +58,7 @@ def test_finished_runs_that_differ_in_the_seed_alone_are_drawn_as_one(tmp_path, 
         Path(run, "command.json").write_text('{"command": [], "started": "2026-01-01T00:00:00", "resumes": []}')
     plot(*runs)
     told = [text.get_text() for text in pictures["itm_loss"].figure.legends[0].get_texts()]
-    assert told == ["r/1-2", "r/3", "r/4", "training, pale", "standard deviation over seeds"]
+    assert told == ["r/1-2", "r/3", "r/4", "validation", "training, pale", "s over seeds"]
 
 
 def test_what_cannot_be_drawn_is_said(tmp_path, plot):
