@@ -70,7 +70,11 @@ def test_a_seed_that_diverged_leaves_no_mean_and_is_named() -> None:
     assert isinstance(mean, float)
     assert math.isnan(mean)
     assert (spread, count) == ([None, None, None], 3)
-    values = {"itm/test/loss": [0.5, math.nan, 0.7], "itm/test/accuracy": [0.5, None, 0.7], "b": [math.inf, 1, 2]}
+    values: dict[str, list[float | None]] = {
+        "itm/test/loss": [0.5, math.nan, 0.7],
+        "itm/test/accuracy": [0.5, None, 0.7],
+        "b": [math.inf, 1, 2],
+    }
     told = list(without_numbers(values, ["seed 0", "seed 1", "seed 2"]))
     assert told == ["itm/test/loss has no mean: nan (seed 1)", "b has no mean: inf (seed 0)"]
 

@@ -56,8 +56,8 @@ def test_a_killed_starter_takes_the_processes_with_it_that_have_not_joined() -> 
     starter = os.fork()
     if starter == 0:
         with children_unsignalled():
-            child = joining._start(SLEEPER, LOCAL_RANK="1")
-        os.write(writing, str(child.pid).encode())
+            started = joining._start(SLEEPER, LOCAL_RANK="1")
+        os.write(writing, str(started.pid).encode())
         time.sleep(60)
         os._exit(0)
     child = int(os.read(reading, 20))

@@ -6,10 +6,10 @@ hours; where none lies at an hour or later, the axis tells minutes or seconds, a
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
-from numpy.typing import NDArray
 
 from renaissance.tracking.drawing.words import AXES, TIME_AXIS
 from renaissance.tracking.pace import Axis
@@ -31,9 +31,9 @@ class ScaledLocator(MaxNLocator):
         super().__init__(TICKS)
         self.factor = factor
 
-    def tick_values(self, vmin: float, vmax: float) -> NDArray[np.float64]:
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
         """Where ticks lie between two places, in the points' unit."""
-        return super().tick_values(vmin * self.factor, vmax * self.factor) / self.factor
+        return [tick / self.factor for tick in super().tick_values(vmin * self.factor, vmax * self.factor)]
 
 
 def dress_axis(axes: Axes, axis: Axis) -> None:
