@@ -16,8 +16,8 @@ from tests.command_line import ROOT, documented_commands, run_documented
 
 DOCS = ROOT / "docs" / "walkthroughs"
 PAGES = sorted(DOCS.glob("*.md"))
-SHORT = "num_gpus=0 num_workers=0 batch_size=4 per_gpu_batchsize=4 fast_dev_run=True"
-UNTRAINED = ("prepare", "compare", "export", "print_config")  # commands that train nothing
+SHORT = "num_gpus=0 num_workers=0 batch_size=4 per_gpu_batchsize=4 fast_dev_run=True num_scenes=200"
+UNTRAINED = ("prepare", "compare", "export", "print_config", "probe", "search", "zeroshot")  # train nothing
 
 
 @pytest.fixture(scope="module")
