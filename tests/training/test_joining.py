@@ -24,7 +24,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others do not come, and a process that leaves says so."""
     for name, value in {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(joining, "_process_group", lambda devices: time.sleep(1))
+    monkeypatch.setattr(joining, "_process_group", lambda *_: time.sleep(1))
     monkeypatch.setattr(joining, "leave", sys.exit)
 
 
