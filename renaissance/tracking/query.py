@@ -22,6 +22,7 @@ from typing import Any
 from renaissance.errors import UserError
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.schema import Settings
+from renaissance.tasks.registry import declaration_of, is_task
 from renaissance.tracking.figures import figure
 from renaissance.tracking.listed_run import STATUSES, ListedRun
 from renaissance.tracking.metrics import split_of
@@ -164,7 +165,7 @@ def check_name(name: str, setting: str) -> None:
 
 
 def check_known(names: Sequence[str], runs: Sequence[ListedRun]) -> None:
-    """See that one run at least has each metric, and each part of a setting, that a query names.
+    """See that each metric, and each part of a setting, is declared by its task, or that one run at least has it.
 
     Args:
         names: of fields, settings and metrics.
@@ -176,7 +177,9 @@ def check_known(names: Sequence[str], runs: Sequence[ListedRun]) -> None:
     for name in names:
         if name in FIELDS or not runs or not (split_of(name) or "." in name):
             continue
-        if all(value_of(run, name) is None for run in runs):
+        task, metric = name.partition("/")[0], name.rpartition("/")[2]
+        declared = split_of(name) and is_task(task) and declaration_of(task).metric(metric) is not None
+        if not declared and all(value_of(run, name) is None for run in runs):
             near = suggestion(name, {known for run in runs for known in (run.monitor, *run.tested)}) or ""
             raise UserError(f"where or sort_by: none of the {len(runs):,} runs has {name!r}{near}")
 
