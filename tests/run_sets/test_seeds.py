@@ -118,6 +118,7 @@ def test_a_mistake_ends_the_set_once_and_leaves_no_run(sets: Sets, monkeypatch) 
         ({"seeds": [0, 0]}, "seeds: must name each once"),
         ({"seeds": [1.5]}, "must be a list of different whole numbers"),
         ({"test_only": True, "load_path": __file__}, "nothing is trained"),
+        ({"test_only": True}, "a fault:\n.*nothing is trained"),
         ({"resume_from": __file__}, "is one run's, and seeds makes several"),
         ({"loss_names": {}, "resume_from": "auto"}, "loss_names: no task is on"),
     ],

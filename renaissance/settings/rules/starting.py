@@ -64,7 +64,9 @@ def _something_to_train(settings: Settings) -> Iterator[str]:
 
 
 def _test_needs_weights(settings: Settings) -> Iterator[str]:
-    if settings.test_only and not settings.load_path:
+    if settings.test_only and settings.seeds is not None:  # first: with load_path it would be refused all the same
+        yield "seeds with test_only=True: nothing is trained, and a test asks the same of every run"
+    elif settings.test_only and not settings.load_path:
         yield "test_only=True needs load_path, the checkpoint to be tested"
     if settings.test_only and settings.resume_from is not None:
         yield "test_only=True and resume_from cannot both be given: a test goes on with no run; name its load_path"
