@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renaissance.commands.declaration import CommandDeclaration
+from renaissance.settings.rules.named_runs import runs_in_words
 
 if TYPE_CHECKING:
     from renaissance.settings.schema import Settings
@@ -24,7 +25,8 @@ def _runs_to_report_on(settings: Settings) -> Iterator[str]:
         if not path.is_dir():
             yield f"runs: {given!r}: there is no such folder"
         elif not any((path / name).is_file() for name in OF_A_RUN):
-            yield f"runs: {given!r} is no run's folder (it has none of {', '.join(OF_A_RUN)}), such as result/mlm/1 is"
+            lacks = f"it has none of {', '.join(OF_A_RUN)}"
+            yield f"runs: {given!r} is no run's folder ({lacks}), such as result/mlm/1 is{runs_in_words(path)}"
         elif path.resolve() in seen:
             yield f"runs: {given!r} is named twice"
         seen.add(path.resolve())
