@@ -234,6 +234,20 @@ def test_the_picture_takes_lists_ranges_and_equal_results(tmp_path: Path) -> Non
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
+def test_equal_trials_have_one_rank_and_the_picture_says_how_many_share_the_first(tmp_path: Path, monkeypatch) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda figure, text: titles.append(text))
+    space: Space = {"a": Choices((0, 1, 2, 3))}
+    trials = [finished(n, value, a=n) for n, value in enumerate([0.9, 0.9, 0.7, 0.5])]
+    _, rows = results.ranking(RunSet(tmp_path, {}, [], trials=trials), trials, space, ACCURACY)
+    assert [row[0] for row in rows] == [1, 1, 3, 4]
+    draw_parallel(trials, space, ACCURACY, tmp_path / "p.png")
+    draw_parallel(trials[1:], space, ACCURACY, tmp_path / "p.png")
+    assert titles == [
+        "4 trials; thick: the best, trial 0, the first of 2 equal", "3 trials; thick: the best, trial 1"
+    ]  # fmt: skip
+
+
 BAYESIAN = {"sweep_search": "bayesian", "sweep_trials": 3}
 SPACE = {"learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}, "adam_betas": [[0.9, 0.98], [0.9, 0.999]]}
 

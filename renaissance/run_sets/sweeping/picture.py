@@ -60,7 +60,9 @@ def draw_parallel(finished: Sequence[Trial], space: Space, objective: Objective,
         axes.plot(range(len(heights)), heights, color=colours(scale(trial.value)), **style)  # type: ignore[arg-type]
     axes.set_axis_off()
     axes.set_xlim(-0.3, len(space) + 0.6)
-    figure.suptitle(f"{len(finished)} trials; thick: the best, trial {finished[0].number}")
+    equal = results.count(results[0])
+    first_of = f", the first of {equal} equal" if equal > 1 else ""
+    figure.suptitle(f"{len(finished)} trials; thick: the best, trial {finished[0].number}{first_of}")
     better = "more" if objective.more_is_better else "less"
     figure.colorbar(ScalarMappable(scale, colours), ax=axes, label=f"{objective.name} ({better} is better)")
     with whole_file(path, durable=False) as temporary:

@@ -67,7 +67,8 @@ def ranking(
         folders = [member.folder for member in run_set.members if member.trial == trial.number and member.folder]
         spread = (estimate(trial.of_seeds).deviation if trial.of_seeds else None,) if several else ()
         shown = (_shown(trial.values.get(name)) for name in space)
-        where = place if trial.value is not None else None
+        ahead = sum(other.value is not None and other.value != trial.value for other in ranked[: place - 1])
+        where = ahead + 1 if trial.value is not None else None
         rows.append((where, trial.number, *shown, trial.value, *spread, str(trial.state), " ".join(folders)))
     spread_column = ("s",) if several else ()
     return ("rank", "trial", *space, objective.name, *spread_column, "state", "runs"), rows
