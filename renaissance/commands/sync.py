@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renaissance.commands.declaration import CommandDeclaration
 from renaissance.credentials import VARIABLES, with_credentials
+from renaissance.settings.rules.named_runs import folders_to_look_in
 
 if TYPE_CHECKING:
     from renaissance.settings.schema import Settings
@@ -21,16 +21,10 @@ def _a_server(settings: Settings) -> Iterator[str]:
         )
 
 
-def _runs_to_send(settings: Settings) -> Iterator[str]:
-    for given in settings.runs or ():
-        if not Path(given).is_dir():
-            yield f"runs: {given!r}: there is no such folder"
-
-
 COMMAND = CommandDeclaration(
     name="sync",
     meaning="Send what runs keep for a MongoDB that was away: with mongo_url=<address>, and runs=... for some alone.",
     work="renaissance.tracking.mongo.syncing:sync_runs",
-    needs=(_a_server, _runs_to_send),
+    needs=(_a_server, folders_to_look_in),
     builds_a_model=False,
 )
