@@ -1,7 +1,8 @@
-"""Tables in plain text, for the terminal: columns aligned, numbers to the right."""
+"""Values and tables in plain text, for the terminal: columns aligned, numbers to the right."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 
@@ -20,6 +21,11 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [_line(header, widths, right), "  ".join("-" * width for width in widths)]
     lines += [_line(row, widths, right) for row in cells]
     return "\n".join(lines)
+
+
+def value_text(value: object) -> str:
+    """A setting's value in words: a text as it stands, anything else in JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

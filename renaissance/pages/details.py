@@ -8,8 +8,9 @@ from typing import Any
 
 from renaissance.pages.html import Content, Html, number_text, table, tag
 from renaissance.pages.pictures import picture_inside
-from renaissance.pages.runs import PageRun, changed_settings, sample_texts, value_text
+from renaissance.pages.runs import PageRun, changed_settings, sample_texts
 from renaissance.pages.sections import plain, remarks, setting_cell, status_badge
+from renaissance.text_table import value_text
 from renaissance.tracking.listed_run import ListedRun
 
 MOST_SHEETS = 4  # of a run: the first, and the newest

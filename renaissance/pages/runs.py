@@ -15,6 +15,7 @@ from typing import Any
 from renaissance.pages.points import Columns, columns, metric_points, pace_points
 from renaissance.pages.reading import first_lines, names_inside, read_lines, read_values
 from renaissance.settings.defaults import default_settings
+from renaissance.text_table import value_text
 from renaissance.tracking.csv_rows import csv_rows
 from renaissance.tracking.groups import SeedGroup, group_name
 from renaissance.tracking.listed_run import ListedRun
@@ -109,11 +110,6 @@ def changed_settings(settings: Mapping[str, Any]) -> set[str]:
     """The settings that are other than by default."""
     defaults = default_settings()
     return {name for name, value in settings.items() if name not in defaults or defaults[name] != value}
-
-
-def value_text(value: object) -> str:
-    """A value as a page shows it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def setting_text(name: str, value: object) -> str:

@@ -12,8 +12,8 @@ from renaissance.pages.runs import (
     best_of,
     result_names,
     setting_text,
-    value_text,
 )
+from renaissance.text_table import value_text
 from renaissance.tracking.group_comparison import GROUP_COLUMNS, group_rows
 from renaissance.tracking.groups import SeedGroup
 from renaissance.tracking.listed_run import ListedRun

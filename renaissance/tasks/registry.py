@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from renaissance.registrations import Registrations
-from renaissance.tasks.declaration import TaskDeclaration
+from renaissance.tasks.declaration import Metric, TaskDeclaration
 
 NO_TASKS = ("__init__", "declaration", "registry")  # files of this folder
 
@@ -39,6 +39,16 @@ def declaration_of(name: str) -> TaskDeclaration:
         ValueError: its file declares a task of another name.
     """
     return _read(name) if name in _files() else _registered.things[name]
+
+
+def metric_of(task: str, metric: str) -> Metric | None:
+    """A metric as its task declares it; None where it does not, or there is no such task."""
+    return declaration_of(task).metric(metric) if is_task(task) else None
+
+
+def own_monitor(task: str) -> str:
+    """The metric that a task alone is judged by; the loss of one that there is not."""
+    return declaration_of(task).monitor if is_task(task) else "loss"
 
 
 def recorded_name(name: str) -> str:

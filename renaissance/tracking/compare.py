@@ -18,8 +18,8 @@ from renaissance.settings import Settings
 from renaissance.settings.defaults import default_settings
 from renaissance.settings.earlier import with_schedule
 from renaissance.settings.marked import read_by_commands
-from renaissance.tasks.registry import declaration_of, task_names
-from renaissance.text_table import text_table
+from renaissance.tasks.registry import own_monitor
+from renaissance.text_table import text_table, value_text
 from renaissance.tracking.curves import draw_comparison
 from renaissance.tracking.drawing.run_curves import Look, RunCurves, check_axis, read_curves, seeds_together
 from renaissance.tracking.group_comparison import compare_groups
@@ -80,7 +80,7 @@ def compare_runs(settings: Settings) -> Path:
     parent = Path(settings.compare_dir or Path(settings.log_dir) / DEFAULT_FOLDER)
     folder = new_numbered_folder(parent, f"compare_dir={parent}")
     draw_comparison(seeds_together(dict(zip(curves, settings.runs, strict=True)), curves), folder, look)
-    told = {run.name: [_text(run.settings.get(name)) for name in differing] for run in runs}
+    told = {run.name: [value_text(run.settings.get(name)) for name in differing] for run in runs}
     write_csv(folder / "comparison.csv", (*columns, *differing), [[*row, *told[str(row[0])]] for row in table])
     print(text_table(columns, table))
     if differing:
@@ -138,19 +138,14 @@ def result_rows(run: ReadRun, tested: Sequence[str]) -> list[tuple[object, ...]]
 def differing_settings(runs: Sequence[ReadRun]) -> list[str]:
     """The settings that a training reads and that are not the same in all runs, in the order of the first with them."""
     names = dict.fromkeys(name for run in runs for name in run.settings if name not in read_by_commands())
-    return [name for name in names if len({_text(run.settings.get(name)) for run in runs}) > 1]
+    return [name for name in names if len({value_text(run.settings.get(name)) for run in runs}) > 1]
 
 
 def _monitored(task: str, points: Mapping[str, object]) -> str:
     """The metric that a task alone is judged by; the loss of a task that is no longer there."""
-    monitor = declaration_of(task).monitor if task in task_names() else "loss"
+    monitor = own_monitor(task)
     known = any(name.split("/")[0] == task and name.split("/")[2] == monitor for name in points)
     return monitor if known else "loss"
-
-
-def _text(value: object) -> str:
-    """A setting's value as a table shows it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _with_changes(settings: dict[str, Any], history: History | None) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def _with_changes(settings: dict[str, Any], history: History | None) -> dict[str
     settings = dict(settings)
     for resume in history.resumes if history else ():
         for name, (_, after) in resume["changed"].items():
-            settings[name] = f"{_text(settings.get(name))}, from step {resume['step']:,} {_text(after)}"
+            settings[name] = f"{value_text(settings.get(name))}, from step {resume['step']:,} {value_text(after)}"
     return settings
 
 

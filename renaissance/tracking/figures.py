@@ -6,7 +6,7 @@ of every other split the last. No PyTorch here.
 
 from __future__ import annotations
 
-from renaissance.tasks.registry import declaration_of, is_task
+from renaissance.tasks.registry import own_monitor
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import TRAINING_SPLITS, best_point, split_of
 from renaissance.tracking.metrics_tail import series_of
@@ -45,7 +45,7 @@ def judging_metric(run: ListedRun, task: str) -> str:
     """The metric that a task of a run is judged by: what the user named, or its own; the loss of an unknown task."""
     if run.monitor.startswith(f"{task}/val/") and " " not in run.monitor:
         return run.monitor.rpartition("/")[2]
-    return declaration_of(task).monitor if is_task(task) else "loss"
+    return own_monitor(task)
 
 
 def _is_of(name: str, task: str, metric: str) -> bool:

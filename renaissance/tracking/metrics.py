@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from renaissance.tasks.registry import declaration_of, is_task
+from renaissance.tasks.registry import metric_of
 from renaissance.tracking.csv_rows import count_of, csv_rows
 
 LESS_IS_BETTER = ("loss", "perplexity")  # ends of the names of undeclared metrics
@@ -39,7 +39,7 @@ def more_is_better(name: str) -> bool:
         name: the whole name, `<task>/<split>/<metric>`.
     """
     task, metric = name.partition("/")[0], name.rpartition("/")[2]
-    declared = declaration_of(task).metric(metric) if is_task(task) else None
+    declared = metric_of(task, metric)
     return declared.more_is_better if declared else not metric.endswith(LESS_IS_BETTER)
 
 

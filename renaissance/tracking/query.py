@@ -22,7 +22,8 @@ from typing import Any
 from renaissance.errors import UserError
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.schema import Settings
-from renaissance.tasks.registry import declaration_of, is_task
+from renaissance.tasks.registry import metric_of
+from renaissance.text_table import value_text
 from renaissance.tracking.figures import figure
 from renaissance.tracking.listed_run import STATUSES, ListedRun
 from renaissance.tracking.metrics import split_of
@@ -70,7 +71,7 @@ class Condition:
         """Whether it is true of a run. What a run does not have is not above or below anything."""
         found = value_of(run, self.name)
         if self.sign == "~":
-            return self.value.lower() in _text(found).lower()
+            return self.value.lower() in value_text(found).lower()
         if self.name == "started" and found is not None and DAY.fullmatch(self.value):
             day = datetime.fromtimestamp(found).date()  # type: ignore[arg-type]
             found = datetime(day.year, day.month, day.day).timestamp()
@@ -178,7 +179,7 @@ def check_known(names: Sequence[str], runs: Sequence[ListedRun]) -> None:
         if name in FIELDS or not runs or not (split_of(name) or "." in name):
             continue
         task, metric = name.partition("/")[0], name.rpartition("/")[2]
-        declared = split_of(name) and is_task(task) and declaration_of(task).metric(metric) is not None
+        declared = split_of(name) and metric_of(task, metric) is not None
         if not declared and all(value_of(run, name) is None for run in runs):
             near = suggestion(name, {known for run in runs for known in (run.monitor, *run.tested)}) or ""
             raise UserError(f"where or sort_by: none of the {len(runs):,} runs has {name!r}{near}")
@@ -216,7 +217,7 @@ def ordered(runs: Sequence[ListedRun], sort_by: str) -> list[ListedRun]:
     values = {run.name: value_of(run, name) for run in runs}
     there = [run for run in runs if not _nothing(values[run.name])]
     numeric = all(isinstance(values[run.name], int | float) for run in there)
-    there.sort(key=lambda run: values[run.name] if numeric else _natural(_text(values[run.name])),  # type: ignore[arg-type, return-value]
+    there.sort(key=lambda run: values[run.name] if numeric else _natural(value_text(values[run.name])),  # type: ignore[arg-type, return-value]
                reverse=sort_by.startswith("-"))  # fmt: skip
     return there + [run for run in runs if _nothing(values[run.name])]
 
@@ -232,7 +233,7 @@ def _nothing(value: object) -> bool:
 
 def _equal(found: object, wanted: object) -> bool:
     if isinstance(found, bool) or isinstance(wanted, bool) or not isinstance(wanted, int | float):
-        return found == wanted or (wanted is not None and _text(found) == _text(wanted))
+        return found == wanted or (wanted is not None and value_text(found) == value_text(wanted))
     return isinstance(found, int | float) and float(found) == float(wanted)
 
 
@@ -245,7 +246,3 @@ def _plain(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from renaissance.atomic_files import strict_json
 from renaissance.settings import Settings
-from renaissance.text_table import printable, text_table
+from renaissance.text_table import printable, text_table, value_text
 from renaissance.tracking.figures import figure, figures
 from renaissance.tracking.group_comparison import GROUP_COLUMNS, group_rows
 from renaissance.tracking.groups import SEED, SeedGroup, seed_groups, settings_of_figures, values_of_figures
@@ -138,7 +138,7 @@ def _status(run: ListedRun) -> str:
 def _short(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return "None" if value is None else str(value) if isinstance(value, bool) else f"{value:g}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value_text(value)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
@@ -179,7 +179,7 @@ def _written(runs: Sequence[ListedRun], names: Sequence[str], form: str) -> str:
 
 
 def _whole(value: object) -> object:
-    return value if isinstance(value, str | bool | int | float) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, bool | int | float) else value_text(value)
 
 
 def _record(run: ListedRun) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from renaissance.tasks.declaration import Family
-from renaissance.tasks.registry import declaration_of, task_names
+from renaissance.tasks.registry import declaration_of, is_task, metric_of
 from renaissance.tracking.pace import Axis
 
 SPLITS = {"train": "training", "val": "validation"}  # every other split goes by its own name
@@ -23,18 +23,18 @@ PACE = {  # of a column of pace.csv the title and the y axis
 
 def task_title(task: str) -> str:
     """A task as its declaration titles it; the bare name of one that is not installed."""
-    return (declaration_of(task).title if task in task_names() else "") or task
+    return (declaration_of(task).title if is_task(task) else "") or task
 
 
 def metric_title(task: str, metric: str) -> str:
     """A metric of a task as it is declared; of one that is not declared its name, without underscores."""
-    declared = declaration_of(task).metric(metric) if task in task_names() else None
+    declared = metric_of(task, metric)
     return (declared.title if declared else "") or metric.replace("_", " ")
 
 
 def family_of(task: str, metric: str) -> Family | None:
     """The family that a metric is declared to be of."""
-    declared = declaration_of(task).metric(metric) if task in task_names() else None
+    declared = metric_of(task, metric)
     return declared.family if declared else None
 
 
