@@ -192,7 +192,7 @@ def _alive(path: Path, content: str) -> bool:
         return _age(path) < STALE_SECONDS
     if host != _host():
         return _age(path) < STALE_SECONDS
-    return bool(boot == _boot() and _exists(pid) and started == _started(pid))
+    return bool(boot == _boot() and process_exists(pid) and started == _started(pid))
 
 
 def _age(path: Path) -> float:
@@ -207,7 +207,8 @@ def _age(path: Path) -> float:
         clock.unlink(missing_ok=True)
 
 
-def _exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
+    """Whether this machine has a process of a number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -12,16 +12,14 @@ A run is named as the listing names it; no path that a request holds is ever ope
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from renaissance.atomic_files import strict_json
 from renaissance.pages.growing import read_on
-from renaissance.pages.html import document, tag
+from renaissance.pages.html import document, safe_json, tag
 from renaissance.pages.pictures import LARGEST_FILE
 from renaissance.pages.points import columns, metric_points, pace_points
 from renaissance.pages.reading import read_bounded, read_values
@@ -190,4 +188,4 @@ def _sheet(run: ListedRun, name: str) -> Answer | None:
 
 
 def _json(value: Any) -> Answer:
-    return Answer(json.dumps(strict_json(value), allow_nan=False, separators=(",", ":")).encode())
+    return Answer(safe_json(value).encode())

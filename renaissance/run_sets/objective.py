@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from renaissance.settings import Settings
-from renaissance.tracking.metrics import more_is_better
 from renaissance.training.monitoring import Monitor
 
 
@@ -34,7 +33,7 @@ class Objective:
     @property
     def more_is_better(self) -> bool:
         """Whether more of it is better; of several tasks it is a sum of losses."""
-        return all(more_is_better(name) for name in self.monitor.weights)
+        return self.monitor.more_is_better
 
     def in_words(self) -> str:
         """The metric with its direction."""

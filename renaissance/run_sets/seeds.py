@@ -13,7 +13,7 @@ from renaissance.run_sets.member import Member, State
 from renaissance.run_sets.objective import Objective
 from renaissance.run_sets.scheduler import MISTAKE, Scheduler
 from renaissance.run_sets.seeds_table import write_table
-from renaissance.run_sets.set_folder import RunSet, identity_of, new_set, newest_set
+from renaissance.run_sets.set_folder import RunSet, identity_of, set_to_go_on_with
 from renaissance.settings import Settings, check_settings
 from renaissance.tracking.drawing.run_curves import Look
 
@@ -84,14 +84,9 @@ def _set_of(settings: Settings, command_line: CommandLine) -> RunSet:
         finished = {member.name for member in found.members if member.state is State.FINISHED}
         return found.status == "finished" and finished >= {member.name for member in wanted}
 
-    found = newest_set(settings, KIND, identity, is_done) if settings.resume_from == "auto" else None
-    if settings.resume_from == "auto":
-        told = "no unfinished set of these settings; a new one" if found is None else f"going on with {found.path}"
-        print(f"resume_from=auto: {told}")
-    run_set = found or new_set(settings, KIND, identity, command_line.of_set())
+    run_set = set_to_go_on_with(settings, KIND, identity, is_done, command_line.of_set())
     known = {member.name: member for member in run_set.members}
     run_set.members = [known.pop(member.name, member) for member in wanted] + list(known.values())
-    run_set.status = "running"
     return run_set
 
 

@@ -19,13 +19,14 @@ from renaissance.atomic_files import remove_leftovers, write_json
 from renaissance.errors import UserError
 from renaissance.locks import AlreadyHeld, held, is_held
 from renaissance.run_sets.command_line import OF_SET
-from renaissance.run_sets.member import Member, State, Trial
+from renaissance.run_sets.member import Member, Trial
 from renaissance.run_sets.record_check import check_record
 from renaissance.settings import Settings
 from renaissance.settings.on_resume import OnResume, on_resume
 from renaissance.tracking.run_folder import new_numbered_folder
 
 RECORD = "set.json"
+KINDS = {"seeds": "set", "sweeps": "sweep"}  # by the folder under log_dir, what one is called
 MARK = ".at_work"  # another name than the mark of a run has: a set is none
 
 
@@ -121,6 +122,36 @@ def new_set(settings: Settings, kind: str, identity: Mapping[str, Any], command:
     return found
 
 
+def set_to_go_on_with(
+    settings: Settings,
+    kind: str,
+    identity: Mapping[str, Any],
+    is_done: Callable[[RunSet], bool],
+    command: Sequence[str],
+) -> RunSet:
+    """The set that `resume_from=auto` goes on with, which is said; else a new one.
+
+    Args:
+        settings: those of the command line.
+        kind: "seeds" or "sweeps".
+        identity: of the set.
+        is_done: whether nothing is left to do of a set.
+        command: the command line.
+
+    Raises:
+        UserError: another process is at work on it, or no folder can be made.
+    """
+    found = None
+    if settings.resume_from == "auto":
+        found = newest_set(settings, kind, identity, is_done)
+        what = KINDS[kind]
+        told = f"no unfinished {what} of these settings; a new one" if found is None else f"going on with {found.path}"
+        print(f"resume_from=auto: {told}")
+    run_set = found or new_set(settings, kind, identity, command)
+    run_set.status = "running"
+    return run_set
+
+
 def newest_set(
     settings: Settings, kind: str, identity: Mapping[str, Any], is_done: Callable[[RunSet], bool]
 ) -> RunSet | None:
@@ -168,8 +199,3 @@ def read_set(path: Path) -> RunSet | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     return found
-
-
-def all_finished(found: RunSet) -> bool:
-    """Whether every run of a set came to its end, and the set itself with them."""
-    return found.status == "finished" and all(member.state is State.FINISHED for member in found.members)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from renaissance.errors import UserError
+from renaissance.locks import process_exists
 from renaissance.run_sets.command_line import CommandLine
 from renaissance.run_sets.launchers.in_job import JobFiles, RunInJob
 from renaissance.run_sets.launchers.local import last_lines
@@ -65,18 +66,8 @@ class Job:
     def _is_gone(self) -> bool:
         state = str(self._job.state)
         if state == OF_ANOTHER_PROCESS:  # a local job's number is its process's
-            return not _lives(int(self._job.job_id))
+            return not process_exists(int(self._job.job_id))
         return state.split(" ")[0].upper() in GONE  # such as "CANCELLED by 1000"
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Jobs:

@@ -12,7 +12,7 @@ from renaissance.run_sets.launchers.choice import launcher_of
 from renaissance.run_sets.member import State
 from renaissance.run_sets.objective import Objective
 from renaissance.run_sets.scheduler import Scheduler
-from renaissance.run_sets.set_folder import RunSet, identity_of, new_set, newest_set
+from renaissance.run_sets.set_folder import RunSet, identity_of, set_to_go_on_with
 from renaissance.run_sets.sweeping.check import check_space, check_trials
 from renaissance.run_sets.sweeping.results import show_results
 from renaissance.run_sets.sweeping.search import listed_values, search_of
@@ -65,14 +65,7 @@ def _set_of(settings: Settings, command_line: CommandLine) -> RunSet:
     assert settings.sweep is not None
     values = settings.model_dump(mode="json")
     identity = {**identity_of(settings, ["seed", *settings.sweep]), **{name: values[name] for name in OF_SWEEP}}
-    found = None
-    if settings.resume_from == "auto":
-        found = newest_set(settings, KIND, identity, lambda one: one.status == "finished")
-        told = "no unfinished sweep of these settings; a new one" if found is None else f"going on with {found.path}"
-        print(f"resume_from=auto: {told}")
-    run_set = found or new_set(settings, KIND, identity, command_line.of_set())
-    run_set.status = "running"
-    return run_set
+    return set_to_go_on_with(settings, KIND, identity, lambda found: found.status == "finished", command_line.of_set())
 
 
 def _work_through(settings: Settings, command_line: CommandLine, run_set: RunSet, total: int) -> None:
