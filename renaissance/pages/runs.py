@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,12 @@ class PageRun:
     def path(self) -> Path:
         return self.listed.folder.path
 
-    @property
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds."""
         return read_values(self.path, "summary.json")
 
-    @property
+    @cached_property
     def calls(self) -> list[dict[str, Any]]:
         """The command that began the run, and those that resumed it, as `command.json` has them."""
         start = read_values(self.path, "command.json")

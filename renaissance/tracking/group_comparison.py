@@ -9,7 +9,7 @@ the examples of a test that both answered: would other examples? Neither answers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -60,17 +60,19 @@ def compare_groups(runs: Sequence[ListedRun], folder: Path) -> None:
     for run in runs:
         if run.status == "broken":
             print(f"{run.name}: left out of what follows: {printable(run.error)}")
-    estimates = _estimates(groups)
+    values = {group.name: _values(group) for group in groups}
+    estimates = _estimates(values)
     if not estimates:
         return
-    write_csv(folder / "groups.csv", GROUP_COLUMNS, group_rows(groups))
+    rows_of_groups = _group_rows(groups, estimates)
+    write_csv(folder / "groups.csv", GROUP_COLUMNS, rows_of_groups)
     _write_means(groups, estimates, folder)
     if any(len(group.runs) > 1 for group in groups):
         print("\nruns that differ in the seed alone:")
-        print(text_table(GROUP_COLUMNS, group_rows(groups)))
+        print(text_table(GROUP_COLUMNS, rows_of_groups))
     _print_remarks(groups)
     remarks: list[str] = []
-    found = list(_differences(groups, list(estimates), remarks.append))
+    found = list(_differences(groups, values, list(estimates), remarks.append))
     if found:
         rows = [_row(compared) for compared in found]
         write_csv(folder / "differences.csv", DIFFERENCE_COLUMNS, rows)
@@ -85,8 +87,11 @@ def compare_groups(runs: Sequence[ListedRun], folder: Path) -> None:
 
 def group_rows(groups: Sequence[SeedGroup]) -> Rows:
     """For each group and figure its mean, standard deviation, the mean's 95 % interval, and of how many runs."""
+    return _group_rows(groups, _estimates({group.name: _values(group) for group in groups}))
+
+
+def _group_rows(groups: Sequence[SeedGroup], estimates: Mapping[str, Mapping[str, Estimate]]) -> Rows:
     rows: Rows = []
-    estimates = _estimates(groups)
     for group in groups:
         seeds = ", ".join(str(seed) for seed in group.seeds)
         for metric, of_groups in estimates.items():
@@ -98,17 +103,17 @@ def group_rows(groups: Sequence[SeedGroup]) -> Rows:
     return rows
 
 
-def _estimates(groups: Sequence[SeedGroup]) -> dict[str, dict[str, Estimate]]:
+def _estimates(groups: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, dict[str, Estimate]]:
     """By metric and by the group's name, the mean over its runs."""
     found: dict[str, dict[str, Estimate]] = {}
-    for group in groups:
-        for metric, values in _values(group).items():
-            found.setdefault(metric, {})[group.name] = estimate(values)
+    for name, metrics in groups.items():
+        for metric, values in metrics.items():
+            found.setdefault(metric, {})[name] = estimate(values)
     return found
 
 
 def _values(group: SeedGroup) -> dict[str, list[float]]:
-    """By metric, a value of each run that counts and has one."""
+    """By metric, a value of each run that counts and has one. It may take reading their metrics."""
     found: dict[str, list[float]] = {}
     for run in group.counted:
         for metric, value in figures(run).items():
@@ -117,10 +122,12 @@ def _values(group: SeedGroup) -> dict[str, list[float]]:
 
 
 def _differences(
-    groups: Sequence[SeedGroup], metrics: Sequence[str], remark: Callable[[str], None]
+    groups: Sequence[SeedGroup],
+    values: Mapping[str, Mapping[str, Sequence[float]]],
+    metrics: Sequence[str],
+    remark: Callable[[str], None],
 ) -> Iterator[Compared]:
     """Every pair of groups by every metric: over runs, then over examples where their predictions can be matched."""
-    values = {group.name: _values(group) for group in groups}
     pairs = list(combinations(groups, 2))
     for metric in metrics:
         over_runs, over_examples = [], []
