@@ -115,6 +115,8 @@ class Session:
         self.module.evaluated = assembly.tested
         self.module.tables = table_sizes(assembly.groups)
         self.trainer = self._trainer([callback for callback in own if callback is not None])
+        # From the start, not from when it trains: a run that has nothing left to train takes its best weights too.
+        self.trainer.strategy.connect(self.module)
         leave_signals_alone(self.trainer)
         self.trackers.start(
             RunStart(
