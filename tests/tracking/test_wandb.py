@@ -7,6 +7,7 @@ import json
 import math
 import struct
 import sys
+import time
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.training.interrupting import stop_at
 
 SETTINGS = {"wandb_project": "tests", "wandb_offline": True, "max_steps": 4, "warmup_steps": 0,
             "val_check_interval": 2, "log_interval": 1, "batch_size": 8, "per_gpu_batchsize": 8}  # fmt: skip
+WRITTEN_SECONDS = 20.0
 BLOCK = 32768  # https://github.com/google/leveldb/blob/main/doc/log_format.md, behind 7 bytes of W&B's own
 
 
@@ -54,7 +56,20 @@ def values(items):
 
 
 def read(folder):
-    """Every offline leg of a run: number, settings, rows of the history, summary and exit status."""
+    """Every offline leg of a run: number, settings, rows of the history, summary and exit status.
+
+    W&B's own process writes the end of a file when we have gone on already, so that is waited for.
+    """
+    deadline = time.monotonic() + WRITTEN_SECONDS
+    legs = read_now(folder)
+    while not all("exit" in leg for leg in legs) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        legs = read_now(folder)
+    return legs
+
+
+def read_now(folder):
+    """What of the legs has been written."""
     legs = []
     for path in sorted(folder.path.glob("wandb/offline-run-*/*.wandb")):
         leg = {"rows": [], "config": {}, "summary": {}}
