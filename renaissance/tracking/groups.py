@@ -186,9 +186,13 @@ def _versions(run: ListedRun) -> Mapping[str, Any]:
 
 
 def _devices(run: ListedRun) -> Mapping[str, Any]:
+    return {name: run.settings.get(name, default) for name, default in _defaults_of_devices().items()}
+
+
+@cache
+def _defaults_of_devices() -> dict[str, Any]:
     kinds = {name: on_resume(setting) for name, setting in Settings.model_fields.items()}
-    known = {**default_settings(), **run.settings}
-    return {name: known.get(name) for name, kind in kinds.items() if kind is OnResume.DEVICES}
+    return {name: default_settings().get(name) for name, kind in kinds.items() if kind is OnResume.DEVICES}
 
 
 def _plugins(run: ListedRun) -> Mapping[str, Any]:
