@@ -75,6 +75,8 @@ class CutPrefix:
 class CaptioningTask(Task):
     """Cross-entropy of each token given those before it, the image and, where it is read, the prefix."""
 
+    kind = "caption"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         assert context.text is not None
