@@ -73,6 +73,14 @@ class Writer(Protocol):
         """Captions of a step's images, each beginning with the prefix."""
 
 
+@runtime_checkable
+class GrowingWriter(Writer, Protocol):
+    """A task that tells of a caption while it writes it."""
+
+    def growing_caption(self, step: Step, prefix: str = "") -> Iterator[str]:
+        """The caption of a step's only image, as far as it is written, after each token."""
+
+
 class Model:
     """A trained model: an encoder with the tasks it was trained on, in evaluation mode.
 
@@ -272,12 +280,7 @@ class Model:
         Raises:
             UserError: naming the image at fault; or the model writes no captions.
         """
-        writer = next((task for task in self.tasks.values() if isinstance(task, Writer)), None)
-        if writer is None:
-            raise UserError(
-                f"This model writes no captions: it was trained on {', '.join(self.tasks)}. Train one with "
-                "task_foundation_captioning."
-            )
+        writer = self._writer()
         if not isinstance(prefix, str):
             raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
         examples = [{"image": image} for image in listed(images, "images")]
@@ -285,6 +288,40 @@ class Model:
         for step in self._steps(examples, *_alone("image"), _of_list("images"), batch_size, "captions"):
             captions += writer.captions(step, prefix)
         return captions
+
+    def growing_caption(self, image: Picture, prefix: str = "") -> Iterator[str]:
+        """The caption that `caption` writes of an image, while it is written: what there is of it after each token.
+
+        Args:
+            image: a path, the bytes of an image file, or a PIL image.
+            prefix: what the caption begins with.
+
+        Yields:
+            the caption so far; at last the whole.
+
+        Raises:
+            UserError: the image cannot be read, or the model writes no captions.
+        """
+        writer = self._writer()
+        if isinstance(writer, GrowingWriter):
+            for step in self._steps([{"image": image}], *_alone("image"), _of_list("images"), 1, "captions"):
+                yield from writer.growing_caption(step, prefix)
+        else:
+            yield from self.caption([image], prefix)
+
+    def _writer(self) -> Writer:
+        """The task that writes captions.
+
+        Raises:
+            UserError: the model writes none.
+        """
+        writer = next((task for task in self.tasks.values() if isinstance(task, Writer)), None)
+        if writer is None:
+            raise UserError(
+                f"This model writes no captions: it was trained on {', '.join(self.tasks)}. Train one with "
+                "task_foundation_captioning."
+            )
+        return writer
 
     def step(self, batch: Batch) -> Step:
         """A batch on the device, of which the encoder's features can be asked.

@@ -9,7 +9,7 @@ Whatever else is asked for is a file of the page (`page/`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,17 +26,31 @@ from renaissance.inference.model import Model
 from renaissance.serving.errors import Refusal
 from renaissance.serving.guard import Guard
 from renaissance.serving.limits import Limits
+from renaissance.serving.metrics import Measured
 from renaissance.serving.openapi import RESPONSES
+from renaissance.serving.routes.attributions import attribution_routes
+from renaissance.serving.routes.caption import caption_routes
+from renaissance.serving.routes.docs import docs_route
+from renaissance.serving.routes.embed import embed_routes
 from renaissance.serving.routes.predict import Find, predict_routes
+from renaissance.serving.routes.search import search_routes
 from renaissance.serving.routes.state import state_routes
+from renaissance.serving.routes.zeroshot import zeroshot_routes
+from renaissance.serving.searching import Searcher
 from renaissance.serving.served import ServedModel
-from renaissance.serving.service import Access, Service
+from renaissance.serving.service import TEMPLATES, Access, Service
 
 PAGE = Path(__file__).parent / "page"
+ROUTES = (predict_routes, caption_routes, embed_routes, zeroshot_routes, search_routes, attribution_routes)
 
 
 def create_app(
-    models: Mapping[str, ServedModel | Model], limits: Limits | None = None, access: Access | None = None
+    models: Mapping[str, ServedModel | Model],
+    limits: Limits | None = None,
+    access: Access | None = None,
+    *,
+    searchers: Mapping[str, Searcher] | None = None,
+    templates: Sequence[str] = TEMPLATES,
 ) -> ASGIApp:
     """An application that answers for models.
 
@@ -44,11 +58,13 @@ def create_app(
         models: one or more by name; the first is the one of addresses without a name.
         limits: what a request may ask for.
         access: who may ask.
+        searchers: what searches prepared tables, by the names of the models that can.
+        templates: of zero-shot prompts, where a request gives none.
     """
     served = {
         name: model if isinstance(model, ServedModel) else ServedModel(name, model) for name, model in models.items()
     }
-    service = Service(served, limits or Limits())
+    service = Service(served, limits or Limits(), searchers, templates)
     app = FastAPI(
         title="Renaissance",
         version=renaissance.__version__,
@@ -61,10 +77,10 @@ def create_app(
     app.include_router(state_routes(service))
     for router in _model_routers(service):
         app.include_router(router)
-    app.router.routes += _page_routes()
+    app.router.routes += [docs_route(app), *_page_routes()]
     _answer_errors(app)
     app.state.service = service
-    return Guard(app, access or Access())
+    return Guard(Measured(app, service.metrics), access or Access())
 
 
 def _model_routers(service: Service) -> list[APIRouter]:
@@ -80,7 +96,8 @@ def _model_routers(service: Service) -> list[APIRouter]:
     finds: list[tuple[str, Find]] = [("", first), ("/models/{name}", by_name)]
     for prefix, find in finds:
         router = APIRouter(prefix=prefix)
-        router.include_router(predict_routes(service, find))
+        for routes in ROUTES:
+            router.include_router(routes(service, find, prefix))
         routers.append(router)
     return routers
 

@@ -1,8 +1,9 @@
 """Examples of requests that arrive together, computed together: one thread computes, and a queue gathers meanwhile.
 
-In: the examples of a request. Out: their answers, in order. A batch holds examples of one model that are asked the same
-tasks, the oldest one and those of about its length, so that little is padded; what an example gets does not depend on
-the others. Whoever waits no longer is taken out of the queue, and a full queue refuses.
+In: the examples of a request, each a `Job`. Out: their answers, in order. A batch holds jobs of one kind, such as
+examples of a model that are asked the same tasks: the oldest one and those of about its length, so that little is
+padded. What an example gets does not depend on the others. Whoever waits no longer is taken out of the queue, and a
+full queue refuses.
 """
 
 from __future__ import annotations
@@ -18,12 +19,38 @@ from renaissance.data.images.decode import BadImage
 from renaissance.errors import ExampleError, UserError
 from renaissance.inference.model import Model
 from renaissance.serving.errors import Refusal
-from renaissance.serving.examples import Asked
-from renaissance.serving.limits import Limits
-from renaissance.serving.served import ServedModel
+from renaissance.serving.limits import MOST_ASIDE, Limits
 
 WINDOW = 4  # batches that the examples of a length are looked for in
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is computed of examples, many at once.
+
+    Attributes:
+        key: tells kinds apart.
+        model: the model that computes.
+        work: gives an answer for each of some examples.
+    """
+
+    key: tuple[str, ...]
+    model: Model = field(compare=False, repr=False)
+    work: Callable[[list[dict[str, Any]]], Sequence[Any]] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """An example, and what is computed of it.
+
+    Attributes:
+        kind: what is computed.
+        values: its fields.
+    """
+
+    kind: Kind
+    values: dict[str, Any]
 
 
 @dataclass(eq=False)
@@ -40,7 +67,7 @@ class Ticket:
     missing: int
     done: asyncio.Future[None]
 
-    def put(self, index: int, answer: dict[str, Any]) -> None:
+    def put(self, index: int, answer: Any) -> None:
         """Take in the answer of an example."""
         self.answers[index] = answer
         self.missing -= 1
@@ -78,10 +105,9 @@ class Item:
 
 @dataclass(eq=False)
 class Lane:
-    """The examples that wait for the same tasks of the same model, the oldest first."""
+    """The examples that wait for work of one kind, the oldest first."""
 
-    model: Model
-    tasks: tuple[str, ...]
+    kind: Kind
     items: list[Item] = field(default_factory=list)
 
 
@@ -99,8 +125,10 @@ class Batcher:
 
     def __init__(self, limits: Limits, observe: Callable[[int], None] = lambda examples: None) -> None:
         self._limits = limits
-        self._lanes: dict[tuple[str, tuple[str, ...]], Lane] = {}
+        self._lanes: dict[Kind, Lane] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="compute")
+        self._aside_pool = ThreadPoolExecutor(1, thread_name_prefix="aside")
+        self._asides = 0
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self.waiting = 0
@@ -111,23 +139,37 @@ class Batcher:
         """Call a function in the thread that computes, in turn with the batches."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
-    async def answers(self, served: ServedModel, asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    async def aside(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Call a function that takes long in a thread of its own, in turn with others of the kind.
+
+        Raises:
+            Refusal: too many wait for that.
+        """
+        if self._asides >= MOST_ASIDE:
+            raise Refusal(503, "Too many such requests are waiting; come again soon.", retry_after=2)
+        self._asides += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._aside_pool, function, *args)
+        finally:
+            self._asides -= 1
+
+    async def answers(self, jobs: Sequence[Job]) -> list[Any]:
         """The answers of a request's examples.
 
         Raises:
             Refusal: the queue is full, or naming the example whose image cannot be read.
         """
-        if not asked:
+        if not jobs:
             return []
-        self.check_room(len(asked))
+        self.check_room(len(jobs))
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._work())
-        ticket = Ticket([None] * len(asked), len(asked), loop.create_future())
-        for index, one in enumerate(asked):
-            lane = self._lanes.setdefault((served.name, one.tasks), Lane(served.model, one.tasks))
-            lane.items.append(Item(ticket, index, one.values))
-        self.waiting += len(asked)
+        ticket = Ticket([None] * len(jobs), len(jobs), loop.create_future())
+        for index, job in enumerate(jobs):
+            lane = self._lanes.setdefault(job.kind, Lane(job.kind))
+            lane.items.append(Item(ticket, index, job.values))
+        self.waiting += len(jobs)
         self._wanted.set()
         try:
             await ticket.done
@@ -149,7 +191,8 @@ class Batcher:
         """End; nothing more is computed."""
         if self._task is not None:
             self._task.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._aside_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _drop(self, ticket: Ticket) -> None:
         """Take a request's examples out of the queue."""
@@ -206,11 +249,10 @@ class Batcher:
 
     async def _answer(self, lane: Lane, items: list[Item]) -> None:
         """Compute a batch; a request that is at fault is refused alone, and the others are computed without it."""
-        predictor = lane.model.predictor(lane.tasks)
         try:
-            found = await self.compute(predictor.answers, [item.values for item in items])
+            found = await self.compute(lane.kind.work, [item.values for item in items])
         except ExampleError:
-            bad = await self.compute(_unreadable, lane.model, items)
+            bad = await self.compute(_unreadable, lane.kind.model, items)
             left = [item for item in items if item.ticket not in bad]
             for ticket, error in bad.items():
                 ticket.refuse(error)
@@ -232,7 +274,7 @@ class Batcher:
             by_ticket.setdefault(item.ticket, []).append(item)
         for ticket, own in by_ticket.items():
             try:
-                found = await self.compute(lane.model.predictor(lane.tasks).answers, [item.values for item in own])
+                found = await self.compute(lane.kind.work, [item.values for item in own])
             except ExampleError as error:
                 ticket.refuse(Refusal(422, error.reason, example=own[error.index].index, field=error.field))
             except UserError as error:

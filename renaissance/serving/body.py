@@ -6,7 +6,7 @@ A client that sends slowly, or half of what it announced, holds nothing but its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from renaissance.serving.errors import Refusal
 from renaissance.serving.limits import BODIES_AT_ONCE, SECONDS_A_BODY, Limits
+from renaissance.serving.values import json_kind
 
 SMALL = 65_536  # bytes that are parsed at once; more would keep others waiting, and goes to a thread
 JSON, FORM = "application/json", "multipart/form-data"
@@ -85,6 +86,45 @@ async def json_of(request: Request, body: bytes) -> Any:
         return orjson.loads(body) if len(body) < SMALL else await asyncio.to_thread(orjson.loads, body)
     except orjson.JSONDecodeError as error:
         raise Refusal(400, f"The body is no JSON: {error}") from None
+
+
+async def object_of(request: Request, body: bytes, limits: Limits, lists: Collection[str]) -> dict[str, Any]:
+    """The values by name of a JSON object, or of a form.
+
+    Args:
+        request: whose body it is.
+        body: the body.
+        limits: what is allowed.
+        lists: the names that have lists; a form may have several parts of them.
+
+    Raises:
+        Refusal: it is neither.
+    """
+    if content_type(request) != FORM:
+        given = await json_of(request, body)
+        if not isinstance(given, dict):
+            raise Refusal(422, f"The body must be an object, not {json_kind(given)}.")
+        return {name: value for name, value in given.items() if value is not None}
+    values: dict[str, Any] = {}
+    for name, value in await form_of(request, body, limits):
+        if name in lists:
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise Refusal(422, "comes more than once", field=name[:100])
+        else:
+            values[name] = value
+    return values
+
+
+def only(values: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Check that there are no other values than these.
+
+    Raises:
+        Refusal: naming one.
+    """
+    for name in values:
+        if name not in known:
+            raise Refusal(422, f"There is no such field; there are {', '.join(known)}.", field=name[:100])
 
 
 async def form_of(request: Request, body: bytes, limits: Limits) -> list[Part]:

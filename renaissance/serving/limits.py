@@ -9,6 +9,8 @@ from renaissance.settings import Settings
 
 MOST_BOXES = 100  # of an example: each is an image of its own to the model
 MOST_PROMPTS = 2000  # labels times templates of a request
+MOST_ASIDE = 8  # attributions that wait
+MOST_MATCHES = 100  # of a search
 MOST_STREAMS = 16  # captions that are written at once
 MOST_CONNECTIONS = 500  # a process
 MOST_DEPTH_OF_PATH = 32  # folders in the name of an image file

@@ -69,3 +69,28 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": meaning, "content": {"application/json": {"schema": ERROR}}}
     for status, meaning in MEANINGS.items()
 }
+_TEXT: dict[str, Any] = {"type": "string"}
+_IMAGE: dict[str, Any] = EXAMPLE["properties"]["image"]
+_TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
+_IMAGES: dict[str, Any] = {"type": "array", "items": _IMAGE}
+
+
+def _object(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return json_body({**schema, "required": list(required)} if required else schema)
+
+
+CAPTION_BODY = _object({"image": _IMAGE, "prefix": _TEXT}, ("image",))
+EMBED_BODY = _object({"texts": _TEXTS, "images": _IMAGES})
+ZEROSHOT_BODY = _object({"images": _IMAGES, "labels": _TEXTS, "templates": _TEXTS}, ("images", "labels"))
+SEARCH_BODY = _object({"text": _TEXT, "image": _IMAGE, "top": {"type": "integer", "minimum": 1, "maximum": 100}})
+ATTRIBUTIONS_BODY = _object(
+    {
+        "example": EXAMPLE,
+        "task": _TEXT,
+        "method": {"enum": ["occlusion", "attention"]},
+        "target": {"description": "the class, by name or number; without, the likeliest"},
+        "word": {"type": "integer", "description": "the place of the word whose attention is asked for"},
+    },
+    ("example",),
+)

@@ -5,7 +5,7 @@ In: checkpoints. Out: `ServedModel`s. A name is the experiment's folder of a che
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,19 +40,19 @@ class ServedModel:
         """The task that writes captions; None where there is none."""
         return next((task for task in self.model.tasks.values() if isinstance(task, Writer)), None)
 
-    def can(self, search: bool) -> dict[str, bool]:
+    def can(self, searched: Collection[str]) -> dict[str, bool]:
         """What can be asked beside `predict`, by capability.
 
         Args:
-            search: whether a table is prepared.
+            searched: the names of the models that a table is prepared for.
         """
         joint = self.model.has_joint_space
         return {
             "caption": self.writer is not None,
             "embed": joint or self.model.text is not None or self.model.transform is not None,
             "zeroshot": joint,
-            "search": search,
-            "attributions": False,
+            "search": self.name in searched,
+            "attributions": True,
         }
 
     def tasks(self) -> dict[str, dict[str, Any]]:

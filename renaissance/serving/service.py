@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,11 +14,14 @@ from renaissance.serving.body import Bodies
 from renaissance.serving.errors import Refusal
 from renaissance.serving.examples import ExampleReader
 from renaissance.serving.limits import Limits
+from renaissance.serving.metrics import Metrics
 from renaissance.serving.sample import sample_example
+from renaissance.serving.searching import Searcher
 from renaissance.serving.served import ServedModel
 from renaissance.serving.values import Place, checked
 
 Result = TypeVar("Result")
+TEMPLATES = ("a {}", "a photo of a {}")
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,31 @@ class Service:
     Args:
         models: by name; the first is the one of addresses without a name.
         limits: what is allowed.
+        searchers: what searches prepared tables, by the names of the models that can.
+        templates: of prompts, where a request gives none.
 
     Attributes:
+        metrics: what is counted.
+        streams: captions that are being written.
         ready: whether the models are warm.
     """
 
-    def __init__(self, models: Mapping[str, ServedModel], limits: Limits) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, ServedModel],
+        limits: Limits,
+        searchers: Mapping[str, Searcher] | None = None,
+        templates: Sequence[str] = TEMPLATES,
+    ) -> None:
         self.models = dict(models)
         self.limits = limits
         self.bodies = Bodies(limits)
-        self.batcher = Batcher(limits)
+        self.metrics = Metrics()
+        self.batcher = Batcher(limits, self.metrics.batch.observe)
+        self.metrics.watch(self.batcher)
+        self.searchers = dict(searchers or {})
+        self.templates = tuple(templates)
+        self.streams = 0
         self.readers = {name: ExampleReader(served.model, limits) for name, served in models.items()}
         self.ready = False
 

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from renaissance.serving.batching import Job
 from renaissance.serving.body import FORM, content_type, form_of, json_of
 from renaissance.serving.errors import json_response
 from renaissance.serving.examples import examples_of_parts
+from renaissance.serving.kinds import prediction
 from renaissance.serving.openapi import PREDICT_BODY
 from renaissance.serving.served import ServedModel
 from renaissance.serving.service import Service, unless_gone
@@ -19,12 +21,13 @@ from renaissance.serving.service import Service, unless_gone
 Find = Callable[..., Any]  # which model an address means, for FastAPI's `Depends`
 
 
-def predict_routes(service: Service, find: Find) -> APIRouter:
+def predict_routes(service: Service, find: Find, prefix: str) -> APIRouter:
     """The routes that are about one model.
 
     Args:
         service: what is shared.
         find: which model it is.
+        prefix: of its addresses.
     """
     router = APIRouter(tags=["model"])
     found = Depends(find)
@@ -39,7 +42,7 @@ def predict_routes(service: Service, find: Find) -> APIRouter:
                 "tasks": served.tasks(),
                 "parts": served.parts(),
                 "training": served.training,
-                "can": served.can(search=False),
+                "can": served.can(service.searchers),
                 "limits": service.limits.plain(),
             }
         )
@@ -61,9 +64,10 @@ def predict_routes(service: Service, find: Find) -> APIRouter:
                 else:
                     given = await json_of(request, body)
                 asked = reader.read(given, task)
+                jobs = [Job(prediction(served, one.tasks), one.values) for one in asked]
             finally:
                 service.batcher.arriving -= 1
-            answers = await unless_gone(request, service.batcher.answers(served, asked))
+            answers = await unless_gone(request, service.batcher.answers(jobs))
         return json_response({"result": answers})
 
     return router

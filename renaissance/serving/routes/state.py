@@ -27,4 +27,8 @@ def state_routes(service: Service) -> APIRouter:
     async def models() -> Response:
         return json_response({"models": list(service.models)})
 
+    @router.get("/metrics", summary="What was counted, as Prometheus reads it")
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
     return router
