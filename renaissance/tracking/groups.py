@@ -177,8 +177,13 @@ def _tables(run: ListedRun) -> Mapping[str, Any]:
     return run.tables
 
 
+def _contents(run: ListedRun) -> Mapping[str, Any]:
+    return run.contents
+
+
 def _folder_of_tables(run: ListedRun) -> Mapping[str, Any]:
-    return {"data_root": run.settings.get("data_root")}
+    """Of a run that has noted what its tables hold, nothing: what they hold says more."""
+    return {} if run.contents else {"data_root": run.settings.get("data_root")}
 
 
 def _versions(run: ListedRun) -> Mapping[str, Any]:
@@ -217,6 +222,7 @@ def _hash(path: Path) -> str:
 # What a run trained under beside its settings, by how it is said.
 CIRCUMSTANCES: Mapping[str, Callable[[ListedRun], Mapping[str, Any]]] = {
     "they read different tables": _tables,
+    "they read tables of different content": _contents,
     "they read tables of different folders, which may not be the same": _folder_of_tables,
     "they ran on different versions": _versions,
     "they ran on different devices": _devices,
