@@ -5,6 +5,7 @@ Shapes: P positions of an encoded picture, S pixels on a side.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil, isqrt
 
 from renaissance.attributions.attribution import Grid
@@ -41,8 +42,8 @@ def cells_of(side: int | None, pixels: int, most: int) -> tuple[list[list[Square
     if side is not None:
         edges = [min(number * ceil(side / cells), side) * pixels // side for number in range(cells + 1)]
     squares = [
-        [(upper, lower, left, right) for left, right in zip(edges, edges[1:], strict=False)]
-        for upper, lower in zip(edges, edges[1:], strict=False)
+        [(upper, lower, left, right) for left, right in pairwise(edges)]
+        for upper, lower in pairwise(edges)
     ]
     return squares, note and f"{note}, so that they can all be tried."
 
