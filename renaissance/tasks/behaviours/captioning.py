@@ -34,6 +34,7 @@ from renaissance.models.decoders.generation import Choice, generate, tokens_as_c
 from renaissance.models.decoders.interface import DecoderState, decoder_of
 from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
@@ -162,6 +163,37 @@ class CaptioningTask(Task):
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """A "caption" of each image; the texts of the batch are not read."""
         return [{"caption": caption} for caption in self.captions(step)]
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """The caption that is written, or the one asked for, by its log-probability."""
+        caption = self.captions(step)[0] if target is None else str(target)
+        ((ids, _),) = self.text.encode([caption])
+        device = step.batch.index.device
+        own = torch.tensor(ids, device=device)[None]
+
+        def by_token(variants: Step) -> Tensor:
+            return self._log_probabilities(variants, own.expand(variants.batch.examples, -1))
+
+        return Claim(
+            caption,
+            lambda variants: by_token(variants).sum(dim=1),
+            "log-probability",
+            written=caption,
+            by_token=by_token,
+        )
+
+    def _log_probabilities(self, step: Step, ids: Tensor) -> Tensor:
+        """Of texts (B, T) the log-probability (B, T) of each token given the image and those before it; 0 of the first.
+
+        They are read as written: a prefix encoder is given the start token alone.
+        """
+        tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+        cut = torch.ones(len(ids), dtype=torch.long, device=ids.device)
+        prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
+        context = self._context(step.model, prefix, step.image)
+        inputs, targets, _ = teacher_forcing(tokens, cut)
+        scores = decoder_of(step.model)(inputs, context).float().log_softmax(-1)
+        return F.pad(scores.gather(2, targets[..., None])[..., 0], (1, 0))
 
     def captions(self, step: Step, prefix: str = "") -> list[str]:
         """Captions of the images of a step's B examples, sampled by what each image shows: alike in any batch.

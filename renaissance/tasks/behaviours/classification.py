@@ -13,6 +13,7 @@ from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, among, log_odds
 from renaissance.tasks.common.evaluation import with_answers
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
@@ -76,6 +77,16 @@ class ClassificationTask(Task):
         """One class is as likely as another."""
         assert self.class_names is not None
         return {"accuracy": 1 / len(self.class_names)}
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """The most probable class, or the one asked for, by its log-odds."""
+        assert self.class_names is not None
+        number = int(self.logits(step)[0].argmax()) if target is None else among(target, self.class_names, self.name)
+        return Claim(self.class_names[number], lambda variants: self.log_odds(self.logits(variants), number))
+
+    def log_odds(self, logits: Tensor, number: int) -> Tensor:
+        """The log-odds (B,) of a class, from scores (B, C)."""
+        return log_odds(logits, number)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""

@@ -27,6 +27,7 @@ from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, among
 from renaissance.tasks.common.contrastive_losses import sigmoid_losses, softmax_losses, stand_together
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.identities import Identify
@@ -160,6 +161,16 @@ class ContrastiveTask(StepWideTask):
 
     def evaluation(self, split: Split) -> JointSpaceEvaluation:
         return JointSpaceEvaluation(self, split)
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """That text and image belong together, by their scaled similarity; with SigLIP by the log-odds of it."""
+        answer = ("match",)[among(target or 0, ("match",), self.name)]
+
+        def strength(pairs: Step) -> Tensor:
+            similarities = (self.embed_text(pairs) * self.embed_image(pairs)).sum(-1)
+            return self.scale * similarities + (self.bias or 0.0)
+
+        return Claim(answer, strength, "similarity" if self.logit_bias is None else "log-odds")
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The "similarity" of each example's text and image, -1 to 1; with SigLIP the "probability" of a match too."""

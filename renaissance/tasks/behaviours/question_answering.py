@@ -95,6 +95,10 @@ class QuestionAnsweringTask(ClassificationTask):
         known = given["known"]
         return Outcome(with_answers({"loss": losses, "score": scores}, known), known=known)
 
+    def log_odds(self, logits: Tensor, number: int) -> Tensor:
+        """The score itself: each answer is true or not, whatever the others are."""
+        return logits[:, number].float()
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable answer to each question, and the best ones with their probabilities."""
         assert self.class_names is not None

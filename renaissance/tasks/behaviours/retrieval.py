@@ -26,6 +26,7 @@ from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.heads import PairHead
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, among
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.ranking import RetrievalEvaluation
@@ -103,6 +104,11 @@ class RetrievalTask(Task):
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """How well each example's text and image go together; what it says is which of several pairs do so best."""
         return [{"score": score} for score in self.score(step.model, step.text, step.image).tolist()]
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """That text and image go together, by their score; it compares pairs, and is no probability of one alone."""
+        answer = ("match",)[among(target or 0, ("match",), self.name)]
+        return Claim(answer, lambda pairs: self.score(pairs.model, pairs.text, pairs.image), "similarity")
 
     def evaluation(self, split: Split) -> RetrievalEvaluation:
         return RetrievalEvaluation(self, split, self.score, NEGATIVES)

@@ -19,6 +19,7 @@ from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.interface import ALL_OUTPUTS, Output, Part, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target
 from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures
@@ -183,6 +184,21 @@ class Task(nn.Module, ABC):
             UserError: the task has no such method of its own.
         """
         raise UserError(f"{self.name} does not say what it finds of an example: its class has no method `answers`.")
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """What the model says of one example, and how to ask how strongly it holds to that of variants of it.
+
+        Args:
+            step: one example.
+            target: the answer to ask for; None for the one that the model gives.
+
+        Raises:
+            UserError: there is no such answer, or the task has no such method of its own.
+        """
+        raise UserError(
+            f"{self.name} does not tell how strongly it holds to an answer: its class has no method `claim`, which "
+            "attributions need."
+        )
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """The metrics that are shown, by name, from the means of the steps' values."""
