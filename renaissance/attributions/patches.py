@@ -41,10 +41,7 @@ def cells_of(side: int | None, pixels: int, most: int) -> tuple[list[list[Square
     edges = [round(number * pixels / cells) for number in range(cells + 1)]
     if side is not None:
         edges = [min(number * ceil(side / cells), side) * pixels // side for number in range(cells + 1)]
-    squares = [
-        [(upper, lower, left, right) for left, right in pairwise(edges)]
-        for upper, lower in pairwise(edges)
-    ]
+    squares = [[(upper, lower, left, right) for left, right in pairwise(edges)] for upper, lower in pairwise(edges)]
     return squares, note and f"{note}, so that they can all be tried."
 
 

@@ -43,6 +43,7 @@ from renaissance.settings.groups.model import (
 )
 from renaissance.settings.groups.run_sets import SeedSetSettings, SubmitSettings, SweepSettings
 from renaissance.settings.groups.tasks import (
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     RegularisationSettings,
@@ -133,6 +134,7 @@ class Settings(
     MachineSettings,
     StartSettings,
     RegularisationSettings,
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     TaskSettings,
