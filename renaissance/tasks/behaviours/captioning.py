@@ -14,7 +14,7 @@ Source: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555; with transformers
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from typing import Any
 from zlib import crc32
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.interface import Examples
 from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
@@ -40,7 +41,7 @@ from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
 from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Input, Task, TaskContext
+from renaissance.tasks.common.task import Input, Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 from renaissance.tasks.metrics.captions import caption_metrics
 
@@ -163,6 +164,10 @@ class CaptioningTask(Task):
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """A "caption" of each image; the texts of the batch are not read."""
         return [{"caption": caption} for caption in self.captions(step)]
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """The right answer is what somebody wrote."""
+        return replace(super().question(examples, index), right=examples.value(index, "text"))
 
     def claim(self, step: Step, target: Target | None = None) -> Claim:
         """The caption that is written, or the one asked for, by its log-probability."""

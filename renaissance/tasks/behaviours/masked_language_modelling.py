@@ -11,7 +11,7 @@ Source: BERT, Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,9 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
+from renaissance.data.text.words import words_of
 from renaissance.errors import UserError
 from renaissance.models.interface import Output
 from renaissance.models.layers.heads import MlmHead
@@ -30,7 +32,7 @@ from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.common.claim import Claim, Target, log_odds
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Input, Task, TaskContext
+from renaissance.tasks.common.task import Input, Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token
@@ -178,6 +180,18 @@ class MaskedLanguageModellingTask(Task):
                 ]
             )
         return answers
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """The longest of the text's words that are one token is hidden, and is the right answer."""
+        whole = super().question(examples, index)
+        text = whole.example["text"]
+        words = words_of([text], self.text.characters(text), self.text.mask_token)
+        single = [word for word in words if len(word.columns) == 1]
+        if not single:
+            return whole
+        hidden = max(single, key=lambda word: word.end - word.start)
+        masked = text[: hidden.start] + self.text.mask_token + text[hidden.end :]
+        return replace(whole, example={**whole.example, "text": masked}, right=text[hidden.start : hidden.end])
 
     def claim(self, step: Step, target: Target | None = None) -> Claim:
         """The likeliest word at the first mask token, or the word asked for, by its log-odds.

@@ -14,6 +14,7 @@ from torch import nn
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
+from renaissance.data.examples.interface import Examples
 from renaissance.data.examples.schema import ColumnType, DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
@@ -54,6 +55,19 @@ MEANINGS = {
     "boxes": "the boxes to choose from, each as left, upper, width and height in pixels",
 }
 GIVEN = ("image", "text", "boxes")  # the types of columns that are given
+
+
+@dataclass(frozen=True)
+class Question:
+    """An example of a split as a user would give it.
+
+    Attributes:
+        example: its values by the fields that `Task.inputs` names.
+        right: the right answer in words; empty where it is not known.
+    """
+
+    example: dict[str, Any]
+    right: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,6 +198,15 @@ class Task(nn.Module, ABC):
             UserError: the task has no such method of its own.
         """
         raise UserError(f"{self.name} does not say what it finds of an example: its class has no method `answers`.")
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """An example of a split as a user would give it, with its right answer where the task knows it.
+
+        Args:
+            examples: the split's.
+            index: the example's number.
+        """
+        return Question({given.field: examples.value(index, given.field) for given in self.inputs()})
 
     def claim(self, step: Step, target: Target | None = None) -> Claim:
         """What the model says of one example, and how to ask how strongly it holds to that of variants of it.
