@@ -39,7 +39,7 @@ class Recorded:
         return [record.weights for record in self.own if record.module is module and record.weights is not None]
 
     def square(self, positions: int) -> list[Tensor]:
-        """The weights (B, N, N) of the layers of a sequence of N positions, lowest first; none where some are lacking.
+        """The weights (B, N, N) of the layers of a sequence of N positions, lowest first; none where one lacks them.
 
         Of several models that read the same sequence, those of the first.
         """

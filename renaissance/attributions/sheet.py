@@ -2,7 +2,7 @@
 
 Orange is what the answer rests on, purple what speaks against it, the stronger the darker: Matplotlib's PuOr, whose
 lightness changes evenly on both sides and which is told apart with any colour vision. The colours of an example reach
-to its strongest patch and its strongest word, whose values stand beside it.
+to its strongest patch and its strongest word, whose values stand beside it; where these are weak they stay pale.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from renaissance.atomic_files import whole_file
@@ -30,10 +31,11 @@ from renaissance.text_table import printable
 
 COLOURS = matplotlib.colormaps["PuOr_r"]
 COLUMNS = 2  # examples in a row
-PICTURE, TEXT, HEADING = 1.7, 3.6, 0.62  # inches: a picture's side, the width of the words, a heading's height
+PICTURE, TEXT, HEADING = 1.7, 3.6, 0.5  # inches: a picture's side, the width of the words, a heading's height
 LEGEND = 0.55
-LINE_LETTERS, LINE_POINTS, LINES = 60, 11.5, 11  # of the words
-LETTER_POINTS = 4.2  # the width of a letter of 7 points in DejaVu Sans Mono
+LINE_LETTERS, LINE_POINTS, LINES = 56, 11.5, 11  # of the words
+LETTER_POINTS = 4.6  # the width of a letter of 7 points in DejaVu Sans Mono, hinted
+WEAK = 0.5  # what the darkest colour stands for at least, so that what hardly matters does not look as if it did
 OPACITY = 0.85  # of the strongest patch
 HEADING_LETTERS = 62
 SHOWN_PIXELS = 256
@@ -111,9 +113,8 @@ def _heading(one: Explained) -> list[str]:
     lines.append(f"right: {_short(one.right, 52)}" if one.right else "right: not known")
     reaches = []
     if found.patches:
-        reaches.append(
-            f"strongest patch {_strongest(value for grid in found.patches.values() for row in grid for value in row):+.2g}"
-        )
+        values = (value for grid in found.patches.values() for row in grid for value in row)
+        reaches.append(f"strongest patch {_strongest(values):+.2g}")
     if found.words:
         reaches.append(f"strongest word {_strongest(word.value for word in found.words):+.2g}")
     return [*lines, ", ".join(reaches)]
@@ -135,8 +136,7 @@ def _seen(picture: Any, region: tuple[float, float, float, float]) -> Image.Imag
     """The part of a picture that the grid lies over."""
     left, upper, width, height = region
     image = open_image(picture)
-    part = image.resize((SHOWN_PIXELS, SHOWN_PIXELS), box=(left, upper, left + width, upper + height))
-    return part
+    return image.resize((SHOWN_PIXELS, SHOWN_PIXELS), box=(left, upper, left + width, upper + height))
 
 
 def _picture(axes: Axes, seen: Image.Image, grid: Grid) -> None:
@@ -146,7 +146,7 @@ def _picture(axes: Axes, seen: Image.Image, grid: Grid) -> None:
 def _patches(axes: Axes, seen: Image.Image, grid: Grid) -> None:
     """The picture in grey, under its patches."""
     values = np.array(grid)
-    scale = values / max(float(np.abs(values).max()), 1e-12)  # -1 to 1
+    scale = values / max(float(np.abs(values).max()), WEAK)  # -1 to 1
     colours = COLOURS(0.5 + scale / 2)
     colours[..., 3] = OPACITY * np.abs(scale)
     pale = 64 + np.asarray(seen.convert("L"), dtype=float) * 0.75
@@ -156,7 +156,7 @@ def _patches(axes: Axes, seen: Image.Image, grid: Grid) -> None:
 
 def _words(axes: Axes, example: dict[str, Any], words: Sequence[Word]) -> None:
     """Words in lines, each on its colour; of a long text the lines with the strongest words."""
-    strongest = max(abs(word.value) for word in words) or 1.0
+    strongest = max(WEAK, *(abs(word.value) for word in words))
     lines: list[list[tuple[int, Word]]] = []
     for _, own in groupby(words, key=lambda word: word.field):
         lines += _lines(list(own))
@@ -167,16 +167,18 @@ def _words(axes: Axes, example: dict[str, Any], words: Sequence[Word]) -> None:
     for number, line in enumerate(shown):
         for letter, word in line:
             scale = word.value / strongest
-            look: dict[str, Any] = {"facecolor": COLOURS(0.5 + scale / 2), "edgecolor": "none", "pad": 0.8}
+            place, lower = letter * LETTER_POINTS, -LINE_POINTS * (number + 1)
+            look: dict[str, Any] = {"facecolor": COLOURS(0.5 + scale / 2), "edgecolor": "none"}
+            size = len(word.text) * LETTER_POINTS, LINE_POINTS - 1.5
+            axes.add_patch(Rectangle((place, lower + 0.5), *size, **look))
             axes.text(
-                letter * LETTER_POINTS,
-                -LINE_POINTS * (number + 0.6),
+                place,
+                lower + LINE_POINTS / 2,
                 printable(word.text),
                 fontfamily="DejaVu Sans Mono",
                 fontsize=7,
                 va="center_baseline",
                 color="white" if abs(scale) > 0.7 else "black",
-                bbox=look,
                 parse_math=False,
             )
     if len(lines) > LINES:
