@@ -190,14 +190,15 @@ def _versions(run: ListedRun) -> Mapping[str, Any]:
     return run.versions
 
 
-def _devices(run: ListedRun) -> Mapping[str, Any]:
-    return {name: run.settings.get(name, default) for name, default in _defaults_of_devices().items()}
-
-
 @cache
-def _defaults_of_devices() -> dict[str, Any]:
-    kinds = {name: on_resume(setting) for name, setting in Settings.model_fields.items()}
-    return {name: default_settings().get(name) for name, kind in kinds.items() if kind is OnResume.DEVICES}
+def _settings_of_devices() -> tuple[str, ...]:
+    fields = Settings.model_fields.items()
+    return tuple(name for name, setting in fields if on_resume(setting) is OnResume.DEVICES)
+
+
+def _devices(run: ListedRun) -> Mapping[str, Any]:
+    own = run.settings  # the defaults take reading `config.py`
+    return {name: own[name] if name in own else default_settings().get(name) for name in _settings_of_devices()}
 
 
 def _plugins(run: ListedRun) -> Mapping[str, Any]:

@@ -33,7 +33,8 @@ Status = Literal["running", "finished", "interrupted", "crashed", "broken"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 LARGEST_JSON = 16_000_000  # bytes of a file of settings, a history or a summary
-TOO_MANY_DIGITS = re.compile(rb"\d{300}")  # an integer that no float holds, where anything reckons with it
+MOST_DIGITS = 300  # of an integer that a float holds, for where anything reckons with it
+TOO_MANY_DIGITS, TWO_DIGITS = re.compile(rb"\d{%d}" % MOST_DIGITS), re.compile(rb"\d\d")
 
 
 class Change(NamedTuple):
@@ -193,14 +194,12 @@ def _best(metrics: Path, monitor: Monitor) -> tuple[float | None, int | None]:
     for name, series in series_of(metrics, monitor.weights).items():
         for point in series:
             by_step.setdefault(point.step, {})[name] = point.value
-    best: tuple[float, float, int] | None = None  # score, value, step
+    best: tuple[float, int] | None = None  # score, step
     for step in sorted(by_step):
-        values = by_step[step]
-        score = monitor.score(values)
-        value = sum(weight * values[name] for name, weight in monitor.weights.items() if name in values)
+        score = monitor.score(by_step[step])
         if score is not None and (best is None or score > best[0]):
-            best = score, value, step
-    return best[1:] if best else (None, None)
+            best = score, step
+    return (monitor.value(best[0]), best[1]) if best else (None, None)
 
 
 def _monitor(settings: Mapping[str, Any], tasks: Mapping[str, float]) -> Monitor:
@@ -256,7 +255,7 @@ def _read_json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, A
             if size > LARGEST_JSON:
                 raise ValueError(f"{path.name} has more than {LARGEST_JSON / 1e6:.0f} MB")
             content = os.pread(file, size, 0)
-        if TOO_MANY_DIGITS.search(content):
+        if _has_long_number(content):
             raise ValueError(f"{path.name} holds a number of hundreds of digits")
     except FileNotFoundError:
         if missing is None:
@@ -269,6 +268,12 @@ def _read_json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, A
     if not isinstance(values, dict):
         raise ValueError(f"{path.name} holds no values by name")
     return values
+
+
+def _has_long_number(content: bytes) -> bool:
+    """Whether there is a number of `MOST_DIGITS` digits; two places in it are looked for first, which is quicker."""
+    every = content[:: MOST_DIGITS // 2]  # such a number has two of these beside each other
+    return bool(TWO_DIGITS.search(every) and TOO_MANY_DIGITS.search(content))
 
 
 def _modified(path: Path) -> float | None:
