@@ -71,6 +71,7 @@ def run_py(
             pid = int(answers.readline())
             if not select.select([connection], [], [], timeout)[0]:
                 os.kill(pid, signal.SIGKILL)
+                answers.readline()  # it is gone
                 raise subprocess.TimeoutExpired(argv, timeout)
             status = int(answers.readline())
         said = []

@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
         for pid in list(children):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                with children.pop(pid) as connection:
+                with children.pop(pid) as connection, suppress(OSError):  # whoever asked may be gone
                     connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     for pid in children:
         os.kill(pid, signal.SIGKILL)
