@@ -19,6 +19,7 @@ from renaissance.settings.groups.commands import (
     ReportSettings,
     RunsSettings,
     SearchSettings,
+    ServeSettings,
     SplitSettings,
     ZeroshotSettings,
 )
@@ -43,6 +44,7 @@ from renaissance.settings.groups.model import (
 )
 from renaissance.settings.groups.run_sets import SeedSetSettings, SubmitSettings, SweepSettings
 from renaissance.settings.groups.tasks import (
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     RegularisationSettings,
@@ -104,6 +106,7 @@ class Settings(
     SubmitSettings,
     SweepSettings,
     SeedSetSettings,
+    ServeSettings,
     SplitSettings,
     SearchSettings,
     ZeroshotSettings,
@@ -133,6 +136,7 @@ class Settings(
     MachineSettings,
     StartSettings,
     RegularisationSettings,
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     TaskSettings,

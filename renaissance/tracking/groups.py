@@ -177,8 +177,13 @@ def _tables(run: ListedRun) -> Mapping[str, Any]:
     return run.tables
 
 
+def _contents(run: ListedRun) -> Mapping[str, Any]:
+    return run.contents
+
+
 def _folder_of_tables(run: ListedRun) -> Mapping[str, Any]:
-    return {"data_root": run.settings.get("data_root")}
+    """Of a run that has noted what its tables hold, nothing: what they hold says more."""
+    return {} if run.contents else {"data_root": run.settings.get("data_root")}
 
 
 def _versions(run: ListedRun) -> Mapping[str, Any]:
@@ -186,9 +191,13 @@ def _versions(run: ListedRun) -> Mapping[str, Any]:
 
 
 def _devices(run: ListedRun) -> Mapping[str, Any]:
+    return {name: run.settings.get(name, default) for name, default in _defaults_of_devices().items()}
+
+
+@cache
+def _defaults_of_devices() -> dict[str, Any]:
     kinds = {name: on_resume(setting) for name, setting in Settings.model_fields.items()}
-    known = {**default_settings(), **run.settings}
-    return {name: known.get(name) for name, kind in kinds.items() if kind is OnResume.DEVICES}
+    return {name: default_settings().get(name) for name, kind in kinds.items() if kind is OnResume.DEVICES}
 
 
 def _plugins(run: ListedRun) -> Mapping[str, Any]:
@@ -213,6 +222,7 @@ def _hash(path: Path) -> str:
 # What a run trained under beside its settings, by how it is said.
 CIRCUMSTANCES: Mapping[str, Callable[[ListedRun], Mapping[str, Any]]] = {
     "they read different tables": _tables,
+    "they read tables of different content": _contents,
     "they read tables of different folders, which may not be the same": _folder_of_tables,
     "they ran on different versions": _versions,
     "they ran on different devices": _devices,

@@ -76,6 +76,7 @@ class ListedRun:
         tested: the metrics of every split beyond training and validation, by whole name, `<task>/<split>/<metric>`.
         versions: of what it began with, such as renaissance and torch.
         tables: the bytes of each table that it reads, by name; empty where it did not record that.
+        contents: what tells the content of each of them, by name; empty where it did not record that.
         remark: what else is to be known of how it stands; empty where there is nothing.
         error: what is wrong with its files; empty where nothing is.
     """
@@ -98,6 +99,7 @@ class ListedRun:
     tested: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, int] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
     error: str = ""
 
@@ -146,6 +148,7 @@ def _read(folder: RunFolder, name: str) -> ListedRun:
         more_is_better=monitor.more_is_better,
         versions=dict(start.get("versions", {})),
         tables=dict(start.get("tables", {})),
+        contents=dict(start.get("contents", {})),
         remark="" if alive or whole or not marked else _of_another_host(start),
     )
     return _with_results(run, monitor, summary, history, whole)

@@ -13,6 +13,7 @@ import tracemalloc
 
 import pytest
 
+from renaissance.data.tables.content import content_of
 from renaissance.tracking.listed_run import LARGEST_JSON, Change, read_listed
 from renaissance.tracking.listing import RunIndex, find_runs, list_runs
 from renaissance.tracking.metrics import read_points
@@ -182,6 +183,7 @@ def test_the_listing_is_the_runs_own_summary(run):
         f"{split}/scenes_{split}.arrow": run.data_root / f"scenes_{split}.arrow" for split in ("train", "val", "test")
     }
     assert found.tables == {name: path.stat().st_size for name, path in tables.items()}
+    assert found.contents == {name: content_of(path) for name, path in tables.items()}
     assert found.remark == found.error == ""
 
 
