@@ -27,6 +27,7 @@ from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
+from renaissance.inference.asked import asked_of
 from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.joint_space import JointSpace
@@ -235,17 +236,12 @@ class Model:
         """
         given = listed(examples, "examples")
         answers: list[dict[str, Any]] = [{} for _ in given]
-        by_schema: dict[str, dict[str, Task]] = {}
-        for name, module in self._chosen(task).items():
-            by_schema.setdefault(module.needs.schema.name, {})[name] = module
-        for schema, tasks in by_schema.items():
-            fields = {one.field: one.type for name in tasks for one in self.inputs[name]}
-            columns = {name: Column(name, kind) for name, kind in fields.items()}
-            known = next(iter(tasks.values())).needs.schema.columns  # answers too, which collates find missing
-            whole = Schema(schema, {**known, **columns})
+        for asked in asked_of(self, self.chosen(task)):
             row = 0
-            for step in self._steps(given, whole, fields, _of_examples, batch_size, "predict", tasks):
-                found = {name: module.answers(step) for name, module in tasks.items()}
+            for step in self._steps(
+                given, asked.schema, asked.fields, _of_examples, batch_size, "predict", asked.tasks
+            ):
+                found = {name: module.answers(step) for name, module in asked.tasks.items()}
                 for place in range(step.batch.examples):
                     answers[row + place] |= {name: of_task[place] for name, of_task in found.items()}
                 row += step.batch.examples
@@ -288,7 +284,12 @@ class Model:
         """
         return Step(self.encoder, batch.to(self.device), self._to_pixels)
 
-    def _chosen(self, task: str | None) -> dict[str, Task]:
+    def chosen(self, task: str | None) -> dict[str, Task]:
+        """The task of a name, or with None all of them, by name.
+
+        Raises:
+            UserError: there is no such task.
+        """
         if task is None:
             return self.tasks
         if task not in self.tasks:
