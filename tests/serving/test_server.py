@@ -1,4 +1,4 @@
-"""A server in a process of its own: slow and vanished clients, signals, several processes, the token, the docs' calls."""
+"""A server in a process of its own: slow and vanished clients, signals, several processes, the token, the docs."""
 
 from __future__ import annotations
 
