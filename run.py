@@ -11,6 +11,7 @@
     python run.py probe with load_path=<checkpoint> dataset=cifar10
     python run.py zeroshot with load_path=<checkpoint> dataset=cifar10
     python run.py search with load_path=<checkpoint> 'query="two red circles"'
+    python run.py serve with load_path=<checkpoint> port=8000
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
     python run.py with plugins=my_task.py task_mine        train what a file of your own adds
@@ -60,6 +61,8 @@ from sacred.run import Run
 from renaissance.commands.declaration import CommandDeclaration
 from renaissance.commands.registry import commands
 from renaissance.credentials import (
+    HIDDEN,
+    SECRETS,
     VARIABLES,
     arguments_without_credentials,
     flags_without_credentials,
@@ -111,7 +114,7 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
 
 
 def _refuse_passwords(config: Mapping[str, Any]) -> None:
-    """Refuse an address with a password in a file or a plug-in: what Sacred has resolved goes into its records.
+    """Refuse a secret, or an address with one, in a file or a plug-in: what Sacred has resolved goes into its records.
 
     Raises:
         UserError: naming the setting.
@@ -123,6 +126,9 @@ def _refuse_passwords(config: Mapping[str, Any]) -> None:
                 f"{name}: has a password in it, or an option that may be one. Give that on the command line or in "
                 f"{variable}, not in a file."
             )
+    for name, variable in SECRETS.items():
+        if config.get(name) not in (None, HIDDEN):
+            raise UserError(f"{name}: is secret. Give it on the command line or in {variable}, not in a file.")
 
 
 @ex.main

@@ -19,6 +19,7 @@ from renaissance.settings.groups.commands import (
     ReportSettings,
     RunsSettings,
     SearchSettings,
+    ServeSettings,
     SplitSettings,
     ZeroshotSettings,
 )
@@ -104,6 +105,7 @@ class Settings(
     SubmitSettings,
     SweepSettings,
     SeedSetSettings,
+    ServeSettings,
     SplitSettings,
     SearchSettings,
     ZeroshotSettings,

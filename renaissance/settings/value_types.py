@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from renaissance.credentials import without_credentials
+from renaissance.credentials import hidden_secret, without_credentials
 from renaissance.settings.discovery import check_loss_names, check_optimizer, check_schedule, in_words
 from renaissance.settings.marks import Mark
 from renaissance.training.optimizers.registry import optimizer_names
@@ -51,6 +51,19 @@ def leaf_types(annotation: Any) -> Iterator[Any]:
         yield from leaf_types(get_args(annotation)[0])
     else:
         yield origin or annotation
+
+
+def _served_models(models: dict[str, str] | list[str]) -> dict[str, str] | list[str]:
+    """Models by names that may stand in the path of an address."""
+    for name in models if isinstance(models, dict) else ():
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
+            raise ValueError(f"{name!r} is no name for a model: take up to 64 letters, digits, dots, _ and -")
+    return models
+
+
+def _token(token: str) -> str:
+    """What stands for a token that this process keeps; see `credentials.py`."""
+    return hidden_secret("serve_token", token)
 
 
 def _whole(value: Any) -> Any:
@@ -381,6 +394,13 @@ Modules = Annotated[
     BeforeValidator(_nothing_is_empty_dict),
     Allowed('checkpoint files by part, such as {"text_encoder": "a.ckpt"}'),
 ]
+ServedModels = Annotated[
+    dict[_Text, _Text] | Annotated[list[_Text], _List],
+    BeforeValidator(_nothing_is_empty_dict),
+    AfterValidator(_served_models),
+    Allowed('checkpoint files by name, such as {"reviews": "a.ckpt"}, or a list of them'),
+]
+Token = Annotated[Annotated[str, Field(min_length=1), AfterValidator(_token)] | None, Allowed("a secret text, or None")]
 Plugins = Annotated[
     list[_Text],
     BeforeValidator(_as_list),
