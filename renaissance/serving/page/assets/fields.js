@@ -8,8 +8,8 @@ const MASK = "[MASK]";
 
 /** A field for a picture. `changed()` is called when there is another one, or none. */
 export class PictureField {
-  constructor({ name, title, meaning, most, changed }) {
-    Object.assign(this, { name, most, changed, value: null });
+  constructor({ name, title, meaning, limits, changed }) {
+    Object.assign(this, { name, limits, changed, value: null });
     const id = fresh("picture");
     const file = (attributes) => element("input", { type: "file", accept: "image/*", class: "unseen", onchange: (event) => this.take(event.target.files[0]), ...attributes });
     this.input = file({ id, "aria-describedby": `${id}-note` });
@@ -49,7 +49,7 @@ export class PictureField {
     if (!file) return;
     this.input.value = this.camera.value = ""; // so that the same file can be chosen again
     try {
-      this.set(await readPicture(file, this.most));
+      this.set(await readPicture(file, this.limits));
     } catch (error) {
       this.fail(error.message);
     }

@@ -5,6 +5,7 @@ const AS_IS = new Set(["image/jpeg", "image/png", "image/gif", "image/bmp", "ima
 const UNSEEN = /\.(tiff?|p[bgnp]m)$/i; // kinds that the server reads and browsers do not
 const SIDES = [2048, 1536, 1024, 768, 512, 256]; // pixels of the longer side, tried in turn
 const QUALITY = 0.92;
+const USUAL = 3e6; // bytes of a picture that need no scaling: it is sent again with every question
 
 export class Picture {
   constructor(blob, { name, width = 0, height = 0, note = "" }) {
@@ -26,8 +27,10 @@ export class Picture {
   }
 }
 
-/** A file as a picture. `most` is how many bytes it may have; throws an Error in words where it is none. */
-export async function readPicture(file, most) {
+/** A file as a picture within the server's limits, `{body, pixels}`; throws an Error in words where it is none. */
+export async function readPicture(file, limits) {
+  const most = Math.min(USUAL, limits.body / 4); // base64 is a third larger, and a question may have two
+
   const name = file.name || "picture.png";
   const image = await decoded(file);
   if (!image) {
@@ -35,7 +38,8 @@ export async function readPicture(file, most) {
     return new Picture(file, { name, note: "sent as it is; this browser cannot show it" });
   }
   const size = { width: image.naturalWidth, height: image.naturalHeight }; // upright, as its EXIF data say
-  if (AS_IS.has(file.type) && file.size <= most) return new Picture(file, { name, ...size });
+  const few = size.width * size.height <= limits.pixels;
+  if (AS_IS.has(file.type) && file.size <= most && few) return new Picture(file, { name, ...size });
   return scaled(image, file, name, most);
 }
 
@@ -78,9 +82,9 @@ async function scaled(image, file, name, most) {
 }
 
 /** What an example of the server gives as a picture: base64, also behind `data:…,`. */
-export async function pictureOf(text, name, most) {
+export async function pictureOf(text, name, limits) {
   const [, kind, data] = /^data:([^;,]*)[^,]*,(.*)$/s.exec(text) || [null, "", text];
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const known = kind || (bytes[0] === 0xff ? "image/jpeg" : "image/png");
-  return readPicture(new File([bytes], `${name}.${known === "image/jpeg" ? "jpg" : "png"}`, { type: known }), most);
+  return readPicture(new File([bytes], `${name}.${known === "image/jpeg" ? "jpg" : "png"}`, { type: known }), limits);
 }
