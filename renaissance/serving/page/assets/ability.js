@@ -10,8 +10,9 @@ export const lines = (text) => text.split("\n").map((line) => line.trim()).filte
 
 /** What is given to it are the parts of `build(changed)`; `parts()` gives a question or null, `show(answer)` elements. */
 export class AbilityPanel {
-  constructor({ base, limits, kept }) {
+  constructor({ base, info, limits, kept }) {
     Object.assign(this, { base, limits, kept });
+    this.reads = new Set(Object.values(info.tasks).flatMap((task) => task.inputs.map((input) => input.type)));
     this.asking = new Asking((signal) => this.work(signal), { failed: (error) => this.fail(error), busy: (yes) => this.answer.setAttribute("aria-busy", String(yes)) });
     this.note = element("p", { class: "wrong", role: "alert", hidden: true });
     this.answer = element("div", { class: "answer" });

@@ -73,7 +73,7 @@ function masks({ text, words }, before) {
 function match({ match: value }, before) {
   const words = value >= 0.5 ? "They belong together" : "They do not belong together";
   const rows = [{ label: "match", value }, { label: "no match", value: 1 - value }];
-  return { shown: [verdict(words, percent(value)), ...bars(rows, { before, ranked: false })], words: `${words}, ${percent(value)}` };
+  return { shown: [verdict(words, percent(Math.max(value, 1 - value))), ...bars(rows, { before, ranked: false })], words: `${words}, ${percent(Math.max(value, 1 - value))}` };
 }
 
 function similarity({ similarity: value, probability }) {

@@ -18,7 +18,7 @@ export class ModelCard {
     const rows = Object.entries(summary || {}).flatMap(([name, value]) =>
       value !== null && typeof value === "object" ? Object.entries(value).map(([inner, one]) => [`${name}: ${inner}`, one]) : [[name.replaceAll("_", " "), value]]);
     if (!rows.length) return null;
-    return card("Training", {}, facts(rows.map(([name, value]) => [name, number(value)])));
+    return card("Training", { class: "training" }, facts(rows.map(([name, value]) => [name, number(value)])));
   }
 
   labels(tasks) {
@@ -34,7 +34,7 @@ export class ModelCard {
 }
 
 function facts(rows) {
-  return element("dl", { class: "facts" }, rows.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value ?? "–")]));
+  return element("dl", { class: "facts" }, rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value ?? "–")]));
 }
 
 function parts(counts) {

@@ -16,13 +16,13 @@ export class SimilarityPanel extends AbilityPanel {
   build(changed) {
     this.texts = new TextField({ name: "texts", title: "Texts", meaning: `one a line, up to ${MOST}`, rows: 5, changed });
     this.texts.set("a red circle above a blue square\na large green triangle\na small black cross in the top left corner");
-    this.images = new PicturesField(this.limits, changed);
-    return [this.texts, this.images];
+    this.images = new PicturesField(this.limits, changed, this.reads.has("text") ? 2 : 4);
+    return [...(this.reads.has("text") ? [this.texts] : []), ...(this.reads.has("image") ? [this.images] : [])];
   }
 
   parts() {
-    const texts = lines(this.texts.value).slice(0, MOST);
-    const images = this.images.value;
+    const texts = this.reads.has("text") ? lines(this.texts.value).slice(0, MOST) : [];
+    const images = this.reads.has("image") ? this.images.value : [];
     return texts.length + images.length > 1 ? { ...(texts.length ? { texts } : {}), ...(images.length ? { images } : {}) } : null;
   }
 
@@ -54,7 +54,7 @@ function cosine(one, other) {
 
 /** Several pictures. */
 class PicturesField {
-  constructor(limits, changed) {
+  constructor(limits, changed, begun) {
     Object.assign(this, { name: "images", limits, changed, value: [] });
     const id = fresh("pictures");
     this.input = element("input", { id, type: "file", accept: "image/*", multiple: true, class: "unseen", onchange: (event) => this.takeAll([...event.target.files]) });
@@ -66,7 +66,7 @@ class PicturesField {
       this.list, element("label", { class: "drop small", for: id }, "Drop pictures here, or choose files"), this.note, this.offered);
     samples().then((all) => {
       this.offered.append(...all.map(({ title, picture }) => button(element("img", { src: picture.url, alt: "" }), () => this.add(picture), { title, "aria-label": `add ${title}` })));
-      all.slice(0, 2).forEach(({ picture }) => this.add(picture));
+      all.slice(0, begun).forEach(({ picture }) => this.add(picture));
     });
   }
 
