@@ -169,6 +169,10 @@ def defaults() -> None:
     num_samples = 10  # images of the split on a sheet
     manual_inputs = []  # your own images on every sheet, such as [{"image": "dog.jpg", "prefix": "a dog"}]
 
+    # == What answers rest on ==
+    attributions = False  # at the end of a run, sheets that show which patches and words its answers rest on
+    attributions_examples = 8  # examples on such a sheet
+
     # == Regularisation ==
     mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
     text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing

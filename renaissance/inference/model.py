@@ -112,11 +112,11 @@ class Model:
         self.tasks: dict[str, Task] = {name: task.to(self.device) for name, task in restored.tasks.items()}
         self.text = restored.text
         self.transform: ImageTransform | None = None
-        self._to_pixels: Pixels | None = None
+        self.to_pixels: Pixels | None = None
         self.statistics = statistics = restored.image_statistics
         if statistics is not None:
             self.transform = ImageTransform.of_settings(self.settings, statistics, training=False, captioned=True)
-            self._to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
+            self.to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
         self.label_names: dict[str, list[str]] = restored.label_names
         self.inputs: dict[str, tuple[Input, ...]] = {name: task.inputs() for name, task in self.tasks.items()}
         self._predictors: dict[tuple[str, ...], Predictor] = {}
@@ -329,7 +329,7 @@ class Model:
         Args:
             batch: B examples, made with the model's own `transform` and `text`.
         """
-        return Step(self.encoder, batch.to(self.device), self._to_pixels)
+        return Step(self.encoder, batch.to(self.device), self.to_pixels)
 
     def _chosen(self, task: str | None) -> dict[str, Task]:
         if task is None:

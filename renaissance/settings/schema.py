@@ -44,6 +44,7 @@ from renaissance.settings.groups.model import (
 )
 from renaissance.settings.groups.run_sets import SeedSetSettings, SubmitSettings, SweepSettings
 from renaissance.settings.groups.tasks import (
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     RegularisationSettings,
@@ -135,6 +136,7 @@ class Settings(
     MachineSettings,
     StartSettings,
     RegularisationSettings,
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     TaskSettings,

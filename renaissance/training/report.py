@@ -152,6 +152,8 @@ class RunReport:
             print(f"curves: {self._folder.plots}")
         if self._folder.samples.is_dir():
             print(f"samples: {self._folder.samples}")
+        if self._folder.attributions.is_dir():
+            print(f"attributions: {self._folder.attributions}")
         if self._folder.predictions.is_dir():
             print(f"predictions: {self._folder.predictions}")
         print(f"run: {self._folder.path}", flush=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from renaissance.atomic_files import NO_ROOM, remove_leftovers
+from renaissance.attributions.of_run import write_attributions
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import Interrupted, RunError, UserError
 from renaissance.run_sets.command_line import without_effect
@@ -133,12 +134,28 @@ def _worked_through(session: Session, report: RunReport) -> dict[str, float]:
             if not session.assembly.settings.test_only:
                 session.fit()
             session.test()
+            if session.is_main and session.assembly.settings.attributions:
+                _explain(session)
     except Interrupted:
         with STOP.deferred("writing the summary"):
             report.end("interrupted")
         raise
     STOP.finish()
     return report.end("finished")
+
+
+def _explain(session: Session) -> None:
+    """Write which patches and words the answers of the best weights rest on."""
+    settings, folder = session.assembly.settings, session.folder
+    checkpoint = settings.load_path if settings.test_only else str(folder.best_checkpoint)
+    write_attributions(
+        checkpoint,
+        session.trainer.strategy.root_device,
+        session.assembly.groups,
+        settings.attributions_examples,
+        folder,
+        session.trackers.picture,
+    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ Source: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555; with transformers
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from typing import Any
 from zlib import crc32
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.interface import Examples
 from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
@@ -34,12 +35,13 @@ from renaissance.models.decoders.generation import Choice, generate, tokens_as_c
 from renaissance.models.decoders.interface import DecoderState, decoder_of
 from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
 from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Input, Task, TaskContext
+from renaissance.tasks.common.task import Input, Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 from renaissance.tasks.metrics.captions import caption_metrics
 
@@ -162,6 +164,41 @@ class CaptioningTask(Task):
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """A "caption" of each image; the texts of the batch are not read."""
         return [{"caption": caption} for caption in self.captions(step)]
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """The right answer is what somebody wrote."""
+        return replace(super().question(examples, index), right=examples.value(index, "text"))
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """The caption that is written, or the one asked for, by its log-probability."""
+        caption = self.captions(step)[0] if target is None else str(target)
+        ((ids, _),) = self.text.encode([caption])
+        device = step.batch.index.device
+        own = torch.tensor(ids, device=device)[None]
+
+        def by_token(variants: Step) -> Tensor:
+            return self._log_probabilities(variants, own.expand(variants.batch.examples, -1))
+
+        return Claim(
+            caption,
+            lambda variants: by_token(variants).sum(dim=1),
+            "log-probability",
+            written=caption,
+            by_token=by_token,
+        )
+
+    def _log_probabilities(self, step: Step, ids: Tensor) -> Tensor:
+        """Of texts (B, T) the log-probability (B, T) of each token given the image and those before it; 0 of the first.
+
+        They are read as written: a prefix encoder is given the start token alone.
+        """
+        tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+        cut = torch.ones(len(ids), dtype=torch.long, device=ids.device)
+        prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
+        context = self._context(step.model, prefix, step.image)
+        inputs, targets, _ = teacher_forcing(tokens, cut)
+        scores = decoder_of(step.model)(inputs, context).float().log_softmax(-1)
+        return F.pad(scores.gather(2, targets[..., None])[..., 0], (1, 0))
 
     def captions(self, step: Step, prefix: str = "") -> list[str]:
         """Captions of the images of a step's B examples, sampled by what each image shows: alike in any batch.

@@ -14,11 +14,13 @@ from torch import nn
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
+from renaissance.data.examples.interface import Examples
 from renaissance.data.examples.schema import ColumnType, DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.interface import ALL_OUTPUTS, Output, Part, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target
 from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures
@@ -53,6 +55,19 @@ MEANINGS = {
     "boxes": "the boxes to choose from, each as left, upper, width and height in pixels",
 }
 GIVEN = ("image", "text", "boxes")  # the types of columns that are given
+
+
+@dataclass(frozen=True)
+class Question:
+    """An example of a split as a user would give it.
+
+    Attributes:
+        example: its values by the fields that `Task.inputs` names.
+        right: the right answer in words; empty where it is not known.
+    """
+
+    example: dict[str, Any]
+    right: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,6 +198,30 @@ class Task(nn.Module, ABC):
             UserError: the task has no such method of its own.
         """
         raise UserError(f"{self.name} does not say what it finds of an example: its class has no method `answers`.")
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """An example of a split as a user would give it, with its right answer where the task knows it.
+
+        Args:
+            examples: the split's.
+            index: the example's number.
+        """
+        return Question({given.field: examples.value(index, given.field) for given in self.inputs()})
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """What the model says of one example, and how to ask how strongly it holds to that of variants of it.
+
+        Args:
+            step: one example.
+            target: the answer to ask for; None for the one that the model gives.
+
+        Raises:
+            UserError: there is no such answer, or the task has no such method of its own.
+        """
+        raise UserError(
+            f"{self.name} does not tell how strongly it holds to an answer: its class has no method `claim`, which "
+            "attributions need."
+        )
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """The metrics that are shown, by name, from the means of the steps' values."""
