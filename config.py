@@ -170,6 +170,10 @@ def defaults() -> None:
     num_samples = 10  # images of the split on a sheet
     manual_inputs = []  # your own images on every sheet, such as [{"image": "dog.jpg", "prefix": "a dog"}]
 
+    # == What answers rest on ==
+    attributions = False  # at the end of a run, sheets that show which patches and words its answers rest on
+    attributions_examples = 8  # examples on such a sheet
+
     # == Regularisation ==
     mixing_alpha = 0.0  # mixup of two examples and their classes, lambda from Beta(alpha, alpha) each batch; 0: off
     text_modality_dropout = 0.0  # share of the training examples whose whole text is left out before fusing
@@ -190,6 +194,7 @@ def defaults() -> None:
     # == Many devices ==
     devices = None  # processes on each machine; None: one for each GPU, or one on the CPU, which takes several
     strategy = "auto"  # auto: ddp, where there are several devices; fsdp shares out weights and optimiser state
+    fsdp_checkpoints = "whole"  # what fsdp writes: whole: one file; sharded: each device its share, a file of its own
     peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
 
     # == Batches ==
@@ -377,8 +382,24 @@ def defaults() -> None:
     query = None  # what to search for: a text, or an image file
     num_matches = 12  # matches to show, of images and of captions
 
-    # == The commands `search` and `zeroshot` ==
+    # == The commands `search`, `serve` and `zeroshot` ==
     split = None  # of the data set, such as val; None: test, or val where there is no such
+
+    # == The command `serve` ==
+    serve_models = {}  # checkpoints by the name they are offered under, or a list; load_path takes the same
+    host = "127.0.0.1"  # address that serve listens at; any other than this machine's own lets others ask
+    port = 8000  # port that serve listens at; 0: one that is free
+    serve_hosts = []  # further names that requests may call this server by, such as that of a proxy before it
+    serve_token = None  # what requests must bear; better given as RENAISSANCE_SERVE_TOKEN, never recorded
+    serve_images = None  # folder whose image files requests may name by relative path; None: no request names a file
+    serve_processes = 1  # processes that answer, each with its own copy of the models
+    serve_batch_size = 32  # examples that are computed at once, across requests
+    serve_wait = 0.002  # seconds that an example waits at most for others whose requests are under way
+    serve_queue = 1024  # examples that may wait; beyond them requests are asked to come again (503)
+    serve_max_examples = 256  # examples, texts or images of one request
+    serve_max_body = 33554432  # bytes of one request
+    serve_max_pixels = 25000000  # pixels of one image
+    serve_max_text = 20000  # characters of one text
 
     # == Several seeds ==
     seeds = None  # train once with each of these seeds, and end with mean, spread and interval; such as [0, 1, 2]

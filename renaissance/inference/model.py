@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -22,13 +21,12 @@ from tqdm import tqdm
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import Restored, restore
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
-from renaissance.inference.asked import asked_of
-from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
+from renaissance.inference.inputs import Example, Names, Picture, listed
+from renaissance.inference.predictor import Predictor, Steps
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.joint_space import JointSpace
 from renaissance.tasks.common.step import Step, pooled
@@ -75,6 +73,14 @@ class Writer(Protocol):
         """Captions of a step's images, each beginning with the prefix."""
 
 
+@runtime_checkable
+class GrowingWriter(Writer, Protocol):
+    """A task that tells of a caption while it writes it."""
+
+    def growing_caption(self, step: Step, prefix: str = "") -> Iterator[str]:
+        """The caption of a step's only image, as far as it is written, after each token."""
+
+
 class Model:
     """A trained model: an encoder with the tasks it was trained on, in evaluation mode.
 
@@ -106,13 +112,14 @@ class Model:
         self.tasks: dict[str, Task] = {name: task.to(self.device) for name, task in restored.tasks.items()}
         self.text = restored.text
         self.transform: ImageTransform | None = None
-        self._to_pixels: Pixels | None = None
+        self.to_pixels: Pixels | None = None
         self.statistics = statistics = restored.image_statistics
         if statistics is not None:
             self.transform = ImageTransform.of_settings(self.settings, statistics, training=False, captioned=True)
-            self._to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
+            self.to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
         self.label_names: dict[str, list[str]] = restored.label_names
         self.inputs: dict[str, tuple[Input, ...]] = {name: task.inputs() for name, task in self.tasks.items()}
+        self._predictors: dict[tuple[str, ...], Predictor] = {}
         self._joint = next((task for task in self.tasks.values() if isinstance(task, JointSpace)), None)
         self.scale: float | None = None if self._joint is None else self._joint.scale
         self.bias: float | None = None if self._joint is None else self._joint.bias
@@ -196,6 +203,11 @@ class Model:
         vectors = self._vectors(examples, "image", "images", batch_size, joint.embed_image)
         return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
 
+    @property
+    def has_joint_space(self) -> bool:
+        """Whether texts and images can be compared: a contrastive task was trained."""
+        return self._joint is not None
+
     def joint_space(self) -> JointSpace:
         """The task whose space texts and images are compared in.
 
@@ -209,7 +221,6 @@ class Model:
             )
         return self._joint
 
-    @torch.no_grad()
     def predict(
         self, examples: Iterable[Example], task: str | None = None, batch_size: int = BATCH_SIZE
     ) -> list[dict[str, Any]]:
@@ -235,17 +246,24 @@ class Model:
             UserError: naming the example and the field at fault; or there is no such task.
         """
         given = listed(examples, "examples")
-        answers: list[dict[str, Any]] = [{} for _ in given]
-        for asked in asked_of(self, self.chosen(task)):
-            row = 0
-            for step in self._steps(
-                given, asked.schema, asked.fields, _of_examples, batch_size, "predict", asked.tasks
-            ):
-                found = {name: module.answers(step) for name, module in asked.tasks.items()}
-                for place in range(step.batch.examples):
-                    answers[row + place] |= {name: of_task[place] for name, of_task in found.items()}
-                row += step.batch.examples
+        predictor = self.predictor(list(self.chosen(task)))
+        starts = _starts(len(given), batch_size, "predict")
+        predictor.check(given)
+        answers: list[dict[str, Any]] = []
+        for start in starts:
+            answers += predictor.answers(given[start : start + batch_size], start)
         return answers if task is None else [answer[task] for answer in answers]
+
+    def predictor(self, tasks: Sequence[str]) -> Predictor:
+        """What predicts with some of the tasks, made ready once.
+
+        Args:
+            tasks: some of `tasks`.
+        """
+        names = tuple(tasks)
+        if names not in self._predictors:
+            self._predictors[names] = Predictor(self, names)
+        return self._predictors[names]
 
     @torch.no_grad()
     def caption(self, images: Iterable[Picture], prefix: str = "", batch_size: int = BATCH_SIZE) -> list[str]:
@@ -262,12 +280,7 @@ class Model:
         Raises:
             UserError: naming the image at fault; or the model writes no captions.
         """
-        writer = next((task for task in self.tasks.values() if isinstance(task, Writer)), None)
-        if writer is None:
-            raise UserError(
-                f"This model writes no captions: it was trained on {', '.join(self.tasks)}. Train one with "
-                "task_foundation_captioning."
-            )
+        writer = self._writer()
         if not isinstance(prefix, str):
             raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
         examples = [{"image": image} for image in listed(images, "images")]
@@ -276,13 +289,47 @@ class Model:
             captions += writer.captions(step, prefix)
         return captions
 
+    def growing_caption(self, image: Picture, prefix: str = "") -> Iterator[str]:
+        """The caption that `caption` writes of an image, while it is written: what there is of it after each token.
+
+        Args:
+            image: a path, the bytes of an image file, or a PIL image.
+            prefix: what the caption begins with.
+
+        Yields:
+            the caption so far; at last the whole.
+
+        Raises:
+            UserError: the image cannot be read, or the model writes no captions.
+        """
+        writer = self._writer()
+        if isinstance(writer, GrowingWriter):
+            for step in self._steps([{"image": image}], *_alone("image"), _of_list("images"), 1, "captions"):
+                yield from writer.growing_caption(step, prefix)
+        else:
+            yield from self.caption([image], prefix)
+
+    def _writer(self) -> Writer:
+        """The task that writes captions.
+
+        Raises:
+            UserError: the model writes none.
+        """
+        writer = next((task for task in self.tasks.values() if isinstance(task, Writer)), None)
+        if writer is None:
+            raise UserError(
+                f"This model writes no captions: it was trained on {', '.join(self.tasks)}. Train one with "
+                "task_foundation_captioning."
+            )
+        return writer
+
     def step(self, batch: Batch) -> Step:
         """A batch on the device, of which the encoder's features can be asked.
 
         Args:
             batch: B examples, made with the model's own `transform` and `text`.
         """
-        return Step(self.encoder, batch.to(self.device), self._to_pixels)
+        return Step(self.encoder, batch.to(self.device), self.to_pixels)
 
     def chosen(self, task: str | None) -> dict[str, Task]:
         """The task of a name, or with None all of them, by name.
@@ -317,34 +364,35 @@ class Model:
         names: Names,
         batch_size: int,
         what: str,
-        tasks: Mapping[str, Task] = MappingProxyType({}),
     ) -> Iterator[Step]:
-        """The examples in batches on the device, collated for tasks; with a progress bar where it takes long.
+        """The examples in batches on the device; with a progress bar where it takes long.
 
         Of the schema's columns they have the `fields`, each of its type.
         """
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
-        check_examples(examples, fields, names)
-        collates = {
-            name: collate
-            for name, task in tasks.items()
-            if (collate := task.collate_inputs(task.declaration, self.settings, self.text)) is not None
-        }
-        starts = range(0, len(examples), batch_size)
-        for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
-            chosen = examples_of(examples[start : start + batch_size], start, schema, fields, names, self.text)
-            maker = BatchMaker(chosen, self.transform, self.text, collates, self.settings.eval_seed, training=False)
-            yield self.step(maker.make(list(range(len(chosen)))))
+        starts = _starts(len(examples), batch_size, what)
+        steps = Steps(self, schema, fields, names)
+        steps.check(examples)
+        for start in starts:
+            yield steps.step(examples[start : start + batch_size], start)
+
+
+def _starts(number: int, batch_size: int, what: str) -> Iterable[int]:
+    """Where batches begin; with a progress bar where it takes long.
+
+    Raises:
+        UserError: the batch size is none.
+    """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
+    starts = range(0, number, batch_size)
+    if len(starts) < 2:
+        return starts
+    return tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS)
 
 
 def _alone(field: ColumnType) -> tuple[Schema, dict[str, ColumnType]]:
     """Examples that are an image or a text and nothing else: their schema, and what is given of it."""
     return Schema(field, {field: Column(field, field)}), {field: field}
-
-
-def _of_examples(index: int, field: str) -> str:
-    return f"examples[{index}]['{field}']"
 
 
 def _of_list(name: str) -> Names:

@@ -20,6 +20,7 @@ from renaissance.settings.groups.commands import (
     ReportSettings,
     RunsSettings,
     SearchSettings,
+    ServeSettings,
     SplitSettings,
     ZeroshotSettings,
 )
@@ -44,6 +45,7 @@ from renaissance.settings.groups.model import (
 )
 from renaissance.settings.groups.run_sets import SeedSetSettings, SubmitSettings, SweepSettings
 from renaissance.settings.groups.tasks import (
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     RegularisationSettings,
@@ -105,6 +107,7 @@ class Settings(
     SubmitSettings,
     SweepSettings,
     SeedSetSettings,
+    ServeSettings,
     SplitSettings,
     SearchSettings,
     ZeroshotSettings,
@@ -135,6 +138,7 @@ class Settings(
     MachineSettings,
     StartSettings,
     RegularisationSettings,
+    AttributionSettings,
     CaptionSettings,
     ContrastiveSettings,
     TaskSettings,

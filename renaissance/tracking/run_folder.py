@@ -10,8 +10,9 @@ metrics.csv          step,epoch,name,value
 pace.csv             examples, working seconds, learning rate, gradient norm and speed at each point of the training
 chance.json          what guessing would reach, by metric, where that is known
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
-checkpoints/         last.ckpt, best.ckpt, and step_<n>.ckpt when asked for
+checkpoints/         last.ckpt, best.ckpt, and step_<n>.ckpt when asked for; shards of each in <name>.shards/
 plots/               a curve per metric
+attributions/        which patches and words answers rest on, when asked for; sheets of it are among the plots
 predictions/         what the model answered on each split that was tested, a line an example
 samples/             sheets of what the model generated, where a task generates
 tensorboard/         when asked for
@@ -100,6 +101,10 @@ class RunFolder:
     @property
     def samples(self) -> Path:
         return self.path / "samples"
+
+    @property
+    def attributions(self) -> Path:
+        return self.path / "attributions"
 
     @property
     def predictions(self) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from renaissance.atomic_files import NO_ROOM, remove_leftovers
+from renaissance.attributions.of_run import write_attributions
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.errors import Interrupted, RunError, UserError
 from renaissance.run_sets.command_line import without_effect
@@ -119,7 +120,8 @@ def _unread(settings: Settings, chosen: Chosen) -> list[str]:
         unread_settings(settings.optim_type, chosen.given), f"optim_type={settings.optim_type}"
     )
     by_schedule = dict.fromkeys(unread_by_schedule(settings.schedule, chosen.given), f"schedule={settings.schedule}")
-    unread = {**by_optimizer, **by_schedule}
+    whole = {} if settings.strategy == "fsdp" else {"fsdp_checkpoints": f"strategy={settings.strategy}"}
+    unread = {**by_optimizer, **by_schedule, **{name: why for name, why in whole.items() if name in chosen.given}}
     return [f"{name} is without effect: {choice} does not read it" for name, choice in unread.items()]
 
 
@@ -133,12 +135,28 @@ def _worked_through(session: Session, report: RunReport) -> dict[str, float]:
             if not session.assembly.settings.test_only:
                 session.fit()
             session.test()
+            if session.is_main and session.assembly.settings.attributions:
+                _explain(session)
     except Interrupted:
         with STOP.deferred("writing the summary"):
             report.end("interrupted")
         raise
     STOP.finish()
     return report.end("finished")
+
+
+def _explain(session: Session) -> None:
+    """Write which patches and words the answers of the best weights rest on."""
+    settings, folder = session.assembly.settings, session.folder
+    checkpoint = settings.load_path if settings.test_only else str(folder.best_checkpoint)
+    write_attributions(
+        checkpoint,
+        session.trainer.strategy.root_device,
+        session.assembly.groups,
+        settings.attributions_examples,
+        folder,
+        session.trackers.picture,
+    )
 
 
 @contextmanager

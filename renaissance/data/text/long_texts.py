@@ -62,16 +62,27 @@ class Cutter:
         """
         ids = np.array(encoding.ids, np.int64)
         words = np.array([SPECIAL_WORD if word is None else word for word in encoding.word_ids], np.int64)
-        surplus = len(ids) - self.longest
-        if surplus <= 0:
+        if len(ids) <= self.longest:
             return ids, words
-        begin = self.first + self._skipped(surplus, stream)
-        end = begin + self.longest - self.first - self.last
-        kept = np.r_[: self.first, begin:end, len(ids) - self.last : len(ids)]
+        kept = self.kept(len(ids), stream)
         ids, words = ids[kept], words[kept]
         real = words != SPECIAL_WORD
         words[real] -= words[real].min(initial=len(encoding))
         return ids, words
+
+    def kept(self, tokens: int, stream: np.random.Generator | None) -> NDArray[np.int64]:
+        """Which of a text's tokens stay, by their numbers, in order.
+
+        Args:
+            tokens: how many the text has, special ones included.
+            stream: as for a call.
+        """
+        surplus = tokens - self.longest
+        if surplus <= 0:
+            return np.arange(tokens)
+        begin = self.first + self._skipped(surplus, stream)
+        end = begin + self.longest - self.first - self.last
+        return np.r_[: self.first, begin:end, tokens - self.last : tokens]
 
     def keeps_start(self, random: bool) -> bool:
         """Whether texts are cut behind; `random`: there are streams to draw from."""

@@ -38,6 +38,9 @@ __all__ = ["SPECIAL_WORD", "Encoded", "TextProcessor"]
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+Characters = tuple[int, int, int] | None  # of a token: which of two texts, its first character, that behind its last
+
+
 class TextProcessor:
     """A tokenizer with its special tokens.
 
@@ -226,12 +229,34 @@ class TextProcessor:
             texts: the first of each pair.
             others: the second.
         """
-        if self._pairs is None:
-            self._pairs = Tokenizer.from_str(self._tokenizer.to_str())
-            self._pairs.enable_truncation(self.max_text_len, strategy="longest_first")
-        encodings = self._pairs.encode_batch(list(zip(texts, others, strict=True)))
+        encodings = self._pair_tokenizer().encode_batch(list(zip(texts, others, strict=True)))
         encoded = [(np.array(encoding.ids, np.int64), word_numbers(encoding)) for encoding in encodings]
         return encoded, [np.array(encoding.type_ids, np.int64) for encoding in encodings]
+
+    def characters(self, text: str, other: str | None = None) -> list[Characters]:
+        """Which characters each token of a text, as `encode` or with `other` `encode_pairs` makes them, is read from.
+
+        Args:
+            text: the text.
+            other: a second text that is read together with it.
+
+        Returns:
+            for each token the text, 0 or 1, and its first character in it and the one behind its last; None for special
+            tokens, and for those of no character.
+        """
+        if other is None:
+            encoding = self._tokenizer.encode(text)
+            kept = self._cut.kept(len(encoding), None)
+        else:
+            encoding = self._pair_tokenizer().encode(text, other)
+            kept = np.arange(len(encoding))
+        found: list[Characters] = []
+        for number in kept.tolist():
+            sequence, (start, end) = encoding.sequence_ids[number], encoding.offsets[number]
+            read = (text, other or "")[sequence or 0]
+            start += len(read[start:end]) - len(read[start:end].lstrip())
+            found.append(None if sequence is None or start >= end else (sequence, start, end))
+        return found
 
     def count_unspelled(self, texts: Sequence[str]) -> int:
         """In how many of the texts something has no piece in the vocabulary, and becomes the unknown token."""
@@ -248,6 +273,12 @@ class TextProcessor:
         write_json(vocabulary, vocabulary_entries(self._tokenizer))
         with whole_file(tokenizer) as temporary:
             self._tokenizer.save(str(temporary))
+
+    def _pair_tokenizer(self) -> Tokenizer:
+        if self._pairs is None:
+            self._pairs = Tokenizer.from_str(self._tokenizer.to_str())
+            self._pairs.enable_truncation(self.max_text_len, strategy="longest_first")
+        return self._pairs
 
     def _special_id(self, role: str) -> int:
         if role not in self._special:

@@ -15,6 +15,9 @@ Shapes: B examples, N queries, M keys, D width, H heads, R blocks of S queries.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +28,36 @@ from torch.nn import functional as F
 SMALLEST_BLOCK = 64  # positions of local attention: smaller matrices keep no kernel busy
 
 Projected = Literal["q", "kv", "qkv"]  # queries, keys and values
+
+
+@dataclass(frozen=True)
+class Record:
+    """The attention weights of one call.
+
+    Attributes:
+        module: whose they are.
+        weights: (B, N, M), the mean over the heads: rows of queries, which add up to 1; None of local attention.
+    """
+
+    module: nn.Module | None
+    weights: Tensor | None
+
+
+_records: ContextVar[list[Record] | None] = ContextVar("records", default=None)
+
+
+@contextmanager
+def recorded_attention() -> Iterator[list[Record]]:
+    """Compute attention weights beside what the fused kernels give, of every call within, in their order.
+
+    The results of the calls are the same: weights are computed a second time, from queries and keys.
+    """
+    records: list[Record] = []
+    token = _records.set(records)
+    try:
+        yield records
+    finally:
+        _records.reset(token)
 
 
 @dataclass
@@ -88,7 +121,7 @@ class Attention(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
         """What queries (B, H, N, D / H) find among keys and values (B, H, M, D / H), mapped to (B, N, D)."""
-        return self.output(attend(query, key, value, mask, causal=causal).flatten(2))
+        return self.output(attend(query, key, value, mask, causal=causal, module=self).flatten(2))
 
     def forward(
         self,
@@ -141,6 +174,7 @@ def attend(
     *,
     causal: bool = False,
     scale: float | None = None,
+    module: nn.Module | None = None,
 ) -> Tensor:
     """Attention of heads.
 
@@ -152,14 +186,29 @@ def attend(
             (B, H, N, M); or `band_mask`'s (B, R, 1, S, 3 S), by which every position looks at its neighbours.
         causal: each query looks at the keys up to its own place; N = M then, and there is no mask.
         scale: of the scores; None for (D / H) ** -0.5.
+        module: whose attention it is, for `recorded_attention`.
 
     Returns:
         (B, N, H, D / H).
     """
+    records = _records.get()
+    if records is not None:
+        local = mask is not None and mask.dim() == 5
+        records.append(Record(module, None if local else _weights(query, key, mask, causal, scale)))
     if mask is not None and mask.dim() == 5:
         return _attend_to_neighbours(query, key, value, mask)
     found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, scale=scale)
     return found.transpose(1, 2)
+
+
+def _weights(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, scale: float | None) -> Tensor:
+    """The weights (B, N, M) that `scaled_dot_product_attention` gives values, the mean over the heads."""
+    scores = query.float() @ key.float().transpose(-1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+    return scores.softmax(-1).mean(dim=1)
 
 
 def _attend_to_neighbours(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ def joint_attention(
         before = query.shape[2] - scope.image_positions
         total = F.pad(sum(biases[1:], start=biases[0]), (before, 0, before, 0)).to(query.dtype)
         mask = total if mask is None else total.masked_fill(~mask, float("-inf"))
-    return attend(query, key, value, mask, scale=scaling), None
+    return attend(query, key, value, mask, scale=scaling, module=module), None
 
 
 AttentionInterface.register(ATTENTION, joint_attention)

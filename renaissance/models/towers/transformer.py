@@ -71,7 +71,7 @@ class Layer(nn.Module):
             mask: (B, 1, 1, L) bool for full attention, or `band_mask`'s for local attention.
         """
         query, key, value = split_heads(self.projection(self.attention_norm(hidden)), 3, self.num_heads)
-        hidden = hidden + self.dropout(self.output(attend(query, key, value, mask).flatten(2)))
+        hidden = hidden + self.dropout(self.output(attend(query, key, value, mask, module=self).flatten(2)))
         inner = F.gelu(self.inner(self.feed_forward_norm(hidden)))
         return hidden + self.dropout(self.outer(inner))
 

@@ -52,6 +52,13 @@ class CaptionSettings(SettingsGroup):
     manual_inputs: NoEffect[value_types.ManualInputs]
 
 
+class AttributionSettings(SettingsGroup):
+    """What is shown of which patches and words answers rest on."""
+
+    attributions: NoEffect[value_types.Switch]
+    attributions_examples: NoEffect[value_types.Count]
+
+
 class RegularisationSettings(SettingsGroup):
     """What makes examples harder in training."""
 

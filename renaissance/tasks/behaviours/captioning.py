@@ -13,8 +13,8 @@ Source: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555; with transformers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import exp
 from typing import Any
 from zlib import crc32
@@ -27,19 +27,21 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.interface import Examples
 from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.decoders.generation import Choice, generate
+from renaissance.models.decoders.generation import Choice, generate, tokens_as_chosen
 from renaissance.models.decoders.interface import DecoderState, decoder_of
 from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target
 from renaissance.tasks.common.evaluation import MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures, evenly, read_manual_inputs, shown
 from renaissance.tasks.common.sample import Sample
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Input, Task, TaskContext
+from renaissance.tasks.common.task import Input, Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 from renaissance.tasks.metrics.captions import caption_metrics
 
@@ -74,6 +76,8 @@ class CutPrefix:
 
 class CaptioningTask(Task):
     """Cross-entropy of each token given those before it, the image and, where it is read, the prefix."""
+
+    kind = "caption"
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
@@ -161,6 +165,41 @@ class CaptioningTask(Task):
         """A "caption" of each image; the texts of the batch are not read."""
         return [{"caption": caption} for caption in self.captions(step)]
 
+    def question(self, examples: Examples, index: int) -> Question:
+        """The right answer is what somebody wrote."""
+        return replace(super().question(examples, index), right=examples.value(index, "text"))
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """The caption that is written, or the one asked for, by its log-probability."""
+        caption = self.captions(step)[0] if target is None else str(target)
+        ((ids, _),) = self.text.encode([caption])
+        device = step.batch.index.device
+        own = torch.tensor(ids, device=device)[None]
+
+        def by_token(variants: Step) -> Tensor:
+            return self._log_probabilities(variants, own.expand(variants.batch.examples, -1))
+
+        return Claim(
+            caption,
+            lambda variants: by_token(variants).sum(dim=1),
+            "log-probability",
+            written=caption,
+            by_token=by_token,
+        )
+
+    def _log_probabilities(self, step: Step, ids: Tensor) -> Tensor:
+        """Of texts (B, T) the log-probability (B, T) of each token given the image and those before it; 0 of the first.
+
+        They are read as written: a prefix encoder is given the start token alone.
+        """
+        tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+        cut = torch.ones(len(ids), dtype=torch.long, device=ids.device)
+        prefix = step.encode_text(first_part(tokens, cut)) if self.reads_prefix else None
+        context = self._context(step.model, prefix, step.image)
+        inputs, targets, _ = teacher_forcing(tokens, cut)
+        scores = decoder_of(step.model)(inputs, context).float().log_softmax(-1)
+        return F.pad(scores.gather(2, targets[..., None])[..., 0], (1, 0))
+
     def captions(self, step: Step, prefix: str = "") -> list[str]:
         """Captions of the images of a step's B examples, sampled by what each image shows: alike in any batch.
 
@@ -168,11 +207,7 @@ class CaptioningTask(Task):
             step: the examples.
             prefix: what every caption begins with; it is cut where it leaves no room for more.
         """
-        pixels = step.batch.pixels
-        assert pixels is not None
-        files = [image.numpy().tobytes() for image in pixels[: step.batch.examples].cpu()]
-        streams = [stream(self.settings.eval_seed, 0, crc32(image), "caption") for image in files]
-        return self.write(step.model, step.image, streams, prefix)
+        return self.write(step.model, step.image, self._streams_of(step), prefix)
 
     @torch.no_grad()
     def write(
@@ -186,6 +221,43 @@ class CaptioningTask(Task):
             streams: B generators for sampling.
             prefix: what every caption begins with; it is cut where it leaves no room for more.
         """
+        model_so_far, given, choice, start = self._begun(model, image, prefix)
+        written = generate(model_so_far, given, choice, **self._rules(streams))
+        return [self.text.decode([*start, *row]) for row in written]
+
+    def growing_caption(self, step: Step, prefix: str = "") -> Iterator[str]:
+        """The caption of a step's only image as it is written, a token longer every time; as `captions` writes it.
+
+        Args:
+            step: one example.
+            prefix: what the caption begins with.
+
+        Yields:
+            the caption so far, at least once.
+        """
+        with torch.no_grad():
+            model_so_far, given, choice, start = self._begun(step.model, step.image, prefix)
+        ids = list(start)
+        rules = self._rules(self._streams_of(step))
+        for (further,) in tokens_as_chosen(model_so_far, given, choice, **rules):
+            ids += further
+            yield self.text.decode(ids)
+
+    def _rules(self, streams: Sequence[np.random.Generator]) -> dict[str, Any]:
+        """What ends a caption, what is never written, and where chance comes from."""
+        return {"end_id": self.end_id, "banned": sorted(self.text.special_ids), "streams": streams}
+
+    def _streams_of(self, step: Step) -> list[np.random.Generator]:
+        """Generators by what each image shows: a caption is the same in any batch."""
+        pixels = step.batch.pixels
+        assert pixels is not None
+        files = [image.numpy().tobytes() for image in pixels[: step.batch.examples].cpu()]
+        return [stream(self.settings.eval_seed, 0, crc32(image), "caption") for image in files]
+
+    def _begun(
+        self, model: VisionLanguageEncoder, image: Features, prefix: str
+    ) -> tuple[DecoderState, Tensor, Choice, list[int]]:
+        """The decoder at the beginning of B captions, the tokens it is given (B, T), how to go on, and the prefix's."""
         start = self._start(prefix)
         ids = torch.tensor([start] * len(image.hidden), device=image.hidden.device)
         tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
@@ -194,15 +266,7 @@ class CaptioningTask(Task):
         # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
         given = ids[:, -1:] if self.reads_prefix else ids
         choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))
-        written = generate(
-            DecoderState(decoder_of(model), context),
-            given,
-            choice,
-            end_id=self.end_id,
-            banned=sorted(self.text.special_ids),
-            streams=streams,
-        )
-        return [self.text.decode([*start, *row]) for row in written]
+        return DecoderState(decoder_of(model), context), given, choice, start
 
     def _start(self, prefix: str) -> list[int]:
         """The start token and the tokens of a prefix, at least one position short of the longest text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -9,20 +10,24 @@ from torch.nn import functional as F
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, among, log_odds
 from renaissance.tasks.common.evaluation import with_answers
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.targets import UNKNOWN, ClassTargets
-from renaissance.tasks.common.task import Task, TaskContext
+from renaissance.tasks.common.task import Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 
 class ClassificationTask(Task):
     """Cross-entropy over C classes on the pooled features of the modalities that `needs` names."""
+
+    kind = "classes"
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
@@ -74,6 +79,21 @@ class ClassificationTask(Task):
         """One class is as likely as another."""
         assert self.class_names is not None
         return {"accuracy": 1 / len(self.class_names)}
+
+    def question(self, examples: Examples, index: int) -> Question:
+        assert self.class_names is not None
+        label = examples.value(index, "label")
+        return replace(super().question(examples, index), right="" if label is None else self.class_names[label])
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """The most probable class, or the one asked for, by its log-odds."""
+        assert self.class_names is not None
+        number = int(self.logits(step)[0].argmax()) if target is None else among(target, self.class_names, self.name)
+        return Claim(self.class_names[number], lambda variants: self.log_odds(self.logits(variants), number))
+
+    def log_odds(self, logits: Tensor, number: int) -> Tensor:
+        """The log-odds (B,) of a class, from scores (B, C)."""
+        return log_odds(logits, number)
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""

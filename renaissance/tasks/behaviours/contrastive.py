@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,10 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from renaissance.data.batches.collate import Collate
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.initialise import initialise
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, among
 from renaissance.tasks.common.contrastive_losses import sigmoid_losses, softmax_losses, stand_together
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.identities import Identify
@@ -35,7 +38,7 @@ from renaissance.tasks.common.joint_ranking import JointSpaceEvaluation
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.step_wide import StepWideTask
-from renaissance.tasks.common.task import TaskContext
+from renaissance.tasks.common.task import Question, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 CLIP_SCALE = 1 / 0.07
@@ -52,6 +55,8 @@ class ContrastiveTask(StepWideTask):
         log_scale: the logarithm of the scale, a scalar.
         logit_bias: SigLIP's bias, a scalar; None with CLIP's loss.
     """
+
+    kind = "similarity"
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
@@ -158,6 +163,20 @@ class ContrastiveTask(StepWideTask):
 
     def evaluation(self, split: Split) -> JointSpaceEvaluation:
         return JointSpaceEvaluation(self, split)
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """A text with its own image, which match."""
+        return replace(super().question(examples, index), right="match")
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """That text and image belong together, by their scaled similarity; with SigLIP by the log-odds of it."""
+        answer = ("match",)[among(target or 0, ("match",), self.name)]
+
+        def strength(pairs: Step) -> Tensor:
+            similarities = (self.embed_text(pairs) * self.embed_image(pairs)).sum(-1)
+            return self.scale * similarities + (self.bias or 0.0)
+
+        return Claim(answer, strength, "similarity" if self.logit_bias is None else "log-odds")
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The "similarity" of each example's text and image, -1 to 1; with SigLIP the "probability" of a match too."""

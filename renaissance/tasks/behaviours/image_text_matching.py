@@ -14,7 +14,7 @@ Source: ViLT, Kim et al., 2021, https://arxiv.org/abs/2102.03334, section 3.2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,15 +26,18 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.examples.belonging import belongs
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.layers.heads import PairHead
 from renaissance.settings.schema import ModelAndTaskSettings
 from renaissance.tasks.behaviours.hard_pairs import DrawHardPairs, hard_pairs
+from renaissance.tasks.common.claim import Claim, Target, among, log_odds
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Task, TaskContext
+from renaissance.tasks.common.task import Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
+ANSWERS = ("mismatch", "match")  # of the two classes, by their number
 MOST_DRAWS = 50  # of examples of the data set, till one is a false partner
 
 
@@ -110,6 +113,8 @@ class DrawPairs:
 class ImageTextMatchingTask(Task):
     """Two classes, match and mismatch, on the pooled features of a pair."""
 
+    kind = "match"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         self.head = PairHead(context.model.pooled_size)
@@ -160,6 +165,16 @@ class ImageTextMatchingTask(Task):
     def chance(self) -> dict[str, float]:
         """Match and mismatch are equally likely to be guessed, however many pairs are false."""
         return {"accuracy": 1 / 2}
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """A text with its own image, which match."""
+        return replace(super().question(examples, index), right="match")
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """Whether the example's own text and image match, by the log-odds."""
+        own = self.logits(step, self._pairs(step))[0]
+        number = int(own.argmax()) if target is None else among(target, ANSWERS, self.name)
+        return Claim(ANSWERS[number], lambda step: log_odds(self.logits(step, self._pairs(step)), number))
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The probability of a "match" of each pair."""

@@ -11,7 +11,7 @@ Source: BERT, Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,17 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
+from renaissance.data.text.words import words_of
 from renaissance.errors import UserError
 from renaissance.models.interface import Output
 from renaissance.models.layers.heads import MlmHead
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, log_odds
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Input, Task, TaskContext
+from renaissance.tasks.common.task import Input, Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the tokens to be predicted; the rest keep their token
@@ -99,6 +102,8 @@ class MaskWords:
 
 class MaskedLanguageModellingTask(Task):
     """Cross-entropy over the vocabulary, at the hidden tokens only."""
+
+    kind = "words"
 
     outputs: frozenset[Output] = frozenset(("text",))
 
@@ -175,6 +180,60 @@ class MaskedLanguageModellingTask(Task):
                 ]
             )
         return answers
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """The longest of the text's words that are one token is hidden, and is the right answer."""
+        whole = super().question(examples, index)
+        text = whole.example["text"]
+        words = words_of([text], self.text.characters(text), self.text.mask_token)
+        single = [word for word in words if len(word.columns) == 1]
+        if not single:
+            return whole
+        hidden = max(single, key=lambda word: word.end - word.start)
+        masked = text[: hidden.start] + self.text.mask_token + text[hidden.end :]
+        return replace(whole, example={**whole.example, "text": masked}, right=text[hidden.start : hidden.end])
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """The likeliest word at the first mask token, or the word asked for, by its log-odds.
+
+        Raises:
+            UserError: the text has no mask token, or the word is not one token of the vocabulary.
+        """
+        assert step.batch.tokens is not None
+        hidden = self._mask_tokens(step.batch.tokens.ids[:1])
+        if not len(hidden["column"]):
+            raise UserError(f"{self.name}: the text has no [MASK], at whose place a word is to be named.")
+        column = int(hidden["column"][0])
+        number = self._likeliest(step, column) if target is None else self._number_of(target)
+
+        def strength(variants: Step) -> Tensor:
+            return log_odds(self._at(variants, column), number)
+
+        return Claim(self.text.decode([number]).strip(), strength)
+
+    def _at(self, step: Step, column: int) -> Tensor:
+        """Scores (B, V) of the words at one column of each text, where the mask token stands."""
+        row = torch.arange(step.batch.examples, device=step.batch.index.device)
+        instead = torch.full_like(row, self.text.mask_id)
+        return self.logits(step, {"row": row, "column": torch.full_like(row, column), "replacement": instead})
+
+    def _likeliest(self, step: Step, column: int) -> int:
+        scores = self._at(step, column)[0].float()
+        scores[sorted(self.text.special_ids)] = -torch.inf  # no words
+        return int(scores.argmax())
+
+    def _number_of(self, word: Target) -> int:
+        """The token that a word is.
+
+        Raises:
+            UserError: it is none, or several.
+        """
+        ((ids, _),) = self.text.encode([str(word)])
+        own = [number for number in ids.tolist() if number not in self.text.special_ids]
+        if len(own) != 1:
+            what = f"{len(own)} tokens" if own else "no token"
+            raise UserError(f"target={word!r}: is {what} of this model's vocabulary; {self.name} names one at a time.")
+        return int(own[0])
 
     def _mask_tokens(self, ids: Tensor) -> dict[str, Tensor]:
         """Where the texts (B, L) hold the mask token."""

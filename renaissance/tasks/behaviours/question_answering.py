@@ -10,7 +10,7 @@ https://arxiv.org/abs/1708.02711, as in ViLT and METER.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.settings.schema import ModelAndTaskSettings
@@ -28,6 +29,7 @@ from renaissance.tasks.behaviours.classification import ClassificationTask
 from renaissance.tasks.common.evaluation import with_answers
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.task import Question, Task
 from renaissance.tasks.declaration import TaskDeclaration
 
 RANKED = 5  # answers that a prediction names
@@ -73,6 +75,8 @@ class AnswerScores:
 class QuestionAnsweringTask(ClassificationTask):
     """Binary cross-entropy of each answer, on the pooled features of a question and an image."""
 
+    kind = "ranked"
+
     @classmethod
     def collate(
         cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool
@@ -92,6 +96,17 @@ class QuestionAnsweringTask(ClassificationTask):
         scores = step.of_targets(target, lambda wanted: wanted.gather(-1, chosen)[:, 0])
         known = given["known"]
         return Outcome(with_answers({"loss": losses, "score": scores}, known), known=known)
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """The right answer is the one of the highest score."""
+        assert self.class_names is not None
+        scores = dict(zip(examples.value(index, "answers"), examples.value(index, "scores"), strict=True))
+        right = self.class_names[max(scores, key=scores.__getitem__)] if scores else ""
+        return replace(Task.question(self, examples, index), right=right)
+
+    def log_odds(self, logits: Tensor, number: int) -> Tensor:
+        """The score itself: each answer is true or not, whatever the others are."""
+        return logits[:, number].float()
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable answer to each question, and the best ones with their probabilities."""

@@ -11,7 +11,7 @@ Source: RefCOCO, Yu et al., 2016, https://arxiv.org/abs/1608.00272, whose box ge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,17 @@ from torch.nn import functional as F
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.layers.heads import Classifier
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, among, log_odds
 from renaissance.tasks.common.evaluation import with_answers
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.step import Step
 from renaissance.tasks.common.targets import UNKNOWN
-from renaissance.tasks.common.task import Task, TaskContext
+from renaissance.tasks.common.task import Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 NO_BOX = -1  # in the place of a box that an example lacks
@@ -91,6 +93,8 @@ class Boxes:
 class ReferringExpressionTask(Task):
     """Cross-entropy over the boxes of an example."""
 
+    kind = "box"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         model = context.model
@@ -126,6 +130,21 @@ class ReferringExpressionTask(Task):
         losses = F.cross_entropy(scores, target, ignore_index=UNKNOWN, reduction="none")
         right = (scores.argmax(-1) == target).float()
         return Outcome(with_answers({"loss": losses, "accuracy": right}, known), known=known)
+
+    def question(self, examples: Examples, index: int) -> Question:
+        meant = examples.value(index, "label")
+        return replace(super().question(examples, index), right="" if meant is None else str(meant))
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """The box that is meant, or the one asked for by its number from 0, by its log-odds among the boxes."""
+        rows = step.batch.collated[self.name]["box"][0]
+        numbers = [str(number) for number in range(int((rows != NO_BOX).sum()))]
+        number = int(self.scores(step)[0].argmax()) if target is None else among(target, numbers, self.name)
+        return Claim(
+            numbers[number],
+            lambda variants: log_odds(self.scores(variants), number),
+            image_rows=(int(rows[number]),),
+        )
 
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The number of the box that each phrase means, from 0, and the probability of every box."""

@@ -10,7 +10,7 @@ Source: the fine-tuning for retrieval of ViLT, Kim et al., 2021, https://arxiv.o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,17 @@ from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
 from renaissance.data.batches.fetch import Fetch
 from renaissance.data.examples.belonging import belongs
+from renaissance.data.examples.interface import Examples
 from renaissance.data.text.processor import TextProcessor
 from renaissance.models.interface import Features, VisionLanguageEncoder
 from renaissance.models.layers.heads import PairHead
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target, among
 from renaissance.tasks.common.evaluation import Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.ranking import RetrievalEvaluation
 from renaissance.tasks.common.step import Step
-from renaissance.tasks.common.task import Task, TaskContext
+from renaissance.tasks.common.task import Question, Task, TaskContext
 from renaissance.tasks.declaration import TaskDeclaration
 
 NEGATIVES = 3  # false images a text
@@ -70,6 +72,8 @@ class Candidates:
 class RetrievalTask(Task):
     """Cross-entropy over a text's own image and false ones, on the pooled features of each pair."""
 
+    kind = "score"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         self.head = PairHead(context.model.pooled_size)
@@ -101,6 +105,15 @@ class RetrievalTask(Task):
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """How well each example's text and image go together; what it says is which of several pairs do so best."""
         return [{"score": score} for score in self.score(step.model, step.text, step.image).tolist()]
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """A text with its own image, which match."""
+        return replace(super().question(examples, index), right="match")
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """That text and image go together, by their score; it compares pairs, and is no probability of one alone."""
+        answer = ("match",)[among(target or 0, ("match",), self.name)]
+        return Claim(answer, lambda pairs: self.score(pairs.model, pairs.text, pairs.image), "similarity")
 
     def evaluation(self, split: Split) -> RetrievalEvaluation:
         return RetrievalEvaluation(self, split, self.score, NEGATIVES)

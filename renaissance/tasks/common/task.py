@@ -8,17 +8,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import Collate
+from renaissance.data.examples.interface import Examples
 from renaissance.data.examples.schema import ColumnType, DataNeeds
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.models.interface import ALL_OUTPUTS, Output, Part, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
+from renaissance.tasks.common.claim import Claim, Target
 from renaissance.tasks.common.evaluation import Evaluation, MeanEvaluation, Split
 from renaissance.tasks.common.outcome import Outcome
 from renaissance.tasks.common.pictures import SplitPictures
@@ -56,6 +58,19 @@ GIVEN = ("image", "text", "boxes")  # the types of columns that are given
 
 
 @dataclass(frozen=True)
+class Question:
+    """An example of a split as a user would give it.
+
+    Attributes:
+        example: its values by the fields that `Task.inputs` names.
+        right: the right answer in words; empty where it is not known.
+    """
+
+    example: dict[str, Any]
+    right: str = ""
+
+
+@dataclass(frozen=True)
 class TaskContext:
     """What a task is built from.
 
@@ -81,9 +96,11 @@ class Task(nn.Module, ABC):
         declaration: what is known of it beforehand; a behaviour may serve several tasks.
         class_names: the names of the classes in the data; None where the data has none.
         notes: what building did that the user should know, one line each.
+        kind: what its `answers` are: a page shows those of a kind alike.
         outputs: what it asks of pairs that have seen each other (`Step.fuse`), where it does not say otherwise all.
     """
 
+    kind: ClassVar[str] = "values"
     outputs: frozenset[Output] = ALL_OUTPUTS
 
     def __init__(self, context: TaskContext) -> None:
@@ -181,6 +198,30 @@ class Task(nn.Module, ABC):
             UserError: the task has no such method of its own.
         """
         raise UserError(f"{self.name} does not say what it finds of an example: its class has no method `answers`.")
+
+    def question(self, examples: Examples, index: int) -> Question:
+        """An example of a split as a user would give it, with its right answer where the task knows it.
+
+        Args:
+            examples: the split's.
+            index: the example's number.
+        """
+        return Question({given.field: examples.value(index, given.field) for given in self.inputs()})
+
+    def claim(self, step: Step, target: Target | None = None) -> Claim:
+        """What the model says of one example, and how to ask how strongly it holds to that of variants of it.
+
+        Args:
+            step: one example.
+            target: the answer to ask for; None for the one that the model gives.
+
+        Raises:
+            UserError: there is no such answer, or the task has no such method of its own.
+        """
+        raise UserError(
+            f"{self.name} does not tell how strongly it holds to an answer: its class has no method `claim`, which "
+            "attributions need."
+        )
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """The metrics that are shown, by name, from the means of the steps' values."""
