@@ -327,7 +327,7 @@ def defaults() -> None:
     plot_smoothing = 0.0  # weight of what came before in training curves, such as 0.9; what they were lies pale behind
     plot_x = "step"  # what curves are drawn over: step, epoch, examples, or hours of working time
 
-    # == The commands `prepare`, `probe`, `search` and `zeroshot` ==
+    # == The commands `prepare`, `probe`, `search`, `serve` and `zeroshot` ==
     dataset = None  # what to prepare, to tell the classes of, or to search; None: to search the checkpoint's own data
 
     # == The command `prepare` ==

@@ -236,7 +236,8 @@ class Batcher:
         if not window:
             return []
         oldest = window[0]
-        taken, weight = [], 0
+        taken: list[Item] = []
+        weight = 0
         for item in sorted(window, key=lambda item: (item is not oldest, abs(item.length - oldest.length))):
             weight += item.weight
             if taken and weight > self._limits.batch:

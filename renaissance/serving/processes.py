@@ -10,6 +10,7 @@ import multiprocessing
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from renaissance.errors import RunError
 from renaissance.serving.limits import SECONDS_TO_FINISH
@@ -37,7 +38,7 @@ def run_processes(work: Work, settings: Settings, listening: socket.socket) -> N
     ]
     for process in processes:
         process.start()
-    ended = []
+    ended: list[Any] = []
     try:
         with STOP.deferred("finishing what is under way"):
             while STOP.received is None and not ended:

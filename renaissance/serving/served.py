@@ -40,6 +40,11 @@ class ServedModel:
         """The task that writes captions; None where there is none."""
         return next((task for task in self.model.tasks.values() if isinstance(task, Writer)), None)
 
+    @property
+    def writer_name(self) -> str | None:
+        """The name of that task."""
+        return next((name for name, task in self.model.tasks.items() if isinstance(task, Writer)), None)
+
     def can(self, searched: Collection[str]) -> dict[str, bool]:
         """What can be asked beside `predict`, by capability.
 
@@ -65,7 +70,7 @@ class ServedModel:
                 "inputs": [{"name": one.field, "type": one.type, "meaning": one.meaning} for one in model.inputs[name]],
                 "labels": model.label_names.get(name),
                 "example": sample_example(model.inputs[name], task.kind),
-                "streams": task is self.writer,
+                "streams": name == self.writer_name,
             }
             for name, task in model.tasks.items()
         }

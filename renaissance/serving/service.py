@@ -93,7 +93,7 @@ class Service:
                 sample = sample_example(inputs, task.kind)
                 values = {one.field: checked(sample[one.field], one.type, Place(0, ""), self.limits) for one in inputs}
                 predictor = served.model.predictor((name,))
-                for size in (1, self.limits.batch) if task is not served.writer else (1,):
+                for size in (1, self.limits.batch) if name != served.writer_name else (1,):
                     await self.batcher.compute(predictor.answers, [values] * size)
         self.ready = True
 
