@@ -193,6 +193,7 @@ def defaults() -> None:
     # == Many devices ==
     devices = None  # processes on each machine; None: one for each GPU, or one on the CPU, which takes several
     strategy = "auto"  # auto: ddp, where there are several devices; fsdp shares out weights and optimiser state
+    fsdp_checkpoints = "whole"  # what fsdp writes: whole: one file; sharded: each device its share, a file of its own
     peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
 
     # == Batches ==

@@ -76,6 +76,7 @@ from renaissance.settings.chosen import Chosen
 from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.help import grouped_settings, help_for_name
+from renaissance.settings.reading import noting_reads, unread_in_words
 from renaissance.tracking.observers import (
     add_observers_of_settings,
     apply_flags,
@@ -167,8 +168,15 @@ def _add_command(command: CommandDeclaration) -> None:
     def work(_config: Mapping[str, Any], _run: Run) -> None:
         function = command.function()
         STOP.begin()
-        of_command = [_set_command_line(_run.meta_info)] if command.starts_runs else []
-        function(check_settings(_config, command.name), *of_command)
+        settings = check_settings(_config, command.name)
+        if command.starts_runs:  # they read the rest
+            function(settings, _set_command_line(_run.meta_info))
+            return
+        with noting_reads(settings) as read:
+            function(settings)
+        unread = unread_in_words(command.name, _run.meta_info["config_updates"], read)
+        if unread is not None:
+            print(f"warning: {unread}", file=sys.stderr)
 
     work.__name__, work.__doc__ = command.name, command.meaning
     ex.command(work, unobserved=True)

@@ -6,7 +6,7 @@ A client that sends slowly, or half of what it announced, holds nothing but its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,7 +36,7 @@ class Bodies:
         self._held = 0
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
+    async def read(self, request: Request) -> AsyncGenerator[bytes, None]:
         """The whole body, which counts as held within the block.
 
         Raises:
@@ -134,7 +134,7 @@ async def form_of(request: Request, body: bytes, limits: Limits) -> list[Part]:
         Refusal: it is none, or has too many parts.
     """
 
-    async def stream() -> AsyncIterator[bytes]:
+    async def stream() -> AsyncGenerator[bytes, None]:
         for start in range(0, len(body), SMALL):
             yield body[start : start + SMALL]
             await asyncio.sleep(0)

@@ -29,12 +29,12 @@ class Access:
     """Who may ask.
 
     Attributes:
-        hosts: further names of this server in lower case, beside those of this machine.
+        hosts: names of this server in lower case, beside numbers.
         private: whether only this machine can reach it.
         token: what requests must bear; None where they need none.
     """
 
-    hosts: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset(("localhost",))
     private: bool = True
     token: str | None = field(default=None, repr=False)
 

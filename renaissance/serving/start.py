@@ -31,30 +31,56 @@ def serve(settings: Settings) -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise UserError(f"serve needs {', '.join(missing)}, which is not installed: pip install -e '.[serve]'")
+    from renaissance.serving.processes import run_processes
+    from renaissance.serving.served import named
+    from renaissance.serving.server import address_of, listen
+
+    with listen(settings.host, settings.port) as listening:
+        names = ", ".join(named(settings.serve_models or [settings.load_path]))
+        if settings.serve_processes == 1:
+            answer(settings, listening)
+        else:
+            print(
+                f"{settings.serve_processes} processes serve {names}: {address_of(listening)} (Ctrl-C ends them)",
+                flush=True,
+            )
+            run_processes(answer, settings, listening)
+    if STOP.received is not None:
+        STOP.finish()  # what was under way is done: that is how a server ends
+
+
+def answer(settings: Settings, listening: socket.socket) -> None:
+    """Load the models and answer at a socket, in this process, until a signal comes.
+
+    Args:
+        settings: checked for the command `serve`.
+        listening: the socket.
+
+    Raises:
+        UserError: a checkpoint or a table cannot be read.
+    """
     from renaissance.inference.classes.prompts import read_templates
     from renaissance.serving.app import create_app
     from renaissance.serving.limits import Limits
     from renaissance.serving.searching import Searcher
     from renaissance.serving.served import load_served, named
-    from renaissance.serving.server import Server, address_of, config_of, is_private, listen
+    from renaissance.serving.server import Server, address_of, config_of, is_private
     from renaissance.serving.service import Access
 
-    with listen(settings.host, settings.port) as listening, ExitStack() as stack:
-        paths = named(settings.serve_models or [settings.load_path])
-        models = {name: load_served(name, path, device_of(settings)) for name, path in paths.items()}
-        token = secret("serve_token", settings.serve_token)
-        own = {settings.host, "localhost", socket.gethostname(), *settings.serve_hosts}
-        private = is_private(listening)
-        access = Access(frozenset(name.lower() for name in own), private, token)
+    paths = named(settings.serve_models or [settings.load_path])
+    models = {name: load_served(name, path, device_of(settings)) for name, path in paths.items()}
+    with ExitStack() as stack:
         searchers = {}
         if settings.dataset is not None:
             able = [(name, served.model) for name, served in models.items() if served.model.has_joint_space]
             searchers = {name: Searcher.of_settings(model, settings, stack) for name, model in able}
+        own = {settings.host, "localhost", socket.gethostname(), *settings.serve_hosts}
+        private, token = is_private(listening), secret("serve_token", settings.serve_token)
+        access = Access(frozenset(name.lower() for name in own), private, token)
         limits, templates = Limits.of_settings(settings), read_templates(settings.templates)
         app = create_app(models, limits, access, searchers=searchers, templates=templates)
-        print(f"serving {', '.join(models)}: {address_of(listening)} (Ctrl-C ends it)", flush=True)
+        if settings.serve_processes == 1:
+            print(f"serving {', '.join(models)}: {address_of(listening)} (Ctrl-C ends it)", flush=True)
         if not private and token is None:
             print(f"warning: whoever can reach {settings.host} can ask; serve_token asks for a token", flush=True)
         Server(config_of(app)).run([listening])
-    if STOP.received is not None:
-        STOP.finish()  # what was under way is done: that is how a server ends

@@ -89,6 +89,16 @@ def _no_cosine(value: Any) -> Any:
     return value
 
 
+def _no_deepspeed(value: Any) -> Any:
+    """A strategy as it came, if it is not one that people know from elsewhere."""
+    if value == "deepspeed":
+        raise ValueError(
+            "is not supported, whether DeepSpeed is installed or not; what its ZeRO stage 3 does, sharing out weights, "
+            "gradients and the optimiser's state, PyTorch does itself with strategy=fsdp"
+        )
+    return value
+
+
 def _nothing_is_empty(value: Any) -> Any:
     """None, which means no path, as the empty string."""
     return "" if value is None else value
@@ -279,7 +289,10 @@ Gpus = Annotated[
     BeforeValidator(_whole),
     Allowed("auto, or a whole number, at least 0"),
 ]
-Strategy = Annotated[Literal["auto", "ddp", "fsdp"], choice_words("auto", "ddp", "fsdp")]
+Strategy = Annotated[
+    Literal["auto", "ddp", "fsdp"], BeforeValidator(_no_deepspeed), choice_words("auto", "ddp", "fsdp")
+]
+FsdpCheckpoints = Annotated[Literal["whole", "sharded"], choice_words("whole", "sharded")]
 Precision = Annotated[
     Literal[32, "bf16-mixed", "16-mixed"],
     BeforeValidator(_precision),
