@@ -126,7 +126,7 @@ def test_typing_gives_the_bars_that_predict_gives(server, shown):
     values = list(bars(page).values())
     assert values == sorted(values, reverse=True)
     page.get_by_text("Ask from a program").click()
-    assert "--form-string 'text=two red circles'" in page.locator(".code").first.inner_text()
+    page.locator(".code", has_text="--form-string 'text=two red circles'").wait_for()
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -163,7 +163,7 @@ def test_a_caption_streams(models, shown):
 def test_a_caption_is_stopped(shown):
     page = shown("caption", "caption")
     held: list[Any] = []
-    page.route("**/caption", held.append)  # is never answered
+    page.route("**/caption", lambda route: held.append(route))  # is never answered
     drop(page, picture())
     page.get_by_role("button", name="Stop").click()
     page.locator(".answer .caption:not(.writing)").wait_for(state="attached")
