@@ -73,7 +73,7 @@ export class Explaining {
     const about = attends
       ? `Attention${this.word === null ? "" : ` of “${found.words[this.word]?.text}”`}: where the model looks. Choose a word to see its own.`
       : `What “${found.target}” loses when each part is hidden, in ${found.unit}.`;
-    this.result.replaceChildren(element("p", { class: "note", role: "status" }, about), ...this.texts(found, mostWords, attends), this.legend(found, grids.length ? most : mostWords, attends),
+    this.result.replaceChildren(element("p", { class: "note", role: "status" }, about), ...this.texts(found, mostWords, attends), ...(grids.length ? [this.legend("picture", most, attends)] : []), ...(found.words.length ? [this.legend("words", mostWords, attends)] : []),
       grids.length ? element("label", { class: "control" }, "strength of the overlay", this.opacity) : "", ...found.notes.map((note) => element("p", { class: "note" }, note)));
     this.fade();
   }
@@ -103,10 +103,11 @@ export class Explaining {
     return chip;
   }
 
-  legend(found, most, attends) {
+  /** What the strongest colour stands for; pictures and words have scales of their own. */
+  legend(what, most, attends) {
     const end = (text) => element("span", {}, text);
     const amount = most.toPrecision(2);
-    return element("div", { class: "heat-legend" }, attends ? end("0") : end(`against: −${amount}`), element("span", { class: `ramp ${attends ? "one" : "two"}`, "aria-hidden": "true" }), end(attends ? amount : `for: +${amount}`));
+    return element("div", { class: "heat-legend" }, end(what), attends ? end("0") : end(`against: −${amount}`), element("span", { class: `ramp ${attends ? "one" : "two"}`, "aria-hidden": "true" }), end(attends ? amount : `for: +${amount}`));
   }
 
   drawHeat(field, grid, region, most) {

@@ -65,7 +65,7 @@ export class PictureField {
     if (picture) {
       this.image.src = picture.url;
       this.stage.hidden = !picture.seen;
-      this.stage.classList.toggle("tiny", picture.seen && Math.max(picture.width, picture.height) < 200);
+      this.stage.classList.toggle("tiny", picture.seen && Math.max(picture.width, picture.height) < 320);
       const size = picture.seen ? `${picture.width} × ${picture.height}, ` : "";
       this.about.replaceChildren(element("a", { href: picture.url, download: picture.name }, picture.name), ` ${size}${bytes(picture.blob.size)}${picture.note ? `, ${picture.note}` : ""}`);
     }

@@ -129,7 +129,8 @@ export class TaskPanel {
       if (event === "done") text.textContent = data.caption;
     }
     whole();
-    say(text.textContent);
+    if (!text.textContent) this.answer.replaceChildren(element("p", { class: "note empty" }, "The model wrote nothing: its caption is empty."));
+    say(text.textContent || "an empty caption");
   }
 
   busy(yes) {
