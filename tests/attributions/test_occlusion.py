@@ -31,9 +31,9 @@ TASKS = {  # task: its named configuration, its table, and how an example is mad
     "ref": (
         "task_finetune_ref",
         "scenes_ref_val",
-        lambda row: {"image": row["image"], "text": row["caption"][0], "boxes": row["boxes"]},
+        lambda row: {"image": row["image"], "text": row["sentences"][0], "boxes": row["bboxes"]},
     ),
-    "mrpc": ("task_finetune_mrpc", "scenes_mrpc_val", lambda row: {"text": row["text"], "text_pair": row["text_pair"]}),
+    "mrpc": ("task_finetune_mrpc", "scenes_mrpc_val", lambda row: {"text": row["text_a"], "text_pair": row["text_b"]}),
     "irtr": ("task_finetune_irtr", "scenes_val", lambda row: {"image": row["image"], "text": row["caption"][0]}),
     "contrastive": ("task_clip_scenes", "scenes_val", lambda row: {"image": row["image"], "text": row["caption"][0]}),
     "caption": ("task_foundation_captioning", "scenes_val", lambda row: {"image": row["image"]}),
@@ -137,7 +137,7 @@ def test_every_task_says_what_its_answer_rests_on(trained, rows, name):
     assert set(found.patches) == set(found.regions) == pictures
     assert any(value for grid in found.patches.values() for line in grid for value in line) == bool(pictures)
     if name == "ref":
-        assert list(found.regions["image"]) == pytest.approx(row["boxes"][int(found.target)])
+        assert list(found.regions["image"]) == pytest.approx(row["bboxes"][int(found.target)])
     fields = {"caption": {"caption"}, "mrpc": {"text", "text_pair"}}.get(name, {"text"})
     assert {word.field for word in found.words} <= fields
     assert name == "caption" or {word.field for word in found.words} == fields
@@ -189,7 +189,9 @@ def test_a_task_that_cannot_tell_is_named(pair, monkeypatch):
 
 def test_a_text_rests_on_the_word_that_decides(run, rows):
     """The label of these texts is whether a circle is in them."""
-    folder, final = run("task_finetune_imdb", "scenes", "tiny", max_steps=120, warmup_steps=10, max_epoch=None, val_check_interval=1000)
+    folder, final = run(
+        "task_finetune_imdb", "scenes", "tiny", max_steps=120, warmup_steps=10, max_epoch=None, val_check_interval=1000
+    )
     assert final["imdb/val/accuracy"] == 1
     model = renaissance.load(folder.best_checkpoint)
     with_circle = [row["text"] for row in rows("scenes_imdb_val") + rows("scenes_imdb_train")[:10] if row["label"]]
