@@ -22,10 +22,8 @@ def test_metrics_are_the_same_and_the_sheets_are_told_of(run, monkeypatch):
     )
     assert folder.metrics.read_bytes() == plain.metrics.read_bytes()
     assert not plain.attributions.exists()
-    assert [(name, step) for name, _, step in told if "attributions" in name] == [
-        ("attributions/mlm", 2),
-        ("attributions/itm", 2),
-    ]
+    sheets = {(name, step) for name, _, step in told if "attributions" in name}
+    assert sheets == {("attributions/mlm", 2), ("attributions/itm", 2)}
     for task in ("mlm", "itm"):
         with Image.open(folder.plots / f"attributions_{task}.png") as sheet:
             assert min(sheet.size) > 200
