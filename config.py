@@ -11,6 +11,7 @@ Every setting with its default, its unit and its meaning, and the named configur
     python run.py compare with runs='["result/finetune_imdb/1", "result/finetune_imdb/2"]'
     python run.py with task_itm scenes tiny seeds='[0, 1, 2]'
     python run.py sweep with task_itm scenes tiny 'sweep={"learning_rate": [1e-4, 2e-3]}'
+    python run.py predict with load_path=result/finetune_imdb/1/checkpoints/best.ckpt input=reviews.csv output=new.csv
     python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported
 """
 
@@ -193,6 +194,7 @@ def defaults() -> None:
     # == Many devices ==
     devices = None  # processes on each machine; None: one for each GPU, or one on the CPU, which takes several
     strategy = "auto"  # auto: ddp, where there are several devices; fsdp shares out weights and optimiser state
+    fsdp_checkpoints = "whole"  # what fsdp writes: whole: one file; sharded: each device its share, a file of its own
     peer_timeout = 60.0  # seconds without a sign of life from another process of the run until it is given up
 
     # == Batches ==
@@ -334,7 +336,7 @@ def defaults() -> None:
     image_column = None  # column of the images of a source with captions, ending of webdataset; None: a usual name
     caption_columns = None  # column of its captions, ending of webdataset, or a list of these; None: a usual name
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
-    max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
+    max_rejected_fraction = 0.01  # share of unusable images or lines above which `prepare` and `predict` fail
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
     # == The commands `compare`, `plot`, `report`, `runs` and `sync` ==
@@ -362,6 +364,13 @@ def defaults() -> None:
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty
 
+    # == The command `predict` ==
+    input = None  # what to predict: a file (.csv, .jsonl, .parquet, .arrow) or a folder of images
+    output = None  # where the answers go, a new file: .csv, .jsonl, .parquet or .arrow
+    task = None  # the only task to ask; None: all whose inputs are there
+    columns = None  # what columns of other names are, such as {"review": "text", "sentiment": "label"}
+    keep = None  # columns of the input to carry along; None: the examples' id, or the file's name
+
     # == The command `probe` ==
     probe_random = True  # probe the same architecture with random weights too: what the training is to be measured by
 
@@ -373,8 +382,24 @@ def defaults() -> None:
     query = None  # what to search for: a text, or an image file
     num_matches = 12  # matches to show, of images and of captions
 
-    # == The commands `search` and `zeroshot` ==
+    # == The commands `search`, `serve` and `zeroshot` ==
     split = None  # of the data set, such as val; None: test, or val where there is no such
+
+    # == The command `serve` ==
+    serve_models = {}  # checkpoints by the name they are offered under, or a list; load_path takes the same
+    host = "127.0.0.1"  # address that serve listens at; any other than this machine's own lets others ask
+    port = 8000  # port that serve listens at; 0: one that is free
+    serve_hosts = []  # further names that requests may call this server by, such as that of a proxy before it
+    serve_token = None  # what requests must bear; better given as RENAISSANCE_SERVE_TOKEN, never recorded
+    serve_images = None  # folder whose image files requests may name by relative path; None: no request names a file
+    serve_processes = 1  # processes that answer, each with its own copy of the models
+    serve_batch_size = 32  # examples that are computed at once, across requests
+    serve_wait = 0.002  # seconds that an example waits at most for others whose requests are under way
+    serve_queue = 1024  # examples that may wait; beyond them requests are asked to come again (503)
+    serve_max_examples = 256  # examples, texts or images of one request
+    serve_max_body = 33554432  # bytes of one request
+    serve_max_pixels = 25000000  # pixels of one image
+    serve_max_text = 20000  # characters of one text
 
     # == Several seeds ==
     seeds = None  # train once with each of these seeds, and end with mean, spread and interval; such as [0, 1, 2]

@@ -11,6 +11,7 @@
     python run.py probe with load_path=<checkpoint> dataset=cifar10
     python run.py zeroshot with load_path=<checkpoint> dataset=cifar10
     python run.py search with load_path=<checkpoint> 'query="two red circles"'
+    python run.py serve with load_path=<checkpoint> port=8000
     python run.py print_config with task_mlm_itm_deit_electra
     python run.py print_named_configs
     python run.py with plugins=my_task.py task_mine        train what a file of your own adds
@@ -60,6 +61,8 @@ from sacred.run import Run
 from renaissance.commands.declaration import CommandDeclaration
 from renaissance.commands.registry import commands
 from renaissance.credentials import (
+    HIDDEN,
+    SECRETS,
     VARIABLES,
     arguments_without_credentials,
     flags_without_credentials,
@@ -73,6 +76,7 @@ from renaissance.settings.chosen import Chosen
 from renaissance.settings.completion import SHELLS, Words, completion_script, words_of
 from renaissance.settings.discovery import suggestion
 from renaissance.settings.help import grouped_settings, help_for_name
+from renaissance.settings.reading import noting_reads, unread_in_words
 from renaissance.tracking.observers import (
     add_observers_of_settings,
     apply_flags,
@@ -111,7 +115,7 @@ def check(config: dict[str, Any], command_name: str, logger: logging.Logger) -> 
 
 
 def _refuse_passwords(config: Mapping[str, Any]) -> None:
-    """Refuse an address with a password in a file or a plug-in: what Sacred has resolved goes into its records.
+    """Refuse a secret, or an address with one, in a file or a plug-in: what Sacred has resolved goes into its records.
 
     Raises:
         UserError: naming the setting.
@@ -123,6 +127,9 @@ def _refuse_passwords(config: Mapping[str, Any]) -> None:
                 f"{name}: has a password in it, or an option that may be one. Give that on the command line or in "
                 f"{variable}, not in a file."
             )
+    for name, variable in SECRETS.items():
+        if config.get(name) not in (None, HIDDEN):
+            raise UserError(f"{name}: is secret. Give it on the command line or in {variable}, not in a file.")
 
 
 @ex.main
@@ -161,8 +168,15 @@ def _add_command(command: CommandDeclaration) -> None:
     def work(_config: Mapping[str, Any], _run: Run) -> None:
         function = command.function()
         STOP.begin()
-        of_command = [_set_command_line(_run.meta_info)] if command.starts_runs else []
-        function(check_settings(_config, command.name), *of_command)
+        settings = check_settings(_config, command.name)
+        if command.starts_runs:  # they read the rest
+            function(settings, _set_command_line(_run.meta_info))
+            return
+        with noting_reads(settings) as read:
+            function(settings)
+        unread = unread_in_words(command.name, _run.meta_info["config_updates"], read)
+        if unread is not None:
+            print(f"warning: {unread}", file=sys.stderr)
 
     work.__name__, work.__doc__ = command.name, command.meaning
     ex.command(work, unobserved=True)

@@ -35,11 +35,23 @@ DEPENDENCIES = [
     "sqlalchemy>=2",  # Sacred's observer -s
 ]
 
+SERVE = [
+    "fastapi>=0.115",
+    "uvicorn>=0.32",
+    "httptools>=0.6",
+    "uvloop>=0.21; sys_platform != 'win32'",
+    "python-multipart>=0.0.18",
+    "orjson>=3.10",
+    "prometheus-client>=0.21",
+]
+
 EXTRAS = {
     "data": ["datasets>=4", "webdataset>=1"],  # data sets of the hub; tar shards
     "wandb": ["wandb>=0.31"],  # the tracker of Weights & Biases; its first that can be told never to ask or wait
     "sweep": ["optuna>=4.2"],  # Bayesian search and pruning; since then its journal is a file class of that name
     "slurm": ["submitit>=1.5"],  # jobs of SLURM
+    # the command serve; httptools and uvloop are what uvicorn is quick with
+    "serve": SERVE,
     "trackio": ["trackio>=0.43"],  # the tracker of that name; with the reader of its rows that a resumed run needs
     "dev": [
         "datasets>=4",
@@ -48,6 +60,9 @@ EXTRAS = {
         "optuna>=4.2",
         "submitit>=1.5",
         "trackio>=0.43",
+        *SERVE,
+        "httpx>=0.27",  # a client, for tests of serve
+        "schemathesis>=4",  # requests by the thousand out of the OpenAPI document, for tests of serve
         "secantusdb>=0.7.0b3,<0.8",  # a MongoDB that tests can kill and start again; all of its releases are betas
         "pytest>=8",
         "pytest-xdist>=3.6",  # tests on every core
@@ -67,7 +82,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["renaissance", "renaissance.*"]),
-    package_data={"renaissance": ["py.typed", "pages/assets/*"]},
+    package_data={"renaissance": ["py.typed", "pages/assets/*", "serving/page/*", "serving/page/assets/*"]},
     python_requires=">=3.11,<3.14",
     install_requires=DEPENDENCIES,
     extras_require=EXTRAS,

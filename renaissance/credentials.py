@@ -15,6 +15,8 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 VARIABLES = {"mongo_url": "RENAISSANCE_MONGO_URL", "sql_url": "RENAISSANCE_SQL_URL"}  # where a user can set them
+SECRETS = {"serve_token": "RENAISSANCE_SERVE_TOKEN"}  # settings that are secret as a whole
+HIDDEN = "(not shown)"  # what stands in their place
 FLAGS = {"--mongo_db": "mongo_url", "--sql": "sql_url"}  # of Sacred, by the names that a parsed command line has
 # The options of MongoDB and of SQL drivers that hold no secret. All others are taken for secret: the drivers' names for
 # passwords and keys are too many to list.
@@ -70,6 +72,29 @@ def with_credentials(setting: str, address: str | None) -> str | None:
     return address
 
 
+def hidden_secret(setting: str, value: str) -> str:
+    """What stands for a secret setting wherever settings are written down; this process keeps the value.
+
+    Args:
+        setting: whose it is, a key of `SECRETS`.
+        value: as it was given, or what already stands for it.
+    """
+    if value != HIDDEN:
+        os.environ[f"{SECRETS[setting]}_AS_GIVEN"] = value
+    return HIDDEN
+
+
+def secret(setting: str, value: str | None) -> str | None:
+    """The secret: as it was given to this process, or as the user's environment variable has it; None without one.
+
+    Args:
+        setting: whose it is, a key of `SECRETS`.
+        value: as `hidden_secret` gave it; None for that of the environment variable, if there is one.
+    """
+    given = os.environ.get(f"{SECRETS[setting]}_AS_GIVEN") if value is not None else None
+    return given or os.environ.get(SECRETS[setting]) or None
+
+
 def flags_without_credentials(flags: Mapping[str, Any]) -> dict[str, Any]:
     """What was parsed of a command line, without what is secret in its addresses.
 
@@ -101,6 +126,10 @@ def arguments_without_credentials(arguments: Sequence[str], flags: Mapping[str, 
             quote = value[0] if value[:1] in ("'", '"') and value[-1:] == value[0] else ""
             inner = value[1:-1] if quote else value
             hidden.append(f"{name}={quote}{without_credentials(name.strip(), inner)}{quote}")
+            continue
+        if equals and name.strip() in SECRETS:
+            unquoted = value[1:-1] if value[:1] in ("'", '"') and value[-1:] == value[0] else value
+            hidden.append(f"{name}={hidden_secret(name.strip(), unquoted) if unquoted else value}")
             continue
         for address, setting in addresses.items():
             if word.endswith(address):

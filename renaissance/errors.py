@@ -9,6 +9,23 @@ class UserError(Exception):
     """
 
 
+class ExampleError(UserError):
+    """A mistake in one of several examples.
+
+    Args:
+        message: what is told the user; names the example.
+        index: its place in the batch.
+        field: the field at fault.
+        reason: what is wrong with it, without its name.
+    """
+
+    def __init__(self, message: str, index: int, field: str, reason: str) -> None:
+        super().__init__(message)
+        self.index = index
+        self.field = field
+        self.reason = reason
+
+
 class RunError(Exception):
     """The work came to nothing for a reason that lies in no setting or file: a full disk, a loss that is no number.
 

@@ -364,6 +364,7 @@ def test_a_documented_command_runs(command, places):
         words = words.replace(f"{{{place}}}", value)
     output = run_documented(words, Path(places["tmp"]))
     assert output.strip()
+    assert "without effect" not in output, "a setting that the command does not read"
 
 
 def test_the_wrong_setting_shown_in_the_readme_is_answered_as_shown():

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from tests.command_line import ROOT, documented_commands, execute
+from tests.command_line import ROOT, documented_commands, execute, run_py
 
 PAGE = ROOT / "docs" / "extending.md"
 COMMANDS = documented_commands(PAGE)
@@ -128,14 +128,16 @@ def test_a_checkpoint_never_imports_its_plug_ins_and_names_them(page: Page) -> N
     in_python = f"import renaissance; renaissance.load({str(checkpoint)!r})"
     where = [f"data_root={page.folder}/arrow", f"log_dir={page.folder}/result", "num_gpus=0"]
     try:
-        for argv in (
-            ["run.py", "with", f"resume_from={checkpoint}", *where],
-            ["run.py", "export", "with", f"load_path={checkpoint}", f"export_dir={page.folder}/exported", *where],
-            ["-c", in_python],
+        for words in (
+            ["with", f"resume_from={checkpoint}"],
+            ["export", "with", f"load_path={checkpoint}", f"export_dir={page.folder}/exported"],
         ):
-            done = subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, check=False)
+            done = run_py(*words, *where)
             assert hint in done.stderr, done.stderr
-            assert "-c" in argv or (done.returncode == 2 and "Traceback" not in done.stderr)
+            assert done.returncode == 2
+            assert "Traceback" not in done.stderr
+        done = subprocess.run([sys.executable, "-c", in_python], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert hint in done.stderr, done.stderr
         assert not mark.exists()
     finally:
         area.write_text(original)
@@ -148,8 +150,7 @@ def test_a_run_goes_on_with_plug_ins_that_moved_and_says_what_changed(page: Page
         (moved / path.name).write_text(path.read_text() + ("# changed\n" if path.name == "area.py" else ""))
     (folder / "summary.json").rename(folder / "summary_of_first.json")  # as if it had not come to its end
     named = f'plugins=["{moved}/discs.py", "{moved}/area.py"]'
-    argv = ["run.py", "with", named, f"resume_from={folder}/checkpoints/last.ckpt", "max_steps=21"]
-    done = subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_py("with", named, f"resume_from={folder}/checkpoints/last.ckpt", "max_steps=21")
     (folder / "summary_of_first.json").rename(folder / "summary.json")
     assert done.returncode == 0, done.stderr
     assert "warning: the plug-in's file area.py has changed since the run began" in done.stderr

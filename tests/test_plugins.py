@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from renaissance.tasks.registry import declaration_of, task_names
 from renaissance.tracking.plugin_copies import keep_sources
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.optimizers.registry import optimizer_names
-from tests.command_line import ROOT
+from tests.command_line import ROOT, run_py
 
 OPTIMIZER = """
 from renaissance.extend import register_optimizer
@@ -87,10 +86,7 @@ def write(tmp_path: Path) -> Write:
 
 def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python run.py <words>` in a process of its own."""
-    argv = [sys.executable, "run.py", *words]
-    return subprocess.run(
-        argv, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False
-    )
+    return run_py(*words, environment=environment, timeout=120)
 
 
 # What is imported

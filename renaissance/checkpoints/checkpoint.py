@@ -1,26 +1,25 @@
-"""Checkpoints: how they are written and read.
+"""Checkpoints: what they are made of, and how they are read.
 
 A checkpoint is a file in Lightning's format (`state_dict`, `optimizer_states`, `global_step`, ...) with one more
 entry, "renaissance", that holds all a model needs to be built again anywhere: settings, vocabulary, label names,
-the encoders' configurations, and the number of its format (`migration.py`). It is written to a temporary name and
-renamed, and opened with `weights_only`, so a file from a stranger can run no code.
+the encoders' configurations, and the number of its format (`migration.py`). It is opened with `weights_only`, so a file
+from a stranger can run no code. `files.py` writes it; one of many devices may have its tensors in shards (`shards.py`).
 """
 
 from __future__ import annotations
 
 import math
-import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from renaissance.atomic_files import whole_file
 from renaissance.checkpoints.migration import ENTRY, FORMAT, migrated
 from renaissance.checkpoints.opening import check_plain, check_weights, load_safely
+from renaissance.checkpoints.shards import Cut, put_together
 from renaissance.errors import UserError
 from renaissance.settings import Settings
 from renaissance.tasks.registry import task_names
@@ -152,7 +151,9 @@ class _Entries(BaseModel):
 
 
 def read_content(path: str | Path) -> dict[str, Any]:
-    """Everything that a checkpoint file holds, at this version's format; for going on with its run.
+    """Everything that a checkpoint holds, at this version's format; for going on with its run.
+
+    Of a sharded one the optimiser's state is left in parts (`Cut`), for who needs no more of it than a share.
 
     Raises:
         UserError: if the file is missing, damaged, holds anything but tensors and plain values, is not ours, or is of a
@@ -166,7 +167,11 @@ def read_content(path: str | Path) -> dict[str, Any]:
             "Give a file that a run wrote under checkpoints/, such as best.ckpt or last.ckpt."
         )
     check_plain(content[ENTRY], ENTRY, path)
-    return migrated({**content, "state_dict": check_weights(content["state_dict"], path)}, path)
+    content = put_together(content, path)
+    state = content["state_dict"]
+    if isinstance(state, Mapping):
+        state = {name: value.whole() if isinstance(value, Cut) else value for name, value in state.items()}
+    return migrated({**content, "state_dict": check_weights(state, path)}, path)
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -229,46 +234,6 @@ def _misread(path: Path, error: ValidationError) -> str:
             "Was it written by another version, or changed since? Take one that a run of this version wrote.",
         ]
     )
-
-
-def write_checkpoint(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint file, whole or not at all.
-
-    Raises:
-        DiskFull: there is no room for it.
-    """
-    with whole_file(path, size=_bytes_of(content)) as temporary, temporary.open("wb") as file:
-        try:
-            torch.save(content, file)
-        except RuntimeError as error:  # PyTorch's own of its place in the file, with the system's behind it
-            if isinstance(error.__context__, OSError):
-                raise error.__context__ from error
-            raise
-
-
-def _bytes_of(value: Any) -> int:
-    """The bytes of the tensors in nested dictionaries and lists; those that share their memory count once."""
-    storages: dict[int, int] = {}
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Tensor):
-            storages[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list | tuple):
-            waiting.extend(value)
-    return sum(storages.values())
-
-
-def copy_checkpoint(source: Path, target: Path) -> None:
-    """Copy a checkpoint file; the target is whole or not there.
-
-    Raises:
-        DiskFull: there is no room for it.
-    """
-    with whole_file(target, size=source.stat().st_size) as temporary:
-        shutil.copyfile(source, temporary)
 
 
 def description_entry(description: ModelDescription) -> dict[str, Any]:

@@ -79,13 +79,13 @@ def check_weights(state: Any, path: Path) -> dict[str, Tensor]:
     if not isinstance(state, Mapping):
         raise UserError(f"{path}: holds something else than weights by name: a {type(state).__name__}.")
     for name, tensor in state.items():
-        fault = "a name that is no text" if not isinstance(name, str) else _fault_of_weight(tensor)
+        fault = "a name that is no text" if not isinstance(name, str) else fault_of_weight(tensor)
         if fault:
             raise UserError(f"{path} holds something else than weights: {name} is {fault}.")
     return dict(state)
 
 
-def _fault_of_weight(tensor: Any) -> str:
+def fault_of_weight(tensor: Any) -> str:
     """What makes a value unfit for a weight; empty where nothing does."""
     if not isinstance(tensor, Tensor):
         return f"a {type(tensor).__name__}"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -22,12 +21,13 @@ from tqdm import tqdm
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import Restored, restore
 from renaissance.data.batches.batch import Batch
-from renaissance.data.batches.collate import BatchMaker
 from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
-from renaissance.inference.inputs import Example, Names, Picture, check_examples, examples_of, listed
+from renaissance.inference.asked import ExampleBatches
+from renaissance.inference.inputs import Example, Names, Picture, check_examples, listed
+from renaissance.inference.predictor import Predictor
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.joint_space import JointSpace
 from renaissance.tasks.common.step import Step, pooled
@@ -74,6 +74,14 @@ class Writer(Protocol):
         """Captions of a step's images, each beginning with the prefix."""
 
 
+@runtime_checkable
+class GrowingWriter(Writer, Protocol):
+    """A task that tells of a caption while it writes it."""
+
+    def growing_caption(self, step: Step, prefix: str = "") -> Iterator[str]:
+        """The caption of a step's only image, as far as it is written, after each token."""
+
+
 class Model:
     """A trained model: an encoder with the tasks it was trained on, in evaluation mode.
 
@@ -112,6 +120,7 @@ class Model:
             self.to_pixels = Pixels(statistics, self.settings.randaugment_magnitude).to(self.device)
         self.label_names: dict[str, list[str]] = restored.label_names
         self.inputs: dict[str, tuple[Input, ...]] = {name: task.inputs() for name, task in self.tasks.items()}
+        self._predictors: dict[tuple[str, ...], Predictor] = {}
         self._joint = next((task for task in self.tasks.values() if isinstance(task, JointSpace)), None)
         self.scale: float | None = None if self._joint is None else self._joint.scale
         self.bias: float | None = None if self._joint is None else self._joint.bias
@@ -195,6 +204,11 @@ class Model:
         vectors = self._vectors(examples, "image", "images", batch_size, joint.embed_image)
         return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
 
+    @property
+    def has_joint_space(self) -> bool:
+        """Whether texts and images can be compared: a contrastive task was trained."""
+        return self._joint is not None
+
     def joint_space(self) -> JointSpace:
         """The task whose space texts and images are compared in.
 
@@ -208,7 +222,6 @@ class Model:
             )
         return self._joint
 
-    @torch.no_grad()
     def predict(
         self, examples: Iterable[Example], task: str | None = None, batch_size: int = BATCH_SIZE
     ) -> list[dict[str, Any]]:
@@ -234,22 +247,24 @@ class Model:
             UserError: naming the example and the field at fault; or there is no such task.
         """
         given = listed(examples, "examples")
-        answers: list[dict[str, Any]] = [{} for _ in given]
-        by_schema: dict[str, dict[str, Task]] = {}
-        for name, module in self._chosen(task).items():
-            by_schema.setdefault(module.needs.schema.name, {})[name] = module
-        for schema, tasks in by_schema.items():
-            fields = {one.field: one.type for name in tasks for one in self.inputs[name]}
-            columns = {name: Column(name, kind) for name, kind in fields.items()}
-            known = next(iter(tasks.values())).needs.schema.columns  # answers too, which collates find missing
-            whole = Schema(schema, {**known, **columns})
-            row = 0
-            for step in self._steps(given, whole, fields, _of_examples, batch_size, "predict", tasks):
-                found = {name: module.answers(step) for name, module in tasks.items()}
-                for place in range(step.batch.examples):
-                    answers[row + place] |= {name: of_task[place] for name, of_task in found.items()}
-                row += step.batch.examples
+        predictor = self.predictor(list(self.chosen(task)))
+        starts = _starts(len(given), batch_size, "predict")
+        predictor.check(given)
+        answers: list[dict[str, Any]] = []
+        for start in starts:
+            answers += predictor.answers(given[start : start + batch_size], start)
         return answers if task is None else [answer[task] for answer in answers]
+
+    def predictor(self, tasks: Sequence[str]) -> Predictor:
+        """What predicts with some of the tasks, made ready once.
+
+        Args:
+            tasks: some of `tasks`.
+        """
+        names = tuple(tasks)
+        if names not in self._predictors:
+            self._predictors[names] = Predictor(self, names)
+        return self._predictors[names]
 
     @torch.no_grad()
     def caption(self, images: Iterable[Picture], prefix: str = "", batch_size: int = BATCH_SIZE) -> list[str]:
@@ -266,12 +281,7 @@ class Model:
         Raises:
             UserError: naming the image at fault; or the model writes no captions.
         """
-        writer = next((task for task in self.tasks.values() if isinstance(task, Writer)), None)
-        if writer is None:
-            raise UserError(
-                f"This model writes no captions: it was trained on {', '.join(self.tasks)}. Train one with "
-                "task_foundation_captioning."
-            )
+        writer = self._writer()
         if not isinstance(prefix, str):
             raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
         examples = [{"image": image} for image in listed(images, "images")]
@@ -279,6 +289,40 @@ class Model:
         for step in self._steps(examples, *_alone("image"), _of_list("images"), batch_size, "captions"):
             captions += writer.captions(step, prefix)
         return captions
+
+    def growing_caption(self, image: Picture, prefix: str = "") -> Iterator[str]:
+        """The caption that `caption` writes of an image, while it is written: what there is of it after each token.
+
+        Args:
+            image: a path, the bytes of an image file, or a PIL image.
+            prefix: what the caption begins with.
+
+        Yields:
+            the caption so far; at last the whole.
+
+        Raises:
+            UserError: the image cannot be read, or the model writes no captions.
+        """
+        writer = self._writer()
+        if isinstance(writer, GrowingWriter):
+            for step in self._steps([{"image": image}], *_alone("image"), _of_list("images"), 1, "captions"):
+                yield from writer.growing_caption(step, prefix)
+        else:
+            yield from self.caption([image], prefix)
+
+    def _writer(self) -> Writer:
+        """The task that writes captions.
+
+        Raises:
+            UserError: the model writes none.
+        """
+        writer = next((task for task in self.tasks.values() if isinstance(task, Writer)), None)
+        if writer is None:
+            raise UserError(
+                f"This model writes no captions: it was trained on {', '.join(self.tasks)}. Train one with "
+                "task_foundation_captioning."
+            )
+        return writer
 
     def step(self, batch: Batch) -> Step:
         """A batch on the device, of which the encoder's features can be asked.
@@ -288,7 +332,12 @@ class Model:
         """
         return Step(self.encoder, batch.to(self.device), self.to_pixels)
 
-    def _chosen(self, task: str | None) -> dict[str, Task]:
+    def chosen(self, task: str | None) -> dict[str, Task]:
+        """The task of a name, or with None all of them, by name.
+
+        Raises:
+            UserError: there is no such task.
+        """
         if task is None:
             return self.tasks
         if task not in self.tasks:
@@ -316,34 +365,35 @@ class Model:
         names: Names,
         batch_size: int,
         what: str,
-        tasks: Mapping[str, Task] = MappingProxyType({}),
     ) -> Iterator[Step]:
-        """The examples in batches on the device, collated for tasks; with a progress bar where it takes long.
+        """The examples in batches on the device; with a progress bar where it takes long.
 
         Of the schema's columns they have the `fields`, each of its type.
         """
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
+        starts = _starts(len(examples), batch_size, what)
         check_examples(examples, fields, names)
-        collates = {
-            name: collate
-            for name, task in tasks.items()
-            if (collate := task.collate_inputs(task.declaration, self.settings, self.text)) is not None
-        }
-        starts = range(0, len(examples), batch_size)
-        for start in tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS):
-            chosen = examples_of(examples[start : start + batch_size], start, schema, fields, names, self.text)
-            maker = BatchMaker(chosen, self.transform, self.text, collates, self.settings.eval_seed, training=False)
-            yield self.step(maker.make(list(range(len(chosen)))))
+        batches = ExampleBatches(schema, fields, {}, self.transform, self.text, self.settings.eval_seed)
+        for start in starts:
+            yield self.step(batches.make(examples[start : start + batch_size], names, start))
+
+
+def _starts(number: int, batch_size: int, what: str) -> Iterable[int]:
+    """Where batches begin; with a progress bar where it takes long.
+
+    Raises:
+        UserError: the batch size is none.
+    """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
+    starts = range(0, number, batch_size)
+    if len(starts) < 2:
+        return starts
+    return tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS)
 
 
 def _alone(field: ColumnType) -> tuple[Schema, dict[str, ColumnType]]:
     """Examples that are an image or a text and nothing else: their schema, and what is given of it."""
     return Schema(field, {field: Column(field, field)}), {field: field}
-
-
-def _of_examples(index: int, field: str) -> str:
-    return f"examples[{index}]['{field}']"
 
 
 def _of_list(name: str) -> Names:

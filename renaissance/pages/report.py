@@ -67,6 +67,7 @@ def report_page(runs: Sequence[PageRun]) -> str:
         ("overview", "Overview", overview),
         ("curves", "Curves", tag("div", id="panel") if any(run.drawn for run in runs) else None),
         ("seeds", "Runs that differ in the seed alone", sections.seed_groups_table(groups)),
+        ("differences", "Differences", sections.differences_table(groups)),
         ("settings", "Settings that differ", sections.settings_that_differ(listed)),
         ("results", "Results", sections.results(runs) if any(run.points for run in runs) else None),
         ("runs", "Each run", tag("div", [run_details(run, places[run.name]) for run in runs])),

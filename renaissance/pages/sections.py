@@ -14,7 +14,13 @@ from renaissance.pages.runs import (
     setting_text,
 )
 from renaissance.text_table import value_text
-from renaissance.tracking.group_comparison import GROUP_COLUMNS, group_rows
+from renaissance.tracking.group_comparison import (
+    DIFFERENCE_COLUMNS,
+    GROUP_COLUMNS,
+    difference_rows,
+    group_rows,
+    notes_on_differences,
+)
 from renaissance.tracking.groups import SeedGroup
 from renaissance.tracking.listed_run import ListedRun
 from renaissance.tracking.metrics import more_is_better, split_of
@@ -108,6 +114,20 @@ def seed_groups_table(groups: Sequence[SeedGroup]) -> Html | None:
     rows = [[plain(cell) for cell in row] for row in group_rows(found)]
     told = [tag("li", tag("b", group.name), f" {remark}") for group in found for remark in group.remarks]
     return tag("div", table(GROUP_COLUMNS, rows), tag("ul", told, class_="remarks"))
+
+
+def differences_table(groups: Sequence[SeedGroup]) -> Html | None:
+    """The differences between groups of runs, and what is known of them; None where nothing can be compared."""
+    found, told = difference_rows(groups)
+    if not found:
+        return None
+    rows = [[plain(cell) for cell in row] for row in found]
+    return tag(
+        "div",
+        tag("p", "The first runs' figure minus the other's.", class_="note"),
+        table(DIFFERENCE_COLUMNS, rows),
+        tag("ul", [tag("li", one) for one in (*notes_on_differences(groups), *told)], class_="remarks"),
+    )
 
 
 def plain(value: object) -> Content:

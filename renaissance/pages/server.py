@@ -9,7 +9,6 @@ open at once. https://docs.python.org/3/library/http.server.html
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 import sys
 import threading
@@ -23,12 +22,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from renaissance.errors import UserError
+from renaissance.pages.own_hosts import names_this_machine
 
 MOST_CONNECTIONS = 48
 SECONDS_A_READ = 10.0  # that a client may say nothing
 SECONDS_A_CONNECTION = 60.0  # that a client may take in all
 LONGEST_ADDRESS = 4000  # characters
-HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -131,18 +130,8 @@ class PageServer(ThreadingHTTPServer):
         return ipaddress.ip_address(self.server_name).is_loopback
 
     def knows_host(self, header: str | None) -> bool:
-        """Whether a request's Host names this machine: by a number, or by a name that is this machine's own.
-
-        Of a server that no other machine can reach the number is a loopback address. Of another one it may be any:
-        behind a forwarded port it is not the server's, and no site can make a number point elsewhere.
-        """
-        found = HOST.fullmatch(header or "")
-        if not found:
-            return False
-        name = (found["six"] or found["name"]).lower()
-        with suppress(ValueError):
-            return ipaddress.ip_address(name).is_loopback or not self.is_private
-        return name in self.hosts
+        """Whether a request's Host names this machine; see `own_hosts.py`."""
+        return names_this_machine(header, self.hosts, self.is_private)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection its thread, if there are not too many."""

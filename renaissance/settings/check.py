@@ -34,6 +34,8 @@ def check_settings(config: Mapping[str, Any], command: str | None = None) -> Set
     fields = Settings.model_fields
     faults = [_unknown(name) for name in config if name not in fields]
     known = _with_towers({name: value for name, value in config.items() if name in fields})
+    if command in ("serve", "print"):
+        known = _with_models(known)
     try:
         settings = Settings(**known)
     except ValidationError as error:
@@ -48,6 +50,12 @@ def _with_towers(values: dict[str, Any]) -> dict[str, Any]:
     """Settings in which both towers have the name of the whole model that they are of, where `clip_model` names one."""
     whole = values.get("clip_model")
     return {**values, "image_encoder": whole, "text_encoder": whole} if isinstance(whole, str) else values
+
+
+def _with_models(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which several checkpoints of `load_path`, a list or a mapping by name, are `serve_models`."""
+    several = values.get("load_path")
+    return {**values, "load_path": "", "serve_models": several} if isinstance(several, list | dict) else values
 
 
 def check_inherited(settings: Settings, brought: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from renaissance.credentials import without_credentials
+from renaissance.credentials import hidden_secret, without_credentials
 from renaissance.settings.discovery import check_loss_names, check_optimizer, check_schedule, in_words
 from renaissance.settings.marks import Mark
 from renaissance.training.optimizers.registry import optimizer_names
@@ -53,6 +53,19 @@ def leaf_types(annotation: Any) -> Iterator[Any]:
         yield origin or annotation
 
 
+def _served_models(models: dict[str, str] | list[str]) -> dict[str, str] | list[str]:
+    """Models by names that may stand in the path of an address."""
+    for name in models if isinstance(models, dict) else ():
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
+            raise ValueError(f"{name!r} is no name for a model: take up to 64 letters, digits, dots, _ and -")
+    return models
+
+
+def _token(token: str) -> str:
+    """What stands for a token that this process keeps; see `credentials.py`."""
+    return hidden_secret("serve_token", token)
+
+
 def _whole(value: Any) -> Any:
     """An integral float such as 1e5 as the whole number that it is; anything else as it came."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -73,6 +86,16 @@ def _no_cosine(value: Any) -> Any:
     """An exponent as it came, if it is not the name that a schedule had in its place."""
     if value == "cosine":
         raise ValueError("is the exponent of schedule=polynomial, a number; a cosine is schedule=cosine")
+    return value
+
+
+def _no_deepspeed(value: Any) -> Any:
+    """A strategy as it came, if it is not one that people know from elsewhere."""
+    if value == "deepspeed":
+        raise ValueError(
+            "is not supported, whether DeepSpeed is installed or not; what its ZeRO stage 3 does, sharing out weights, "
+            "gradients and the optimiser's state, PyTorch does itself with strategy=fsdp"
+        )
     return value
 
 
@@ -266,7 +289,10 @@ Gpus = Annotated[
     BeforeValidator(_whole),
     Allowed("auto, or a whole number, at least 0"),
 ]
-Strategy = Annotated[Literal["auto", "ddp", "fsdp"], choice_words("auto", "ddp", "fsdp")]
+Strategy = Annotated[
+    Literal["auto", "ddp", "fsdp"], BeforeValidator(_no_deepspeed), choice_words("auto", "ddp", "fsdp")
+]
+FsdpCheckpoints = Annotated[Literal["whole", "sharded"], choice_words("whole", "sharded")]
 Precision = Annotated[
     Literal[32, "bf16-mixed", "16-mixed"],
     BeforeValidator(_precision),
@@ -381,6 +407,13 @@ Modules = Annotated[
     BeforeValidator(_nothing_is_empty_dict),
     Allowed('checkpoint files by part, such as {"text_encoder": "a.ckpt"}'),
 ]
+ServedModels = Annotated[
+    dict[_Text, _Text] | Annotated[list[_Text], _List],
+    BeforeValidator(_nothing_is_empty_dict),
+    AfterValidator(_served_models),
+    Allowed('checkpoint files by name, such as {"reviews": "a.ckpt"}, or a list of them'),
+]
+Token = Annotated[Annotated[str, Field(min_length=1), AfterValidator(_token)] | None, Allowed("a secret text, or None")]
 Plugins = Annotated[
     list[_Text],
     BeforeValidator(_as_list),
@@ -399,6 +432,10 @@ Templates = Annotated[
 ClassNames = Annotated[
     Annotated[list[_Text], Field(min_length=1)] | Annotated[dict[_Text, _Text], Field(min_length=1)] | None,
     Allowed('a list of names, or names by the table\'s names, such as {"automobile": "car"}, or None'),
+]
+OptionalColumns = Annotated[
+    Annotated[dict[_Text, _Text], Field(min_length=1)] | None,
+    Allowed('fields by the columns that hold them, such as {"review": "text"}, or None'),
 ]
 OptionalQuery = Annotated[str | None, Field(min_length=1), Allowed("a text or an image file, or None", paths="file")]
 OptionalSeeds = Annotated[

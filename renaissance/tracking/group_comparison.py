@@ -71,23 +71,41 @@ def compare_groups(runs: Sequence[ListedRun], folder: Path) -> None:
         print("\nruns that differ in the seed alone:")
         print(text_table(GROUP_COLUMNS, rows_of_groups))
     _print_remarks(groups)
-    remarks: list[str] = []
-    found = list(_differences(groups, values, list(estimates), remarks.append))
-    if found:
-        rows = [_row(compared) for compared in found]
+    rows, remarks = _difference_rows(groups, values, list(estimates))
+    if rows:
         write_csv(folder / "differences.csv", DIFFERENCE_COLUMNS, rows)
         print("\ndifferences, the first runs' figure minus the other's:")
         print(text_table(DIFFERENCE_COLUMNS, rows))
-        print("smallest shown: the smallest true difference that so many runs, or examples, find with 80 % probability")
-        if len(groups) > 2:
-            print("p (Holm): adjusted for the several pairs of runs that are compared by one metric and test")
-    for remark in dict.fromkeys(remarks):
+        for note in notes_on_differences(groups):
+            print(note)
+    for remark in remarks:
         print(printable(remark))
 
 
 def group_rows(groups: Sequence[SeedGroup]) -> Rows:
     """For each group and figure its mean, standard deviation, the mean's 95 % interval, and of how many runs."""
     return _group_rows(groups, _estimates({group.name: _values(group) for group in groups}))
+
+
+def difference_rows(groups: Sequence[SeedGroup]) -> tuple[Rows, list[str]]:
+    """The differences between every two groups, a row each (`DIFFERENCE_COLUMNS`), and what is to be said of them."""
+    values = {group.name: _values(group) for group in groups}
+    return _difference_rows(groups, values, list(_estimates(values)))
+
+
+def notes_on_differences(groups: Sequence[SeedGroup]) -> Iterator[str]:
+    """What the columns of a table of differences mean."""
+    yield "smallest shown: the smallest true difference that so many runs, or examples, find with 80 % probability"
+    if len(groups) > 2:
+        yield "p (Holm): adjusted for the several pairs of runs that are compared by one metric and test"
+
+
+def _difference_rows(
+    groups: Sequence[SeedGroup], values: Mapping[str, Mapping[str, Sequence[float]]], metrics: Sequence[str]
+) -> tuple[Rows, list[str]]:
+    remarks: list[str] = []
+    rows = [_row(compared) for compared in _differences(groups, values, metrics, remarks.append)]
+    return rows, list(dict.fromkeys(remarks))
 
 
 def _group_rows(groups: Sequence[SeedGroup], estimates: Mapping[str, Mapping[str, Estimate]]) -> Rows:

@@ -177,18 +177,28 @@ def _tables(run: ListedRun) -> Mapping[str, Any]:
     return run.tables
 
 
+def _contents(run: ListedRun) -> Mapping[str, Any]:
+    return run.contents
+
+
 def _folder_of_tables(run: ListedRun) -> Mapping[str, Any]:
-    return {"data_root": run.settings.get("data_root")}
+    """Of a run that has noted what its tables hold, nothing: what they hold says more."""
+    return {} if run.contents else {"data_root": run.settings.get("data_root")}
 
 
 def _versions(run: ListedRun) -> Mapping[str, Any]:
     return run.versions
 
 
+@cache
+def _settings_of_devices() -> tuple[str, ...]:
+    fields = Settings.model_fields.items()
+    return tuple(name for name, setting in fields if on_resume(setting) is OnResume.DEVICES)
+
+
 def _devices(run: ListedRun) -> Mapping[str, Any]:
-    kinds = {name: on_resume(setting) for name, setting in Settings.model_fields.items()}
-    known = {**default_settings(), **run.settings}
-    return {name: known.get(name) for name, kind in kinds.items() if kind is OnResume.DEVICES}
+    own = run.settings  # the defaults take reading `config.py`
+    return {name: own[name] if name in own else default_settings().get(name) for name in _settings_of_devices()}
 
 
 def _plugins(run: ListedRun) -> Mapping[str, Any]:
@@ -213,6 +223,7 @@ def _hash(path: Path) -> str:
 # What a run trained under beside its settings, by how it is said.
 CIRCUMSTANCES: Mapping[str, Callable[[ListedRun], Mapping[str, Any]]] = {
     "they read different tables": _tables,
+    "they read tables of different content": _contents,
     "they read tables of different folders, which may not be the same": _folder_of_tables,
     "they ran on different versions": _versions,
     "they ran on different devices": _devices,

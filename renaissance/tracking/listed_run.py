@@ -33,7 +33,8 @@ Status = Literal["running", "finished", "interrupted", "crashed", "broken"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 LARGEST_JSON = 16_000_000  # bytes of a file of settings, a history or a summary
-TOO_MANY_DIGITS = re.compile(rb"\d{300}")  # an integer that no float holds, where anything reckons with it
+MOST_DIGITS = 300  # of an integer that a float holds, for where anything reckons with it
+TOO_MANY_DIGITS, TWO_DIGITS = re.compile(rb"\d{%d}" % MOST_DIGITS), re.compile(rb"\d\d")
 
 
 class Change(NamedTuple):
@@ -76,6 +77,7 @@ class ListedRun:
         tested: the metrics of every split beyond training and validation, by whole name, `<task>/<split>/<metric>`.
         versions: of what it began with, such as renaissance and torch.
         tables: the bytes of each table that it reads, by name; empty where it did not record that.
+        contents: what tells the content of each of them, by name; empty where it did not record that.
         remark: what else is to be known of how it stands; empty where there is nothing.
         error: what is wrong with its files; empty where nothing is.
     """
@@ -98,6 +100,7 @@ class ListedRun:
     tested: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, int] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
     error: str = ""
 
@@ -146,6 +149,7 @@ def _read(folder: RunFolder, name: str) -> ListedRun:
         more_is_better=monitor.more_is_better,
         versions=dict(start.get("versions", {})),
         tables=dict(start.get("tables", {})),
+        contents=dict(start.get("contents", {})),
         remark="" if alive or whole or not marked else _of_another_host(start),
     )
     return _with_results(run, monitor, summary, history, whole)
@@ -190,14 +194,12 @@ def _best(metrics: Path, monitor: Monitor) -> tuple[float | None, int | None]:
     for name, series in series_of(metrics, monitor.weights).items():
         for point in series:
             by_step.setdefault(point.step, {})[name] = point.value
-    best: tuple[float, float, int] | None = None  # score, value, step
+    best: tuple[float, int] | None = None  # score, step
     for step in sorted(by_step):
-        values = by_step[step]
-        score = monitor.score(values)
-        value = sum(weight * values[name] for name, weight in monitor.weights.items() if name in values)
+        score = monitor.score(by_step[step])
         if score is not None and (best is None or score > best[0]):
-            best = score, value, step
-    return best[1:] if best else (None, None)
+            best = score, step
+    return (monitor.value(best[0]), best[1]) if best else (None, None)
 
 
 def _monitor(settings: Mapping[str, Any], tasks: Mapping[str, float]) -> Monitor:
@@ -253,7 +255,7 @@ def _read_json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, A
             if size > LARGEST_JSON:
                 raise ValueError(f"{path.name} has more than {LARGEST_JSON / 1e6:.0f} MB")
             content = os.pread(file, size, 0)
-        if TOO_MANY_DIGITS.search(content):
+        if _has_long_number(content):
             raise ValueError(f"{path.name} holds a number of hundreds of digits")
     except FileNotFoundError:
         if missing is None:
@@ -266,6 +268,12 @@ def _read_json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, A
     if not isinstance(values, dict):
         raise ValueError(f"{path.name} holds no values by name")
     return values
+
+
+def _has_long_number(content: bytes) -> bool:
+    """Whether there is a number of `MOST_DIGITS` digits; two places in it are looked for first, which is quicker."""
+    every = content[:: MOST_DIGITS // 2]  # such a number has two of these beside each other
+    return bool(TWO_DIGITS.search(every) and TOO_MANY_DIGITS.search(content))
 
 
 def _modified(path: Path) -> float | None:

@@ -10,7 +10,7 @@ metrics.csv          step,epoch,name,value
 pace.csv             examples, working seconds, learning rate, gradient norm and speed at each point of the training
 chance.json          what guessing would reach, by metric, where that is known
 summary.json         final and best metrics, speed, memory, parameters; `status` says how it ended
-checkpoints/         last.ckpt, best.ckpt, and step_<n>.ckpt when asked for
+checkpoints/         last.ckpt, best.ckpt, and step_<n>.ckpt when asked for; shards of each in <name>.shards/
 plots/               a curve per metric
 attributions/        which patches and words answers rest on, when asked for; sheets of it are among the plots
 predictions/         what the model answered on each split that was tested, a line an example

@@ -78,8 +78,9 @@ def differing(runs: Sequence[ListedRun]) -> list[str]:
 
 def _found(parents: Sequence[Path]) -> list[ListedRun]:
     """The runs below folders, each once; where two have one name, they are called by their folders."""
-    by_folder = {run.folder.path.resolve(): run for parent in parents for run in list_runs(parent)}
-    runs = list(by_folder.values())
+    runs = [run for parent in parents for run in list_runs(parent)]
+    if len(parents) > 1:  # of one folder each run is found once
+        runs = list({run.folder.path.resolve(): run for run in runs}.values())
     if len({run.name for run in runs}) < len(runs):
         return [replace(run, name=str(run.folder.path)) for run in runs]
     return runs

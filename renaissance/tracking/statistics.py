@@ -16,6 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
+# Of Student's t with 1, 2, … degrees of freedom, the quantile 0.975, as `scipy.special.stdtrit` has it.
+STUDENT = (
+    12.706204736174694,
+    4.302652729749462,
+    3.1824463052837078,
+    2.7764451051977934,
+    2.5705818356363146,
+    2.4469118511449786,
+    2.364624251592784,
+    2.306004135204166,
+    2.262157162798205,
+    2.228138851986274,
+    2.200985160091639,
+    2.1788128296672284,
+    2.1603686564627913,
+    2.144786687917804,
+    2.131449545559776,
+    2.1199052992212546,
+    2.1098155778333156,
+    2.1009220402410382,
+    2.0930240544083087,
+    2.085963447265864,
+)
 POWER = 0.8  # of the smallest difference that could be shown
 RESAMPLES, RESAMPLES_OF_MANY, MANY = 9_999, 1_999, 20_000  # resamples; fewer above so many examples
 BATCH_CELLS = 10_000_000  # resampled values in memory at once
@@ -70,8 +93,6 @@ def estimate(values: Sequence[float]) -> Estimate:
     Args:
         values: one or more, each of a run of its own.
     """
-    from scipy.special import stdtrit
-
     count = len(values)
     if not all(map(math.isfinite, values)):
         return Estimate(sum(values) / count, None, None, None, count)
@@ -88,8 +109,17 @@ def estimate(values: Sequence[float]) -> Estimate:
         return Estimate(mean, None, None, None, count)
     if max(scaled) - min(scaled) <= ROUNDING:
         deviation = 0.0
-    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(count)
+    half = _student(count - 1) * deviation / math.sqrt(count)
     return Estimate(mean, deviation, mean - half, mean + half, count)
+
+
+def _student(freedom: int) -> float:
+    """The quantile of Student's t that `CONFIDENCE` of it lies within; SciPy takes a while to be imported."""
+    if freedom <= len(STUDENT):
+        return STUDENT[freedom - 1]
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> Difference:

@@ -33,7 +33,7 @@ from renaissance.training.inputs import TaskGroup, each_split
 from renaissance.training.memory import peak_memory_bytes
 from renaissance.training.optimizers.groups import learning_rate_of
 from renaissance.training.plan import Plan
-from renaissance.training.resuming import Resumption, new_learning_rate
+from renaissance.training.resuming import Resumption, new_learning_rate, table_contents
 from renaissance.training.selecting import selection_in_words
 from renaissance.training.session import Session
 
@@ -97,6 +97,7 @@ class RunReport:
             "folder": os.getcwd(),
             "host": platform.node(),
             "tables": dict(self._session.module.tables),
+            "contents": table_contents(self._session.assembly.groups),
             "total_steps": self._session.plan.total_steps if self._session.plan else None,
             "versions": _versions(),
         }

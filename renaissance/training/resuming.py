@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from renaissance.checkpoints.checkpoint import Checkpoint, Spent, read_checkpoint
+from renaissance.data.tables.content import content_of
 from renaissance.errors import UserError
 from renaissance.plugins import how_to_name, missing_plugins
 from renaissance.settings import Settings, check_settings
@@ -180,6 +181,11 @@ def _cut(plan: Mapping[str, int]) -> tuple[int, int, int]:
 def table_sizes(groups: Sequence[TaskGroup]) -> dict[str, int]:
     """The size in bytes of every table of a run, by split and file name, whatever folder they lie in."""
     return {f"{split}/{path.name}": path.stat().st_size for split, one in each_split(groups) for path in one.paths}
+
+
+def table_contents(groups: Sequence[TaskGroup]) -> dict[str, str]:
+    """What tells the content of every table of a run, by the same names."""
+    return {f"{split}/{path.name}": content_of(path) for split, one in each_split(groups) for path in one.paths}
 
 
 def check_tables_resumable(checkpoint: Checkpoint, sizes: Mapping[str, int]) -> None:

@@ -120,7 +120,8 @@ def _unread(settings: Settings, chosen: Chosen) -> list[str]:
         unread_settings(settings.optim_type, chosen.given), f"optim_type={settings.optim_type}"
     )
     by_schedule = dict.fromkeys(unread_by_schedule(settings.schedule, chosen.given), f"schedule={settings.schedule}")
-    unread = {**by_optimizer, **by_schedule}
+    whole = {} if settings.strategy == "fsdp" else {"fsdp_checkpoints": f"strategy={settings.strategy}"}
+    unread = {**by_optimizer, **by_schedule, **{name: why for name, why in whole.items() if name in chosen.given}}
     return [f"{name} is without effect: {choice} does not read it" for name, choice in unread.items()]
 
 

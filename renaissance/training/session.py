@@ -13,7 +13,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content
+from renaissance.checkpoints.checkpoint import Checkpoint, read_content
+from renaissance.checkpoints.files import copy_checkpoint
 from renaissance.data.batches.loader import BatchLoader
 from renaissance.data.examples.interface import VAL
 from renaissance.errors import Interrupted, UserError
@@ -47,7 +48,7 @@ from renaissance.training.resuming import (
     spent_before,
     table_sizes,
 )
-from renaissance.training.strategies import strategy_of
+from renaissance.training.strategies import shares_out, strategy_of
 
 
 class Session:
@@ -277,7 +278,10 @@ class Session:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            plugins=[SafeCheckpointIO(), *([cluster_environment(devices)] if devices.world_size > 1 else [])],
+            plugins=[
+                SafeCheckpointIO(shares_out(settings, devices)),
+                *([cluster_environment(devices)] if devices.world_size > 1 else []),
+            ],
             callbacks=callbacks,
         )
 

@@ -3,7 +3,8 @@
 Comes in: a training module on each device, with equal weights. Goes out: Lightning's strategy for it. A layer's weights
 are gathered when its turn comes and let go behind it, forwards and backwards. Validations and tests gather all weights
 first, since devices may have different numbers of batches then, and the main one draws sheets alone. Checkpoints are
-whole: they are those of one device, whatever wrote them.
+those of one device, whatever wrote them; or every device writes its share, which one device can read again
+(`renaissance/checkpoints/shards.py`).
 
 Source: ZeRO stage 3, Rajbhandari et al., 2020, https://arxiv.org/abs/1910.02054, by PyTorch's `fully_shard`,
 https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html
@@ -11,7 +12,9 @@ https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -21,16 +24,27 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.optim import Optimizer
 
+from renaissance.checkpoints.files import finish_shards, write_shard
+from renaissance.checkpoints.shards import Cut, Share
+from renaissance.errors import RunError
 from renaissance.training.module import TrainingModule
 
 STEPS = ("training_step", "validation_step", "test_step")
 
 
 class ShardedStrategy(DDPStrategy):
-    """Shares a training module among the devices. Single numbers, such as a temperature, are on all of them."""
+    """Shares a training module among the devices. Single numbers, such as a temperature, are on all of them.
+
+    Args:
+        in_shards: each device writes its share of a checkpoint; otherwise the main one writes all of it.
+    """
+
+    def __init__(self, in_shards: bool = False) -> None:
+        super().__init__()
+        self._in_shards = in_shards
 
     @property
     def restore_checkpoint_after_setup(self) -> bool:
@@ -101,9 +115,9 @@ class ShardedStrategy(DDPStrategy):
     # Checkpoints
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """All weights, on the main process's CPU; the others give their shares."""
+        """All weights, on the main process's CPU; the others give their shares. Or this device's share of each."""
         self._share()
-        return self._whole(self.module.state_dict())
+        return self._written(self.module.state_dict())
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Take this device's share of a checkpoint's weights, which every device has read."""
@@ -113,7 +127,7 @@ class ShardedStrategy(DDPStrategy):
         self.module.load_state_dict(own, strict=strict)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """An optimiser's whole state with the numbers that one device gives its parameters."""
+        """An optimiser's state, whole or this device's, with the numbers that one device gives its parameters."""
         held = {parameter: group for group in optimizer.param_groups for parameter in group["params"]}
         state: dict[int, Any] = {}
         groups: list[dict[str, Any]] = []
@@ -121,7 +135,7 @@ class ShardedStrategy(DDPStrategy):
         for group in self.module.optimizer_groups():
             parameters = group["params"]
             for place, parameter in enumerate(parameters, start=number):
-                state[place] = self._whole(optimizer.state[parameter])
+                state[place] = self._written(optimizer.state[parameter])
             numbers = list(range(number, number + len(parameters)))
             groups.append({**held[parameters[0]], "params": numbers})
             number += len(parameters)
@@ -141,6 +155,34 @@ class ShardedStrategy(DDPStrategy):
                 if (values := given["state"].get(of_parameter[parameter])) is not None
             }
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint, on all devices together.
+
+        Raises:
+            DiskFull: there is no room for it.
+            RunError: another device could not write its share.
+        """
+        if not self._in_shards:
+            super().save_checkpoint(checkpoint, filepath, storage_options)
+            return
+        path, write = Path(filepath), self.broadcast(uuid.uuid4().hex)
+        fault: Exception | None = None
+        try:
+            write_shard(checkpoint, path, write, self.global_rank)
+        except Exception as error:  # whatever it is, the others must not wait for this one
+            fault = error
+        failed = self.reduce_boolean_decision(fault is not None, all=False)
+        if fault is not None:
+            raise fault
+        if failed:
+            raise RunError(f"{path}: another process of this run could not write its share of this checkpoint.")
+        if self.is_global_zero:
+            finish_shards(checkpoint, path, write, self.world_size)
+
+    def _written(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as they are written."""
+        return {name: _share(value) for name, value in values.items()} if self._in_shards else self._whole(values)
 
     def _whole(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of which all devices have shares, put together; kept by the main process alone."""
@@ -171,8 +213,25 @@ def shard(module: nn.Module, device: str, world_size: int) -> None:
         register_fsdp_forward_method(module, step)
 
 
+def _share(value: Any) -> Any:
+    """What this device has of a value, on the CPU and with no memory beside its own."""
+    if not isinstance(value, DTensor):
+        return value.detach().cpu() if isinstance(value, Tensor) else value
+    assert value.placements == (Shard(0),)
+    return Share(value.to_local().detach().to("cpu", copy=True).contiguous(), tuple(value.shape))
+
+
 def _share_of(value: Any, like: Tensor) -> Any:
     """This device's share of a value, cut as `like` is; of a value that is of no such shape all of it."""
+    if isinstance(value, Cut):
+        if not isinstance(like, DTensor) or value.shape != tuple(like.shape) or like.placements != (Shard(0),):
+            return _share_of(value.whole(), like)
+        each = -(-len(like) // like.device_mesh.size())  # the last devices have fewer, or none
+        start = min(each * like.device_mesh.get_local_rank(), len(like))
+        rows = value.rows(start, len(like.to_local())).to(like.device)
+        return DTensor.from_local(
+            rows, like.device_mesh, like.placements, run_check=False, shape=like.shape, stride=like.stride()
+        )
     if not isinstance(value, Tensor) or not isinstance(like, DTensor) or value.shape != like.shape:
         return value
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)

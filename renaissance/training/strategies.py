@@ -22,9 +22,14 @@ def strategy_of(settings: DeviceSettings, devices: Devices, takes_turns: bool) -
     """
     if devices.world_size == 1:
         return "auto"
-    if settings.strategy == "fsdp":
-        return ShardedStrategy()
+    if shares_out(settings, devices):
+        return ShardedStrategy(in_shards=settings.fsdp_checkpoints == "sharded")
     return _replicated(takes_turns)
+
+
+def shares_out(settings: DeviceSettings, devices: Devices) -> bool:
+    """Whether each device keeps a share of weights and optimiser state, rather than all."""
+    return settings.strategy == "fsdp" and devices.world_size > 1
 
 
 def _replicated(takes_turns: bool) -> DDPStrategy:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
+import scipy.stats
 from PIL import Image
 
 from config import ex
@@ -77,6 +79,26 @@ def test_seeds_are_one_curve_with_their_mean(tmp_path, seeds, open_page):
     page.get_by_label("mean and standard deviation").uncheck()
     assert page.locator(".plot .band").count() == 0
     assert "mlm/1-2" in page.locator("#seeds").inner_text()
+
+
+def test_two_configurations_are_compared_as_compare_does(tmp_path):
+    values = {"1": (2.0, 0), "2": (2.25, 1), "3": (3.0, 2)}, {"4": (4.0, 0), "5": (4.5, 1), "6": (4.125, 2)}
+    runs = []
+    for rate, group in zip((1e-3, 1e-4), values, strict=True):
+        for number, (value, seed) in group.items():
+            curves = {"mlm/val/loss": [(20, value)]}
+            runs.append(make_run(tmp_path / "mlm" / number, curves, seed=seed, learning_rate=rate))
+    text = written(tmp_path, *runs).read_text()
+    section = re.search(r'<section id="?differences.*?</section>', text, re.DOTALL)
+    assert section
+    cells = re.sub(r"<[^>]+>", "|", section[0])
+    ones, others = ([value for value, _ in group.values()] for group in values)
+    expected = scipy.stats.ttest_ind(ones, others, equal_var=False)
+    told = [float(number) for number in re.findall(r"\|(−?-?\d+\.\d+)(?=\|)", cells.replace("−", "-"))]
+    interval = expected.confidence_interval()
+    for number in (statistics.mean(ones) - statistics.mean(others), interval.low, interval.high, expected.pvalue):
+        assert any(one == pytest.approx(number, rel=2e-3) for one in told), (number, cells)
+    assert "smallest shown" in cells
 
 
 def test_a_band_is_of_the_steps_that_all_seeds_have_and_tests_are_marks_of_their_own(tmp_path, open_page):

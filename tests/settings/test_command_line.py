@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import run_py
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "pytorch_lightning", "kornia", "matplotlib", "pyarrow", "pymongo", "git", "pandas")
 
@@ -40,7 +42,7 @@ sys.exit(run.run_command_line(["run.py", *sys.argv[1:]]))
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python run.py <arguments>`."""
-    return _process([sys.executable, "run.py", *arguments], environment)
+    return run_py(*arguments, environment=environment, timeout=60)
 
 
 def training(*arguments: str, action: str = "pass", **environment: str) -> subprocess.CompletedProcess[str]:

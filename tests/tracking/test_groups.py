@@ -123,6 +123,20 @@ def test_what_differs_between_seeds_is_said_though_they_count_together(tmp_path,
     assert [remark.partition(": ")[2] for remark in group.remarks] == [said]
 
 
+def test_tables_of_one_name_and_size_with_another_content_are_told_apart(tmp_path):
+    tables = {"train/a.arrow": 9}
+    make_run(tmp_path / "one" / "1", seed=0, command={"tables": tables, "contents": {"train/a.arrow": "aa"}})
+    moved = {"tables": tables, "contents": {"train/a.arrow": "aa"}}
+    make_run(tmp_path / "one" / "2", seed=1, command=moved, data_root="/elsewhere")
+    (group,) = groups(tmp_path)
+    assert not group.remarks, "the same content in another folder"
+    make_run(tmp_path / "one" / "3", seed=2, command={"tables": tables, "contents": {"train/a.arrow": "bb"}})
+    (group,) = groups(tmp_path)
+    assert group.remarks == ("they read tables of different content: train/a.arrow aa (one/1), bb (one/3)",)
+    make_run(tmp_path / "one" / "4", seed=0, command={"tables": tables, "contents": {"train/a.arrow": "bb"}})
+    assert len(groups(tmp_path)) == 2
+
+
 def test_a_plug_in_that_was_written_again_makes_another_group_of_the_same_seed(tmp_path):
     for number, source in enumerate(("ONE = 1", "ONE = 2", "ONE = 1"), 1):
         kept = make_run(tmp_path / "one" / str(number), seed=0, plugins=["mine.py"]) / "plugins" / "mine.py"

@@ -13,7 +13,8 @@ import tracemalloc
 
 import pytest
 
-from renaissance.tracking.listed_run import LARGEST_JSON, Change, read_listed
+from renaissance.data.tables.content import content_of
+from renaissance.tracking.listed_run import LARGEST_JSON, Change, _has_long_number, read_listed
 from renaissance.tracking.listing import RunIndex, find_runs, list_runs
 from renaissance.tracking.metrics import read_points
 from renaissance.tracking.metrics_tail import PIECE_BYTES, TAIL_BYTES, last_points, series_of
@@ -182,6 +183,7 @@ def test_the_listing_is_the_runs_own_summary(run):
         f"{split}/scenes_{split}.arrow": run.data_root / f"scenes_{split}.arrow" for split in ("train", "val", "test")
     }
     assert found.tables == {name: path.stat().st_size for name, path in tables.items()}
+    assert found.contents == {name: content_of(path) for name, path in tables.items()}
     assert found.remark == found.error == ""
 
 
@@ -349,3 +351,9 @@ def test_hundreds_of_runs_take_a_moment(tmp_path):
     started = time.process_time()
     assert len(list_runs(tmp_path)) == 200
     assert time.process_time() - started < 2, "a tenth of that, where nothing else is at work"
+
+
+@pytest.mark.parametrize("before", [0, 1, 149, 150, 151, 299])
+def test_a_number_of_hundreds_of_digits_is_found_wherever_it_stands(before):
+    assert _has_long_number(b" " * before + b"7" * 300 + b" ")
+    assert not _has_long_number(b" " * before + b"7" * 299 + b" " + b"7" * 299)

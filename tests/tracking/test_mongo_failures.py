@@ -217,7 +217,7 @@ def away(tmp_path, monkeypatch) -> Path:
 def test_sync_sends_what_was_kept_and_nothing_twice(away, database, mongo, sync, capsys):
     url = f"{mongo.address}/{database.name}"
     alive = RecordedRun(away / "mlm" / "4", NOWHERE, wait=0)
-    for _ in range(2):
+    for there_already in (0, 3):
         sync(url, log_dir=str(away))
         runs = list(database.runs.find(sort=[("_id", 1)]))
         assert [(run["_id"], run["status"]) for run in runs] == [(1, "COMPLETED"), (2, "FAILED"), (3, "INTERRUPTED")]
@@ -225,7 +225,9 @@ def test_sync_sends_what_was_kept_and_nothing_twice(away, database, mongo, sync,
         assert [steps_on(database, run=number) for number in (1, 2, 3)] == [[1, 2, 11], [1, 2, 12], [1, 2, 13, 20]]
         assert database["fs.files"].count_documents({"filename": {"$regex": "artifact"}}) == 6
         assert database["fs.files"].count_documents({}) == 7
-    assert "4: left alone, it is still at work" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert said.count(", and was there already") == there_already
+        assert "4: left alone, it is still at work" in said
     alive.complete()
 
 
@@ -311,7 +313,7 @@ def test_one_run_that_cannot_be_sent_does_not_keep_the_others_from_it(tmp_path, 
     def sent(folder, where, checkpoints):
         if folder.name == "1":
             raise InvalidDocument("no document")
-        return 7
+        return 7, False
 
     for number in "12":
         (tmp_path / number).mkdir()

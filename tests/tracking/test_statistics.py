@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from renaissance.tracking.statistics import estimate, holm, mcnemar, paired, sign_flip, welch
+from renaissance.tracking.statistics import CONFIDENCE, STUDENT, estimate, holm, mcnemar, paired, sign_flip, welch
 
 # Student's sleep data (Student 1908), the worked example of R's help of t.test.
 SLEEP = (
@@ -171,3 +171,8 @@ def test_holm_is_as_r_adjusts():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == pytest.approx([1, 1])
     assert holm([]) == []
+
+
+def test_the_quantiles_that_are_kept_are_students():
+    expected = stats.t.ppf((1 + CONFIDENCE) / 2, range(1, len(STUDENT) + 1))
+    assert pytest.approx(expected, rel=1e-12) == STUDENT

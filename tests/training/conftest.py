@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,19 @@ from renaissance.settings.chosen import Chosen
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.tracking.trackers.interface import LogScalar
 from renaissance.training.run import run_experiment
+from tests.training.pictures import blank_pictures
 
 
 @dataclass
 class Runner:
-    """Runs experiments on small scenes as the command line does, without Sacred around them."""
+    """Runs experiments on small scenes as the command line does, without Sacred around them.
+
+    With `draws` their curves are drawn; else the pictures are blank.
+    """
 
     data_root: Path
     log_dir: Path
+    draws: bool = False
 
     def __call__(
         self,
@@ -40,7 +46,8 @@ class Runner:
         users = Chosen({name: frozenset(ex.named_configs[name]()) for name in named}, given)
         if chosen is not None:
             users = Chosen({}, {name: given[name] for name in chosen})
-        final = run_experiment(settings, users, log_scalar, command_line=["run.py", *named])
+        with nullcontext() if self.draws else blank_pictures():
+            final = run_experiment(settings, users, log_scalar, command_line=["run.py", *named])
         return self.folder(settings.exp_name), final
 
     def settings(self, *named: str, **overrides: Any) -> Settings:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from renaissance.atomic_files import whole_file, write_json
-from renaissance.checkpoints.checkpoint import write_checkpoint
+from renaissance.checkpoints.files import write_checkpoint
 from renaissance.errors import DiskFull, RunError
 from renaissance.tracking.metrics import read_rows
 from tests.command_line import ROOT

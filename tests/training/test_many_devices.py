@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import renaissance
+from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.tasks.registry import task_names
 from renaissance.tracking.pace import read_pace
 from tests.command_line import ROOT
@@ -58,11 +59,13 @@ TOGETHER: dict[str, dict[str, Any]] = {
 # takes as many at once; the others with one that takes a whole step.
 DRAW_FROM_BATCH = ("itm", "irtr", "hard", "turns", "one-tower")
 RUNS = {**{name: {"loss_names": {name: 1}} for name in task_names()}, **TOGETHER}
+# Four steps whose checkpoints each device writes its share of, and the fourth again from the checkpoint of the third.
+SHARDED = {**TOGETHER["fsdp"], "fsdp_checkpoints": "sharded", "max_steps": 4, "checkpoint_interval": 3}
 
 
 def settings_of(name: str, device_batch: int) -> dict[str, Any]:
     """Those of a run, whose device takes so many examples at once."""
-    chosen = {**SETTINGS, **RUNS[name], "exp_name": name, "per_gpu_batchsize": device_batch}
+    chosen = {**SETTINGS, **RUNS.get(name, SHARDED), "exp_name": name, "per_gpu_batchsize": device_batch}
     return {**chosen, "loss_names": {**dict.fromkeys(task_names(), 0), **chosen["loss_names"]}}
 
 
@@ -81,7 +84,9 @@ def free_ports(number: int) -> list[int]:
 def together(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where two processes have left every run; each step is of two devices that take two batches each."""
     folder = tmp_path_factory.mktemp("two_processes")
-    runs = [{"named": ["tiny"], "settings": settings_of(name, 4)} for name in RUNS]
+    resumed = {**settings_of("on", 4), "resume_from": str(third_step(folder))}
+    every = [*(settings_of(name, 4) for name in RUNS), settings_of("sharded", 4), resumed]
+    runs = [{"named": ["tiny"], "settings": settings} for settings in every]
     plan = {"data_root": str(scenes_root), "log_dir": str(folder), "runs": runs, "ports": free_ports(len(runs))}
     (folder / "runs.json").write_text(json.dumps(plan))
     processes = [
@@ -96,14 +101,18 @@ def together(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+def third_step(folder: Path) -> Path:
+    """The sharded checkpoint of a run's third step of four."""
+    return folder / "sharded" / "1" / "checkpoints" / "step_3.ckpt"
+
+
 def metrics(folder: Path) -> dict[tuple[str, str], float]:
     with (folder / "metrics.csv").open(newline="") as file:
         return {(row["name"], row["step"]): float(row["value"]) for row in csv.DictReader(file)}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return state
+    return read_checkpoint(folder / "checkpoints" / "last.ckpt").state_dict
 
 
 def predictions(folder: Path) -> dict[str, list[Any]]:
@@ -132,14 +141,34 @@ def test_two_processes_make_the_run_of_one(run: Runner, together: Path, name: st
 
 
 @pytest.mark.slow
-def test_one_process_goes_on_with_what_two_have_shared(run: Runner, together: Path) -> None:
+def test_two_processes_go_on_from_their_shards_as_if_nothing_had_been(together: Path) -> None:
+    """The same weights and the same metrics, to the last bit."""
+    whole, resumed = together / "sharded" / "1", together / "on" / "1"
+    assert (resumed / "summary.json").is_file(), (together / "said.txt").read_text()[-4000:]
+    for name in ("last.ckpt.shards", "best.ckpt.shards", "step_3.ckpt.shards"):
+        assert len(list((whole / "checkpoints" / name).iterdir())) == 2
+    expected = weights(whole)
+    for weight, tensor in weights(resumed).items():
+        assert torch.equal(tensor, expected[weight]), weight
+    fourth = {key: value for key, value in metrics(whole).items() if key[1] == "4"}
+    assert fourth
+    assert {key: value for key, value in metrics(resumed).items() if key[1] == "4"} == fourth
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", ["whole", "sharded"])
+def test_one_process_goes_on_with_what_two_have_shared(run: Runner, together: Path, shared: str) -> None:
     """The optimiser's state is whole too: three shared steps and one alone are four alone."""
-    shared = together / "fsdp" / "1" / "checkpoints" / "last.ckpt"
+    whole = together / "fsdp" / "1" / "checkpoints" / "last.ckpt"
+    begun = third_step(together) if shared == "sharded" else whole
     settings = {**settings_of("fsdp", 4), "val_check_interval": 4, "max_steps": 4, "strategy": "auto"}
+    if shared == "sharded":  # what was trained with is the run's own, its validations too
+        settings = {**settings, "val_check_interval": 3}
     alone, _ = run("tiny", **settings)
-    asked = {"resume_from": str(shared), "max_steps": 4, "devices": None, "exp_name": "resumed"}
+    asked = {"resume_from": str(begun), "max_steps": 4, "devices": None, "strategy": "auto", "exp_name": "resumed"}
     resumed, _ = run("tiny", **{**settings, **asked}, chosen=[*asked, "log_dir"])
     expected = weights(alone.path)
     for weight, tensor in weights(resumed.path).items():
         torch.testing.assert_close(tensor, expected[weight], rtol=1e-4, atol=2e-6, msg=weight)
-    assert sorted(renaissance.load(str(shared)).tasks) == ["itm", "mlm"]
+    assert not resumed.last_checkpoint.with_name("last.ckpt.shards").exists()
+    assert sorted(renaissance.load(str(begun)).tasks) == ["itm", "mlm"]

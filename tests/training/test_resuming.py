@@ -87,6 +87,7 @@ OTHER_VALUES: dict[str, Any] = {
     "plot_formats": ["pdf"], "export_dir": "a", "dataset": "coco", "raw_root": "a", "dataset_name": "a",
     "report_dir": "a", "dashboard_host": "a", "dashboard_port": 1,
     "templates": ["a {}"], "class_names": ["a"], "query": "a", "split": "val",
+    "serve_models": ["a.ckpt"], "serve_hosts": ["a"], "serve_token": "(not shown)", "serve_images": "a",
     "dataset_weights": {"scenes": 2.0}, "caption_weights": {"caption": 2.0},
     "image_column": "a", "caption_columns": ["a"],
     "seeds": [3], "sweep": {"learning_rate": [0.1, 0.2]}, "sweep_trials": 3, "sweep_pruning": "median",

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 
 from renaissance.errors import Interrupted, UserError
 from renaissance.tracking.run_folder import RunFolder
@@ -22,6 +23,7 @@ def rows(folder: RunFolder) -> list[tuple[str, ...]]:
 
 
 def test_a_run_leaves_what_the_contract_says(run, capsys):
+    run.draws = True
     folder, final = run("task_mlm_itm", "scenes", "tiny", **QUICK, val_check_interval=3)
     assert capsys.readouterr().out.splitlines()[-1] == f"run: {folder.path}"
     config = json.loads(folder.config.read_text())
@@ -41,6 +43,7 @@ def test_a_run_leaves_what_the_contract_says(run, capsys):
         *(f"{task}_{metric}.png" for task in ("mlm", "itm") for metric in ("loss", "accuracy")),
         *(f"pace_{name}.png" for name in ("learning_rate", "gradient_norm", "examples_per_second")),
     }
+    assert all(Image.open(path).width > 900 for path in folder.plots.iterdir()), "drawn, and not blank"
     assert json.loads((folder.path / "chance.json").read_text()) == {"itm/val/accuracy": 0.5, "itm/test/accuracy": 0.5}
     last = torch.load(folder.last_checkpoint, weights_only=True)
     assert last["global_step"] == 4

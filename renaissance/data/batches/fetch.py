@@ -8,7 +8,7 @@ from typing import Any
 from renaissance.data.examples.interface import Examples
 from renaissance.data.images.decode import BadImage, upright_size
 from renaissance.data.images.transform import Box
-from renaissance.errors import UserError
+from renaissance.errors import ExampleError
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Fetch:
         return self.examples.value(index, column)
 
 
-def unreadable(examples: Examples, index: int, column: str, error: BadImage) -> UserError:
+def unreadable(examples: Examples, index: int, column: str, error: BadImage) -> ExampleError:
     """What to tell a user of an image that cannot be read."""
-    return UserError(f"{examples.where(index, column)}: the image cannot be read: {error}.{examples.remedy}")
+    reason = f"the image cannot be read: {error}"
+    return ExampleError(f"{examples.where(index, column)}: {reason}.{examples.remedy}", index, column, reason)

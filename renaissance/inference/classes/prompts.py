@@ -91,9 +91,26 @@ def class_vectors(model: Model, names: Sequence[str], templates: Sequence[str], 
         templates: each with a place for the name.
         batch_size: prompts at once.
     """
-    prompts = [template.replace(PLACE, name) for name in names for template in templates]
-    vectors = model.embed_text(prompts, batch_size).reshape(len(names), len(templates), -1)
-    return F.normalize(F.normalize(vectors, dim=-1).mean(dim=1), dim=-1)
+    return mean_vectors(model.embed_text(prompts_of(names, templates), batch_size), len(names))
+
+
+def prompts_of(names: Sequence[str], templates: Sequence[str]) -> list[str]:
+    """The prompts of classes: all of the first class's, then the next one's.
+
+    Args:
+        names: C names.
+        templates: T templates, each with a place for the name.
+
+    Returns:
+        C T texts.
+    """
+    return [template.replace(PLACE, name) for name in names for template in templates]
+
+
+def mean_vectors(vectors: Tensor, classes: int) -> Tensor:
+    """One vector a class (C, E), of length 1, from those of its prompts (C T, E)."""
+    by_class = vectors.reshape(classes, -1, vectors.shape[-1])
+    return F.normalize(F.normalize(by_class, dim=-1).mean(dim=1), dim=-1)
 
 
 def alike(names: Sequence[str], vectors: Tensor) -> list[list[str]]:

@@ -74,7 +74,7 @@ def search(settings: Settings) -> Path:
     query = (model.embed_text([settings.query]) if shown is None else model.embed_image([shown]))[0].numpy()
     split, paths = tables_to_search(model, settings)
     store = FeatureStore(model, settings)
-    tables = [_Table(path) for path in paths]
+    tables = [SearchedTable(path) for path in paths]
     matches, cells = [], []
     sides: tuple[Side, ...] = ("images",) if shown is None else ("images", "captions")
     for side in sides:
@@ -141,27 +141,35 @@ def tables_to_search(model: Model, settings: Settings) -> tuple[str, list[Path]]
     return split, list(tables)
 
 
-class _Table:
-    """A table's images and captions, by the numbers that their features have."""
+class SearchedTable:
+    """A table's images and captions, by the numbers that their features have.
+
+    Args:
+        path: of the table.
+
+    Attributes:
+        images: its rows.
+        captions: its texts.
+    """
 
     def __init__(self, path: Path) -> None:
         self.images = TableExamples([path], NEEDS["images"])
-        self._captions = TableExamples([path], NEEDS["captions"])
+        self.captions = TableExamples([path], NEEDS["captions"])
 
     def size(self, side: Side) -> int:
         """How many images, or captions, it has."""
-        return len(self.images if side == "images" else self._captions)
+        return len(self.images if side == "images" else self.captions)
 
     def match(self, name: str, found: Found, side: Side) -> Match:
         """What is said of a match; an image without captions has an empty one."""
-        row = found.place if side == "images" else self._captions.row_of(found.place)
-        captions = self._captions.of_row(row)[:1] if side == "images" else [found.place]
-        words = [self._captions.value(number, "text") for number in captions]
+        row = found.place if side == "images" else self.captions.row_of(found.place)
+        captions = self.captions.of_row(row)[:1] if side == "images" else [found.place]
+        words = [self.captions.value(number, "text") for number in captions]
         image = str(self.images.value(row, "id"))
         return Match(name, found.score, image, " ".join(words), self.images.where(row))
 
 
-def _cells(best: Sequence[Found], matches: Sequence[Match], tables: Sequence[_Table]) -> list[Cell]:
+def _cells(best: Sequence[Found], matches: Sequence[Match], tables: Sequence[SearchedTable]) -> list[Cell]:
     """The pictures of matches, for the sheet."""
     cells = []
     for place, (found, match) in enumerate(zip(best[:MOST_ON_SHEET], matches, strict=False), 1):

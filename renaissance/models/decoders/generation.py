@@ -12,7 +12,7 @@ Shapes: B texts, K beams, T tokens so far, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -92,9 +92,33 @@ def generate(
     Returns:
         for each text the tokens behind its start, without the end token.
     """
+    written: list[list[int]] = [[] for _ in range(len(start))]
+    for tokens in tokens_as_chosen(model, start, choice, end_id=end_id, banned=banned, streams=streams):
+        for row, further in zip(written, tokens, strict=True):
+            row += further
+    return written
+
+
+@torch.no_grad()
+def tokens_as_chosen(
+    model: Continuation,
+    start: Tensor,
+    choice: Choice,
+    *,
+    end_id: int,
+    banned: Sequence[int] = (),
+    streams: Sequence[np.random.Generator] = (),
+) -> Iterator[list[list[int]]]:
+    """Go on with texts, and give their tokens as soon as they are chosen; the arguments are those of `generate`.
+
+    Yields:
+        for each text the tokens that were added to it: one, or none where it has ended. Beam search knows a text when
+        it is finished, so that all its tokens come at once.
+    """
     never = [number for number in banned if number != end_id]
     if choice.strategy == "beam":
-        return _beam_search(model, start, choice, end_id, never)
+        yield _beam_search(model, start, choice, end_id, never)
+        return
     ids = start
     scores = model.advance(start)
     ended = torch.zeros(len(start), dtype=torch.bool, device=start.device)
@@ -104,14 +128,10 @@ def generate(
         token = token.masked_fill(ended, end_id)
         ids = torch.cat((ids, token[:, None]), dim=1)
         ended |= token == end_id
+        yield [[] if number == end_id else [number] for number in token.tolist()]
         if bool(ended.all()) or written == choice.max_tokens:
             break
         scores = model.advance(token[:, None])
-    return [_until(row, end_id) for row in ids[:, start.shape[1] :].tolist()]
-
-
-def _until(ids: list[int], end_id: int) -> list[int]:
-    return ids[: ids.index(end_id)] if end_id in ids else ids
 
 
 def _allowed(scores: Tensor, ids: Tensor, choice: Choice, end_id: int, never: Sequence[int]) -> Tensor:

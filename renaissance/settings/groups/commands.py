@@ -18,6 +18,7 @@ class DataSetSettings(SettingsGroup):
         OnlyReadBy("prepare"),
         OnlyReadBy("probe"),
         OnlyReadBy("search"),
+        OnlyReadBy("serve"),
         OnlyReadBy("zeroshot"),
     ]
 
@@ -30,7 +31,7 @@ class PrepareSettings(SettingsGroup):
     image_column: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
     caption_columns: Annotated[NoEffect[value_types.OptionalNames], OnlyReadBy("prepare")]
     val_fraction: DecidesOnTables[NoEffect[value_types.Share]]
-    max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare")]
+    max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare"), OnlyReadBy("predict")]
     num_scenes: DecidesOnTables[NoEffect[value_types.Count]]
 
 
@@ -87,6 +88,16 @@ class ExportSettings(SettingsGroup):
     export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
 
 
+class PredictSettings(SettingsGroup):
+    """What `predict` reads and writes."""
+
+    input: Annotated[NoEffect[value_types.OptionalFile], OnlyReadBy("predict")]
+    output: Annotated[NoEffect[value_types.OptionalFile], OnlyReadBy("predict")]
+    task: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("predict")]
+    columns: Annotated[NoEffect[value_types.OptionalColumns], OnlyReadBy("predict")]
+    keep: Annotated[NoEffect[value_types.OptionalNames], OnlyReadBy("predict")]
+
+
 class ProbeSettings(SettingsGroup):
     """What `probe` compares with."""
 
@@ -108,6 +119,27 @@ class SearchSettings(SettingsGroup):
 
 
 class SplitSettings(SettingsGroup):
-    """Which split `search` and `zeroshot` read."""
+    """Which split `search`, `serve` and `zeroshot` read."""
 
-    split: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("search"), OnlyReadBy("zeroshot")]
+    split: Annotated[
+        NoEffect[value_types.OptionalText], OnlyReadBy("search"), OnlyReadBy("serve"), OnlyReadBy("zeroshot")
+    ]
+
+
+class ServeSettings(SettingsGroup):
+    """What `serve` offers, where it listens, and what it takes of a request."""
+
+    serve_models: Annotated[NoEffect[value_types.ServedModels], OnlyReadBy("serve")]
+    host: Annotated[NoEffect[value_types.Address], OnlyReadBy("serve")]
+    port: Annotated[NoEffect[value_types.Port], OnlyReadBy("serve")]
+    serve_hosts: Annotated[NoEffect[value_types.Lines], OnlyReadBy("serve")]
+    serve_token: Annotated[NoEffect[value_types.Token], OnlyReadBy("serve")]
+    serve_images: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("serve")]
+    serve_processes: Annotated[NoEffect[value_types.Count], OnlyReadBy("serve")]
+    serve_batch_size: Annotated[NoEffect[value_types.Count], OnlyReadBy("serve")]
+    serve_wait: Annotated[NoEffect[value_types.NotNegative], OnlyReadBy("serve")]
+    serve_queue: Annotated[NoEffect[value_types.Count], OnlyReadBy("serve")]
+    serve_max_examples: Annotated[NoEffect[value_types.Count], OnlyReadBy("serve")]
+    serve_max_body: Annotated[NoEffect[value_types.Count], OnlyReadBy("serve")]
+    serve_max_pixels: Annotated[NoEffect[value_types.Count], OnlyReadBy("serve")]
+    serve_max_text: Annotated[NoEffect[value_types.Count], OnlyReadBy("serve")]

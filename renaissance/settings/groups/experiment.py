@@ -79,4 +79,5 @@ class ManyDevicesSettings(SettingsGroup):
 
     devices: Devices[value_types.OptionalCount]
     strategy: Changes[value_types.Strategy]
+    fsdp_checkpoints: NoEffect[value_types.FsdpCheckpoints]
     peer_timeout: NoEffect[value_types.Positive]

@@ -30,7 +30,9 @@ def _files(settings: Settings) -> Iterator[str]:
             continue
         path = Path(given)
         if path.is_dir():
-            found = sorted(str(file) for file in [*path.glob("*.ckpt"), *path.glob("checkpoints/*.ckpt")])
+            whole = path.with_suffix("")  # of a folder of shards, what is to be given
+            beside = [whole] if path.suffix == ".shards" and whole.is_file() else []
+            found = sorted(str(file) for file in [*beside, *path.glob("*.ckpt"), *path.glob("checkpoints/*.ckpt")])
             yield f"{name}={given!r} is a folder; give the checkpoint file" + (
                 f": {' or '.join(found)}" if found else ", which a run writes under checkpoints/"
             )

@@ -13,7 +13,7 @@ Source: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555; with transformers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp
 from typing import Any
@@ -31,7 +31,7 @@ from renaissance.data.examples.interface import Examples
 from renaissance.data.streams import stream
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
-from renaissance.models.decoders.generation import Choice, generate
+from renaissance.models.decoders.generation import Choice, generate, tokens_as_chosen
 from renaissance.models.decoders.interface import DecoderState, decoder_of
 from renaissance.models.interface import Features, Sides, VisionLanguageEncoder
 from renaissance.settings.schema import ModelAndTaskSettings
@@ -76,6 +76,8 @@ class CutPrefix:
 
 class CaptioningTask(Task):
     """Cross-entropy of each token given those before it, the image and, where it is read, the prefix."""
+
+    kind = "caption"
 
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
@@ -205,11 +207,7 @@ class CaptioningTask(Task):
             step: the examples.
             prefix: what every caption begins with; it is cut where it leaves no room for more.
         """
-        pixels = step.batch.pixels
-        assert pixels is not None
-        files = [image.numpy().tobytes() for image in pixels[: step.batch.examples].cpu()]
-        streams = [stream(self.settings.eval_seed, 0, crc32(image), "caption") for image in files]
-        return self.write(step.model, step.image, streams, prefix)
+        return self.write(step.model, step.image, self._streams_of(step), prefix)
 
     @torch.no_grad()
     def write(
@@ -223,6 +221,43 @@ class CaptioningTask(Task):
             streams: B generators for sampling.
             prefix: what every caption begins with; it is cut where it leaves no room for more.
         """
+        model_so_far, given, choice, start = self._begun(model, image, prefix)
+        written = generate(model_so_far, given, choice, **self._rules(streams))
+        return [self.text.decode([*start, *row]) for row in written]
+
+    def growing_caption(self, step: Step, prefix: str = "") -> Iterator[str]:
+        """The caption of a step's only image as it is written, a token longer every time; as `captions` writes it.
+
+        Args:
+            step: one example.
+            prefix: what the caption begins with.
+
+        Yields:
+            the caption so far, at least once.
+        """
+        with torch.no_grad():
+            model_so_far, given, choice, start = self._begun(step.model, step.image, prefix)
+        ids = list(start)
+        rules = self._rules(self._streams_of(step))
+        for (further,) in tokens_as_chosen(model_so_far, given, choice, **rules):
+            ids += further
+            yield self.text.decode(ids)
+
+    def _rules(self, streams: Sequence[np.random.Generator]) -> dict[str, Any]:
+        """What ends a caption, what is never written, and where chance comes from."""
+        return {"end_id": self.end_id, "banned": sorted(self.text.special_ids), "streams": streams}
+
+    def _streams_of(self, step: Step) -> list[np.random.Generator]:
+        """Generators by what each image shows: a caption is the same in any batch."""
+        pixels = step.batch.pixels
+        assert pixels is not None
+        files = [image.numpy().tobytes() for image in pixels[: step.batch.examples].cpu()]
+        return [stream(self.settings.eval_seed, 0, crc32(image), "caption") for image in files]
+
+    def _begun(
+        self, model: VisionLanguageEncoder, image: Features, prefix: str
+    ) -> tuple[DecoderState, Tensor, Choice, list[int]]:
+        """The decoder at the beginning of B captions, the tokens it is given (B, T), how to go on, and the prefix's."""
         start = self._start(prefix)
         ids = torch.tensor([start] * len(image.hidden), device=image.hidden.device)
         tokens = Tokens(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
@@ -231,15 +266,7 @@ class CaptioningTask(Task):
         # A text encoder reads the prefix for the decoder, as in training; without one the decoder reads it itself.
         given = ids[:, -1:] if self.reads_prefix else ids
         choice = Choice.of_settings(self.settings, room=self.settings.max_text_len - len(start))
-        written = generate(
-            DecoderState(decoder_of(model), context),
-            given,
-            choice,
-            end_id=self.end_id,
-            banned=sorted(self.text.special_ids),
-            streams=streams,
-        )
-        return [self.text.decode([*start, *row]) for row in written]
+        return DecoderState(decoder_of(model), context), given, choice, start
 
     def _start(self, prefix: str) -> list[int]:
         """The start token and the tokens of a prefix, at least one position short of the longest text."""

@@ -27,6 +27,8 @@ from renaissance.tasks.declaration import TaskDeclaration
 class ClassificationTask(Task):
     """Cross-entropy over C classes on the pooled features of the modalities that `needs` names."""
 
+    kind = "classes"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         if context.class_names is None:

@@ -56,6 +56,8 @@ class ContrastiveTask(StepWideTask):
         logit_bias: SigLIP's bias, a scalar; None with CLIP's loss.
     """
 
+    kind = "similarity"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         settings, size = context.settings, context.settings.contrastive_size

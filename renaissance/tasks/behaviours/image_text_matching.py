@@ -113,6 +113,8 @@ class DrawPairs:
 class ImageTextMatchingTask(Task):
     """Two classes, match and mismatch, on the pooled features of a pair."""
 
+    kind = "match"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         self.head = PairHead(context.model.pooled_size)

@@ -103,6 +103,8 @@ class MaskWords:
 class MaskedLanguageModellingTask(Task):
     """Cross-entropy over the vocabulary, at the hidden tokens only."""
 
+    kind = "words"
+
     outputs: frozenset[Output] = frozenset(("text",))
 
     def __init__(self, context: TaskContext) -> None:

@@ -75,6 +75,8 @@ class AnswerScores:
 class QuestionAnsweringTask(ClassificationTask):
     """Binary cross-entropy of each answer, on the pooled features of a question and an image."""
 
+    kind = "ranked"
+
     @classmethod
     def collate(
         cls, declaration: TaskDeclaration, settings: ModelAndTaskSettings, text: TextProcessor | None, training: bool

@@ -93,6 +93,8 @@ class Boxes:
 class ReferringExpressionTask(Task):
     """Cross-entropy over the boxes of an example."""
 
+    kind = "box"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         model = context.model

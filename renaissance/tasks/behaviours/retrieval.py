@@ -72,6 +72,8 @@ class Candidates:
 class RetrievalTask(Task):
     """Cross-entropy over a text's own image and false ones, on the pooled features of each pair."""
 
+    kind = "score"
+
     def __init__(self, context: TaskContext) -> None:
         super().__init__(context)
         self.head = PairHead(context.model.pooled_size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -96,9 +96,11 @@ class Task(nn.Module, ABC):
         declaration: what is known of it beforehand; a behaviour may serve several tasks.
         class_names: the names of the classes in the data; None where the data has none.
         notes: what building did that the user should know, one line each.
+        kind: what its `answers` are: a page shows those of a kind alike.
         outputs: what it asks of pairs that have seen each other (`Step.fuse`), where it does not say otherwise all.
     """
 
+    kind: ClassVar[str] = "values"
     outputs: frozenset[Output] = ALL_OUTPUTS
 
     def __init__(self, context: TaskContext) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 WHILE_RUNNING = ("config.json", "command.json", "loaded.csv", "plots/*", "samples/*")
 AT_THE_END = ("metrics.csv", "pace.csv", "summary.json")
-CHECKPOINTS = ("checkpoints/best.ckpt", "checkpoints/last.ckpt")
+CHECKPOINTS = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "checkpoints/best.ckpt.shards/*",
+               "checkpoints/last.ckpt.shards/*")  # fmt: skip
 LARGEST_BYTES = 64 * 1024 * 1024  # of what is no checkpoint
 
 

@@ -113,6 +113,15 @@ class Sender:
         if failed:
             raise failed[0]
 
+    def was_there(self) -> bool:
+        """Whether the server has the record's metrics and how it ended from before, its files aside.
+
+        Raises:
+            PyMongoError: it cannot be asked.
+        """
+        self.number = self._journal.number_on(self.address.server)
+        return self.number is not None and self.check()
+
     def check(self) -> bool:
         """Whether the server has all of the record; what it lacks is sent by the next `send`.
 

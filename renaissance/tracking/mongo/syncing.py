@@ -46,8 +46,9 @@ def sync_runs(settings: Settings) -> int:
     refused: list[str] = []
     for folder in folders:
         try:
-            number = _sync(folder, address, settings.mongo_checkpoints)
-            print(f"{folder}: is run {number} of {address.server}", flush=True)
+            number, was_there = _sync(folder, address, settings.mongo_checkpoints)
+            before = ", and was there already" if was_there else ""
+            print(f"{folder}: is run {number} of {address.server}{before}", flush=True)
         except _LeftAlone as why:
             if named is not None:
                 refused.append(f"{folder}: {why}")
@@ -65,8 +66,8 @@ class _LeftAlone(Exception):
     """A run that is not sent, and why."""
 
 
-def _sync(folder: Path, address: Address, checkpoints: bool) -> int | str | None:
-    """Send the record of a run; the run's number on the server."""
+def _sync(folder: Path, address: Address, checkpoints: bool) -> tuple[int | str | None, bool]:
+    """Send the record of a run; the run's number on the server, and whether it was there before."""
     journal, run = Journal(folder), RunFolder(folder)
     if not journal.events.is_file():
         raise _LeftAlone("it has no record for MongoDB: it was trained without mongo_url")
@@ -91,13 +92,14 @@ def _bring_up_to_date(record: Record, run: RunFolder) -> None:
         record.take({"event": "ended", "status": KILLED, "time": last})
 
 
-def _sent(sender: Sender) -> int | str | None:
-    """Send a record until the server has all of it; the run's number there."""
+def _sent(sender: Sender) -> tuple[int | str | None, bool]:
+    """Send a record until the server has all of it; the run's number there, and whether it was there before."""
     try:
+        was_there = sender.was_there()
         sender.send()
         if not sender.check():
             sender.send()
-        return sender.number
+        return sender.number, was_there
     finally:
         sender.close()
 

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from renaissance.checkpoints.checkpoint import Checkpoint, copy_checkpoint, read_content, write_checkpoint
+from renaissance.checkpoints.checkpoint import Checkpoint
+from renaissance.checkpoints.files import copy_checkpoint, write_changed
+from renaissance.checkpoints.migration import migrated
 from renaissance.checkpoints.opening import load_safely
+from renaissance.checkpoints.shards import put_together
 from renaissance.errors import UserError
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.module import TrainingModule
@@ -66,7 +69,7 @@ def _carried_best(folder: RunFolder, resumed: Checkpoint, best: tuple[float, int
 def _step_of(path: Path) -> int | None:
     """The step of a checkpoint; None where there is none, or none that can be read."""
     try:
-        return int(load_safely(path)["global_step"])
+        return int(put_together(load_safely(path), path)["global_step"])
     except (UserError, KeyError, TypeError, ValueError):
         return None
 
@@ -106,11 +109,14 @@ class KeepCheckpoints(pl.Callback):
 
     def _write_validated(self, trainer: pl.Trainer, module: TrainingModule, resumed: Checkpoint) -> None:
         """Write `last.ckpt` with a validation that the interrupted run still owed, the rest of it as it was."""
-        content = read_content(resumed.path)
-        content["validated_step"] = module.validated_step
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            callback.on_save_checkpoint(trainer, module, content)
-        write_checkpoint(content, self._folder.last_checkpoint)
+
+        def validated(content: dict[str, Any]) -> dict[str, Any]:
+            content = {**migrated(content, resumed.path), "validated_step": module.validated_step}
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                callback.on_save_checkpoint(trainer, module, content)
+            return content
+
+        write_changed(resumed.path, self._folder.last_checkpoint, validated)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.val_dataloaders:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from renaissance.checkpoints.checkpoint import copy_checkpoint
+from renaissance.checkpoints.files import checkpoint_bytes, copy_checkpoint, remove_checkpoint
 from renaissance.settings import Settings
 from renaissance.tracking.run_folder import RunFolder
 from renaissance.training.module import TrainingModule
@@ -84,7 +84,7 @@ class IntervalCheckpoints(pl.Callback):
         copy_checkpoint(self._folder.last_checkpoint, kept)
         if self._keep is not None:
             for path in self._oldest_first(step)[: -self._keep]:
-                path.unlink(missing_ok=True)
+                remove_checkpoint(path)
 
     def _oldest_first(self, step: int) -> list[Path]:
         """The checkpoints on the way. What a run that was interrupted wrote of steps still to come goes first."""
@@ -94,7 +94,7 @@ class IntervalCheckpoints(pl.Callback):
 
     def _warn_of_room(self, step: int) -> None:
         """Say on standard error where the checkpoints to come will not find room on the disk."""
-        size = self._folder.last_checkpoint.stat().st_size
+        size = checkpoint_bytes(self._folder.last_checkpoint)
         to_come = (self._plan.total_steps - step) // self._every + 1
         count = to_come if self._keep is None else min(to_come, self._keep + 1)  # a new one is there before an old goes
         free = shutil.disk_usage(self._folder.path).free

@@ -1,0 +1,1 @@
+"""The command `serve`: trained models that answer over HTTP."""

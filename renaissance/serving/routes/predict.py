@@ -1,0 +1,73 @@
+"""`POST /predict`: what a model's tasks say of examples; and `GET /info`, what it can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from renaissance.serving.batching import Job
+from renaissance.serving.body import FORM, content_type, form_of, json_of
+from renaissance.serving.errors import json_response
+from renaissance.serving.examples import examples_of_parts
+from renaissance.serving.kinds import prediction
+from renaissance.serving.openapi import PREDICT_BODY
+from renaissance.serving.served import ServedModel
+from renaissance.serving.service import Service, unless_gone
+
+Find = Callable[..., Any]  # which model an address means, for FastAPI's `Depends`
+
+
+def predict_routes(service: Service, find: Find, prefix: str) -> APIRouter:
+    """The routes that are about one model.
+
+    Args:
+        service: what is shared.
+        find: which model it is.
+        prefix: of its addresses.
+    """
+    router = APIRouter(tags=["model"])
+    found = Depends(find)
+
+    @router.get("/info", summary="What the model can be asked")
+    async def info(served: ServedModel = found) -> Response:
+        return json_response(
+            {
+                "name": served.name,
+                "checkpoint": served.checkpoint,
+                "step": served.step,
+                "tasks": served.tasks(),
+                "parts": served.parts(),
+                "training": served.training,
+                "can": served.can(service.searchers),
+                "limits": service.limits.plain(),
+            }
+        )
+
+    @router.post("/predict", summary="What the tasks say of examples", openapi_extra=PREDICT_BODY)
+    async def predict(
+        request: Request,
+        served: ServedModel = found,
+        task: Annotated[str | None, Query(description="One task; else all that an example fits")] = None,
+    ) -> Response:
+        reader = service.readers[served.name]
+        reader.task_named(task)
+        async with service.bodies.read(request) as body:
+            service.batcher.arriving += 1
+            try:
+                if content_type(request) == FORM:
+                    parts = await form_of(request, body, service.limits)
+                    given: Any = examples_of_parts(parts, reader.fields)
+                else:
+                    given = await json_of(request, body)
+                asked = reader.read(given, task)
+                jobs = [Job(prediction(served, one.tasks), one.values) for one in asked]
+            finally:
+                service.batcher.arriving -= 1
+            answers = await unless_gone(request, service.batcher.answers(jobs))
+        return json_response({"result": answers})
+
+    return router
