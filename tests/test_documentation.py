@@ -207,6 +207,7 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         {CLIP: "{contrastive}", "scene.png": "{image}"},
     ),
     "python run.py with task_clip_scenes": (SHORT, {}),
+    "python run.py with task_finetune_vqa scenes tiny attributions=True attributions_examples=12": (SHORT, {}),
     "python run.py with task_albef scenes tiny max_steps=500": (SHORT, {}),
     "python run.py with task_foundation_captioning": (f"{SHORT} scenes", {}),
     "python run.py with task_foundation_captioning scenes max_steps=1000": (SHORT, {}),

@@ -153,7 +153,7 @@ def _explain(session: Session) -> None:
         checkpoint,
         session.trainer.strategy.root_device,
         session.assembly.groups,
-        settings.attributions_examples,
+        1 if settings.fast_dev_run else settings.attributions_examples,
         folder,
         session.trackers.picture,
     )
