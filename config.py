@@ -336,7 +336,6 @@ def defaults() -> None:
     image_column = None  # column of the images of a source with captions, ending of webdataset; None: a usual name
     caption_columns = None  # column of its captions, ending of webdataset, or a list of these; None: a usual name
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
-    max_rejected_fraction = 0.01  # share of unusable images or lines above which `prepare` and `predict` fail
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
     # == The commands `compare`, `plot`, `report`, `runs` and `sync` ==
@@ -363,6 +362,9 @@ def defaults() -> None:
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty
+
+    # == The commands `prepare` and `predict` ==
+    max_rejected_fraction = 0.01  # share of unusable images or lines above which they fail
 
     # == The command `predict` ==
     input = None  # what to predict: a file (.csv, .jsonl, .parquet, .arrow) or a folder of images

@@ -44,7 +44,22 @@ ZEROSHOT = f"python run.py zeroshot with load_path={CLIP}"
 TRIED = "num_gpus=0 num_workers=0 num_scenes=60"
 
 # What is put behind each command, and what in it is replaced by what.
+PREDICT = "python run.py predict with load_path=result/"
+PREDICTED = "num_gpus=0 num_workers=0"
 SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
+    f"{PREDICT}finetune_cifar10/1/checkpoints/best.ckpt input=images output=answers.csv": (
+        PREDICTED,
+        {"result/finetune_cifar10/1/checkpoints/best.ckpt": FINE_TUNED, "=images": "={images}", "=answers": "={tmp}/a"},
+    ),
+    f"{PREDICT}quickstart/1/checkpoints/best.ckpt input=data/arrow/scenes_test.arrow task=itm output=matches.parquet": (
+        PREDICTED,
+        {"result/quickstart/1/checkpoints/best.ckpt": CHECKPOINT, "=data": "={tmp}", "=matches": "={tmp}/matches"},
+    ),
+    f"{PREDICT}quickstart/1/checkpoints/best.ckpt input=pairs.csv "
+    """'columns={"picture": "image", "words": "text"}' keep=number output=answers.jsonl""": (
+        PREDICTED,
+        {"result/quickstart/1/checkpoints/best.ckpt": CHECKPOINT, "=pairs": "={tmp}/pairs", "=answers": "={tmp}/a"},
+    ),
     "python run.py with task_mlm_itm_deit_electra": (f"{RANDOM} coco tokenizer={{bert}}", {}),
     "python run.py with task_mlm_itm_deit_electra num_gpus=8 per_gpu_batchsize=32": (
         f"{RANDOM} coco tokenizer={{bert}}",
@@ -335,6 +350,9 @@ def places(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> dict[st
     run_documented(f"python run.py with task_clip_scenes tiny {SHORT}", tmp)
     found["contrastive"] = str(tmp / "result" / "clip_scenes" / "1" / "checkpoints" / "best.ckpt")
     found["templates"] = str(tmp / "templates.txt")
+    found["images"] = str(Path(found["image"]).parent)
+    pair = f"picture,words,number\n{found['image']},a picture,007\n"
+    (tmp / "pairs.csv").write_text(pair, encoding="utf-8")
     Path(found["templates"]).write_text("a {}\na picture of a {}\n", encoding="utf-8")
     return found
 

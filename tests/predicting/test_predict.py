@@ -213,7 +213,7 @@ def test_a_text_that_a_file_repeats_without_end_is_no_text(imdb, predicted, tmp_
     huge = pa.array(["x" * (65 << 20)])
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 200, pa.int32()), huge)
     pq.write_table(pa.table({"text": column}), tmp_path / "bomb.parquet")
-    with pytest.raises(UserError, match="200 of 200 rows cannot be used.*more than 67,108,864"):
+    with pytest.raises(UserError, match=r"200 of 200 rows cannot be used.*more than 67,108,864"):
         predicted(imdb, tmp_path / "bomb.parquet")
 
 

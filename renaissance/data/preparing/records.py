@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
 from renaissance.data.preparing.rejected import Listed, Rejected, check_rejected, list_rejected
 from renaissance.data.sets.interface import PrepareOptions
@@ -117,7 +117,7 @@ def read_records(
                     found = parse(lines)
                 except Rejected as error:
                     found = error
-                progress(file.buffer.tell())
+                progress(cast(BinaryIO, file.buffer).tell())
                 yield (f"lines {number} to {lines.number}" if lines.number > number else f"line {number}"), found
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None

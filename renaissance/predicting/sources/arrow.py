@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,10 +55,10 @@ class ArrowRows:
         self._drop()
         self.rows: int | None = count
         self.size = count
-        self.columns = schema.names
+        self.columns: Sequence[str] = schema.names
         if len(set(self.columns)) < len(self.columns):
             raise UserError(f"{path} has two columns of one name ({', '.join(self.columns)}), so none can be named.")
-        self.label_names = class_names(schema)
+        self.label_names: Mapping[str, Sequence[str]] = class_names(schema)
 
     def identity(self) -> str:
         """Of its content."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,8 +52,8 @@ class ParquetRows:
                     f"{path}: row group {number} unpacks to {group.total_byte_size:,} bytes, more than "
                     f"{MOST_GROUP_BYTES:,}. Write it with smaller row groups (row_group_size=1000)."
                 )
-        self.columns = schema.names
-        self.label_names = class_names(schema)
+        self.columns: Sequence[str] = schema.names
+        self.label_names: Mapping[str, Sequence[str]] = class_names(schema)
         self.size = self.rows or 0
 
     def identity(self) -> str:

@@ -37,7 +37,7 @@ class Records:
         self.path = path
         self.base = path.parent
         self.typing: Typing = "json" if path.suffix.lower() in JSON_LINES else "texts"
-        self.columns = csv_header(path) if self.typing == "texts" else self._keys()
+        self.columns: Sequence[str] = csv_header(path) if self.typing == "texts" else self._keys()
         self.size = path.stat().st_size
         self.position = 0
 

@@ -31,7 +31,6 @@ class PrepareSettings(SettingsGroup):
     image_column: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
     caption_columns: Annotated[NoEffect[value_types.OptionalNames], OnlyReadBy("prepare")]
     val_fraction: DecidesOnTables[NoEffect[value_types.Share]]
-    max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare"), OnlyReadBy("predict")]
     num_scenes: DecidesOnTables[NoEffect[value_types.Count]]
 
 
@@ -86,6 +85,12 @@ class ExportSettings(SettingsGroup):
     """Where `export` writes."""
 
     export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
+
+
+class RejectedSettings(SettingsGroup):
+    """How much of their input `prepare` and `predict` may have to leave out."""
+
+    max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare"), OnlyReadBy("predict")]
 
 
 class PredictSettings(SettingsGroup):
