@@ -11,6 +11,7 @@ Every setting with its default, its unit and its meaning, and the named configur
     python run.py compare with runs='["result/finetune_imdb/1", "result/finetune_imdb/2"]'
     python run.py with task_itm scenes tiny seeds='[0, 1, 2]'
     python run.py sweep with task_itm scenes tiny 'sweep={"learning_rate": [1e-4, 2e-3]}'
+    python run.py predict with load_path=result/finetune_imdb/1/checkpoints/best.ckpt input=reviews.csv output=new.csv
     python run.py export with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt export_dir=exported
 """
 
@@ -335,7 +336,7 @@ def defaults() -> None:
     image_column = None  # column of the images of a source with captions, ending of webdataset; None: a usual name
     caption_columns = None  # column of its captions, ending of webdataset, or a list of these; None: a usual name
     val_fraction = 0.1  # share of the training examples that become validation, where a data set has no such split
-    max_rejected_fraction = 0.01  # share of unusable images, or lines of a caption file, above which preparing fails
+    max_rejected_fraction = 0.01  # share of unusable images or lines above which `prepare` and `predict` fail
     num_scenes = 6000  # pictures of the built-in sample set, all splits together
 
     # == The commands `compare`, `plot`, `report`, `runs` and `sync` ==
@@ -362,6 +363,13 @@ def defaults() -> None:
 
     # == The command `export` ==
     export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty
+
+    # == The command `predict` ==
+    input = None  # what to predict: a file (.csv, .jsonl, .parquet, .arrow) or a folder of images
+    output = None  # where the answers go, a new file: .csv, .jsonl, .parquet or .arrow
+    task = None  # the only task to ask; None: all whose inputs are there
+    columns = None  # what columns of other names are, such as {"review": "text", "sentiment": "label"}
+    keep = None  # columns of the input to carry along; None: the examples' id, or the file's name
 
     # == The command `probe` ==
     probe_random = True  # probe the same architecture with random weights too: what the training is to be measured by

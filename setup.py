@@ -82,7 +82,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["renaissance", "renaissance.*"]),
-    package_data={"renaissance": ["py.typed", "pages/assets/*", "serving/page/*"]},
+    package_data={"renaissance": ["py.typed", "pages/assets/*", "serving/page/*", "serving/page/assets/*"]},
     python_requires=">=3.11,<3.14",
     install_requires=DEPENDENCIES,
     extras_require=EXTRAS,

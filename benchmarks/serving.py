@@ -31,8 +31,9 @@ import torch
 
 import renaissance
 from benchmarks.timing import machine, summarise
+from renaissance.inference.asked import asked_of
 from renaissance.inference.model import Model
-from renaissance.inference.predictor import Predictor
+from renaissance.inference.predictor import named_in_examples
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = " ".join(["a red circle above a blue square and a green triangle"] * 8)
@@ -79,8 +80,8 @@ def timed(function: Callable[[], Any], times: int = 300) -> list[float]:
 
 def forward_pass(model: Model, task: str) -> list[float]:
     """Milliseconds of the encoder and the head on a batch that is there already."""
-    ((steps, _),) = Predictor(model, (task,))._groups
-    batch = steps.step([{"text": TEXT}]).batch
+    (asked,) = asked_of(model, model.chosen(task))
+    batch = asked.batches(model).make([{"text": TEXT}], named_in_examples)
 
     @torch.inference_mode()
     def forward() -> None:

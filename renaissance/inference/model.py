@@ -25,8 +25,9 @@ from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
-from renaissance.inference.inputs import Example, Names, Picture, listed
-from renaissance.inference.predictor import Predictor, Steps
+from renaissance.inference.asked import ExampleBatches
+from renaissance.inference.inputs import Example, Names, Picture, check_examples, listed
+from renaissance.inference.predictor import Predictor
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.joint_space import JointSpace
 from renaissance.tasks.common.step import Step, pooled
@@ -246,7 +247,7 @@ class Model:
             UserError: naming the example and the field at fault; or there is no such task.
         """
         given = listed(examples, "examples")
-        predictor = self.predictor(list(self._chosen(task)))
+        predictor = self.predictor(list(self.chosen(task)))
         starts = _starts(len(given), batch_size, "predict")
         predictor.check(given)
         answers: list[dict[str, Any]] = []
@@ -331,7 +332,12 @@ class Model:
         """
         return Step(self.encoder, batch.to(self.device), self.to_pixels)
 
-    def _chosen(self, task: str | None) -> dict[str, Task]:
+    def chosen(self, task: str | None) -> dict[str, Task]:
+        """The task of a name, or with None all of them, by name.
+
+        Raises:
+            UserError: there is no such task.
+        """
         if task is None:
             return self.tasks
         if task not in self.tasks:
@@ -365,10 +371,10 @@ class Model:
         Of the schema's columns they have the `fields`, each of its type.
         """
         starts = _starts(len(examples), batch_size, what)
-        steps = Steps(self, schema, fields, names)
-        steps.check(examples)
+        check_examples(examples, fields, names)
+        batches = ExampleBatches(schema, fields, {}, self.transform, self.text, self.settings.eval_seed)
         for start in starts:
-            yield steps.step(examples[start : start + batch_size], start)
+            yield self.step(batches.make(examples[start : start + batch_size], names, start))
 
 
 def _starts(number: int, batch_size: int, what: str) -> Iterable[int]:

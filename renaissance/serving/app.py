@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 import renaissance
 from renaissance.inference.model import Model
+from renaissance.pages.html import ASSETS
 from renaissance.serving.errors import Refusal
 from renaissance.serving.guard import Guard
 from renaissance.serving.limits import Limits
@@ -41,6 +42,7 @@ from renaissance.serving.served import ServedModel
 from renaissance.serving.service import TEMPLATES, Access, Service
 
 PAGE = Path(__file__).parent / "page"
+SHARED = {"assets/base.css": ASSETS / "page.css", "assets/elements.js": ASSETS / "elements.js"}  # of all pages
 ROUTES = (predict_routes, caption_routes, embed_routes, zeroshot_routes, search_routes, attribution_routes)
 
 
@@ -112,7 +114,7 @@ def _page_routes() -> list[Route]:
         return Route(address, file)
 
     files = {path.relative_to(PAGE).as_posix(): path for path in sorted(PAGE.rglob("*")) if path.is_file()}
-    addresses = {"": files["index.html"], **files} if "index.html" in files else files
+    addresses = {"": files["index.html"], **files, **SHARED}
     return [route(f"/{name}", path) for name, path in addresses.items()]
 
 

@@ -433,6 +433,10 @@ ClassNames = Annotated[
     Annotated[list[_Text], Field(min_length=1)] | Annotated[dict[_Text, _Text], Field(min_length=1)] | None,
     Allowed('a list of names, or names by the table\'s names, such as {"automobile": "car"}, or None'),
 ]
+OptionalColumns = Annotated[
+    Annotated[dict[_Text, _Text], Field(min_length=1)] | None,
+    Allowed('fields by the columns that hold them, such as {"review": "text"}, or None'),
+]
 OptionalQuery = Annotated[str | None, Field(min_length=1), Allowed("a text or an image file, or None", paths="file")]
 OptionalSeeds = Annotated[
     Annotated[list[Seed], Field(min_length=1), AfterValidator(_all_different)] | None,

@@ -98,7 +98,7 @@ def test_a_run_goes_on_from_shards_as_from_one_file(run: Runner, original: Path,
     shutil.copy(original, whole := tmp_path / "whole.ckpt")
     folders = []
     for path in (whole, sharded):
-        asked = {"resume_from": str(path), "max_steps": 5, "exp_name": path.stem}
+        asked: dict[str, Any] = {"resume_from": str(path), "max_steps": 5, "exp_name": path.stem}
         folders.append(run("task_mlm_itm", "scenes", "tiny", **asked, chosen=[*asked, "log_dir"])[0])
     one, other = (torch.load(folder.last_checkpoint, weights_only=True) for folder in folders)
     assert one["global_step"] == 5

@@ -9,7 +9,7 @@ import multiprocessing
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 import torch
@@ -26,18 +26,26 @@ from renaissance.processes import children_unsignalled, obey_parent_only
 PATIENCE_SECONDS = 1.0  # with a worker that is to end, and is in the middle of a batch
 
 
+class Order(Protocol):
+    """The keys of the batches, in order."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __len__(self) -> int: ...
+
+
 class BatchLoader:
     """Batches, each time from the beginning; `len` is their number."""
 
     def __init__(
         self,
-        maker: BatchMaker | SourcesMaker,
-        order: TurnOrder | EvaluationOrder,
+        maker: Dataset[Any],
+        order: Order,
         num_workers: int,
         pin_memory: bool,
     ):
         forking = "fork" in multiprocessing.get_all_start_methods()
-        self._length = len(order)
+        self._order = order
         self._under_way: WeakSet[Generator[Batch, None, None]] = WeakSet()
         self._loader: DataLoader[Batch | Failure] = DataLoader(
             maker,
@@ -54,7 +62,7 @@ class BatchLoader:
         )
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yields batches. Raises UserError for an image or a table that cannot be read."""

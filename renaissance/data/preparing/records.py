@@ -10,7 +10,8 @@ import csv
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -22,7 +23,10 @@ from renaissance.errors import UserError
 Item = TypeVar("Item")
 Record = dict[str, Any]
 
-_MOST_CHARACTERS = 16 << 20  # of a line
+JSON_LINES = (".jsonl", ".ndjson")
+
+_MOST_CHARACTERS = 16 << 20  # of a line, and of a record
+_EVERY_LINE = re.compile("")  # ends a record
 _MOST_LINES = 1000  # of a record with faults
 _UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")  # its first two bytes, as `surrogateescape` gives them
 
@@ -45,7 +49,7 @@ class RecordFile:
         self.path = path
         self.rows = 0
         self.rejected: list[Listed] = []
-        self._last_line = last_line
+        self._last_line = _EVERY_LINE if last_line is None else last_line
 
     def read(self, use: Callable[[Record], Item]) -> Iterator[Item]:
         """What `use` makes of each record; one for which it raises Rejected is listed.
@@ -53,25 +57,17 @@ class RecordFile:
         Raises:
             UserError: the file cannot be read, or is no UTF-8 text from its first line on.
         """
-        try:
-            # Bytes that are no UTF-8 come as surrogates, and are then the fault of their line.
-            with open(self.path, encoding="utf-8-sig", errors="surrogateescape") as file:
-                lines = _Lines(file)
-                if lines.peek().startswith(_UTF_16):
-                    raise UserError(f"{self.path} is UTF-16 text. Save it as UTF-8.")
-                parse = _json_record if self.path.suffix == ".jsonl" else self._csv_parser(lines)
-                while lines.skip_blank():
-                    number = lines.number + 1
-                    self.rows += 1
-                    try:
-                        item = use(parse(lines))
-                    except Rejected as error:
-                        several = f"s {number} to {lines.number}" if lines.number > number else f" {number}"
-                        self.rejected.append((f"{self.path}, line{several}", str(error)))
-                        continue
-                    yield item
-        except OSError as error:
-            raise UserError(f"{self.path} cannot be read: {error.strerror}.") from None
+        with closing(read_records(self.path, self._last_line)) as records:
+            for line, record in records:
+                self.rows += 1
+                try:
+                    if isinstance(record, Rejected):
+                        raise record
+                    item = use(record)
+                except Rejected as error:
+                    self.rejected.append((f"{self.path}, {line}", str(error)))
+                    continue
+                yield item
 
     def check(self, table: str, options: PrepareOptions) -> None:
         """Refuse the file if too many of its lines were rejected; they stand in the table's list then.
@@ -89,24 +85,83 @@ class RecordFile:
             list_rejected(table, self.rejected, options)
             raise
 
-    def _csv_parser(self, lines: _Lines) -> Callable[[_Lines], Record]:
-        if not lines.skip_blank():
-            raise UserError(f"{self.path} is empty.")
-        try:
-            header = [name.strip() for name in _csv_fields(lines, None)]
-            if len(set(header)) < len(header):
-                raise Rejected(f"a column is named twice: {', '.join(header)}")
-        except Rejected as error:
-            raise UserError(f"{self.path}, line {lines.number}, the names of the columns: {error}.") from None
 
-        def parse(lines: _Lines) -> Record:
-            fields = _csv_fields(lines, self._last_line)
-            if len(fields) != len(header):
-                count = f"{len(fields)} field{'s' if len(fields) > 1 else ''}"
-                raise Rejected(f"it has {count} where the header has {len(header)}: a text with a comma needs quotes")
-            return dict(zip(header, fields, strict=True))
+def read_records(
+    path: Path, last_line: re.Pattern[str] | None, progress: Callable[[int], None] = lambda position: None
+) -> Generator[tuple[str, Record | Rejected], None, None]:
+    """The records of a file, one by one: JSON lines by its ending (`.jsonl`, `.ndjson`), otherwise CSV with a header.
 
-        return parse
+    Args:
+        path: the file.
+        last_line: found in the last line of every CSV record; None where quoted text may have any lines, so that a
+            quote that nobody closed is known only by what follows it. It then costs its own line all the same.
+        progress: is told now and then how many bytes were read.
+
+    Yields:
+        the lines of a record in words, such as "line 17", and the record, or why it is none.
+
+    Raises:
+        UserError: the file cannot be read, or is no UTF-8 text from its first line on, or has no header.
+    """
+    try:
+        # Bytes that are no UTF-8 come as surrogates, and are then the fault of their line.
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+            lines = _Lines(file)
+            if lines.peek().startswith(_UTF_16):
+                raise UserError(f"{path} is UTF-16 text. Save it as UTF-8.")
+            parse = _json_record if path.suffix.lower() in JSON_LINES else _csv_parser(path, lines, last_line)
+            while lines.skip_blank():
+                number = lines.number + 1
+                found: Record | Rejected
+                try:
+                    found = parse(lines)
+                except Rejected as error:
+                    found = error
+                progress(file.buffer.tell())
+                yield (f"lines {number} to {lines.number}" if lines.number > number else f"line {number}"), found
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def csv_header(path: Path) -> list[str]:
+    """The names of a CSV file's columns.
+
+    Raises:
+        UserError: it cannot be read, is empty, or names a column twice.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+            lines = _Lines(file)
+            if lines.peek().startswith(_UTF_16):
+                raise UserError(f"{path} is UTF-16 text. Save it as UTF-8.")
+            return _csv_header(path, lines, None)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _csv_header(path: Path, lines: _Lines, last_line: re.Pattern[str] | None) -> list[str]:
+    if not lines.skip_blank():
+        raise UserError(f"{path} is empty.")
+    try:
+        header = [name.strip() for name in _csv_fields(lines, last_line)]
+        if len(set(header)) < len(header):
+            raise Rejected(f"a column is named twice: {', '.join(header)}")
+    except Rejected as error:
+        raise UserError(f"{path}, line {lines.number}, the names of the columns: {error}.") from None
+    return header
+
+
+def _csv_parser(path: Path, lines: _Lines, last_line: re.Pattern[str] | None) -> Callable[[_Lines], Record]:
+    header = _csv_header(path, lines, None if last_line is None else _EVERY_LINE)
+
+    def parse(lines: _Lines) -> Record:
+        fields = _csv_fields(lines, last_line)
+        if len(fields) != len(header):
+            count = f"{len(fields)} field{'s' if len(fields) > 1 else ''}"
+            raise Rejected(f"it has {count} where the header has {len(header)}: a text with a comma needs quotes")
+        return dict(zip(header, fields, strict=True))
+
+    return parse
 
 
 class _Lines:
@@ -155,25 +210,29 @@ def _csv_fields(lines: _Lines, last_line: re.Pattern[str] | None) -> list[str]:
     taken: list[str] = []
 
     def ends(line: str) -> bool:
-        return last_line is None or last_line.search(line) is not None
+        return last_line is not None and last_line.search(line) is not None
 
     def asked_for() -> Iterator[str]:  # the reader asks for a further line only where a quote is open
-        while line := lines.take():
+        characters = 0
+        while len(taken) < _MOST_LINES and characters < _MOST_CHARACTERS and (line := lines.take()):
             taken.append(line)
+            characters += len(line)
             yield _sound(line)
             if ends(line):
-                break
-        raise Rejected("a quote is open at the end of the line")
+                raise Rejected("a quote is open at the end of the line")
+        raise Rejected("a quote is open, and nothing closes it")
 
     try:
         return next(csv.reader(asked_for(), strict=True))
     except (csv.Error, Rejected) as error:
-        while not ends(taken[-1]):
+        while last_line is not None and not ends(taken[-1]):
             line = lines.take()
             taken += [line] if line else []
             if not line or len(taken) > _MOST_LINES:  # no record ends as expected: count its first line alone
                 lines.give_back(taken[1:])
                 break
+        if last_line is None:  # nothing says where it should have ended
+            lines.give_back(taken[1:])
         too_long = f"a field has more than {csv.field_size_limit():,} characters"
         raise Rejected(too_long if "field limit" in str(error) else str(error)) from None
 

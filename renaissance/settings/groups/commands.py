@@ -31,7 +31,7 @@ class PrepareSettings(SettingsGroup):
     image_column: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("prepare")]
     caption_columns: Annotated[NoEffect[value_types.OptionalNames], OnlyReadBy("prepare")]
     val_fraction: DecidesOnTables[NoEffect[value_types.Share]]
-    max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare")]
+    max_rejected_fraction: Annotated[NoEffect[value_types.Tolerance], OnlyReadBy("prepare"), OnlyReadBy("predict")]
     num_scenes: DecidesOnTables[NoEffect[value_types.Count]]
 
 
@@ -86,6 +86,16 @@ class ExportSettings(SettingsGroup):
     """Where `export` writes."""
 
     export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
+
+
+class PredictSettings(SettingsGroup):
+    """What `predict` reads and writes."""
+
+    input: Annotated[NoEffect[value_types.OptionalFile], OnlyReadBy("predict")]
+    output: Annotated[NoEffect[value_types.OptionalFile], OnlyReadBy("predict")]
+    task: Annotated[NoEffect[value_types.OptionalText], OnlyReadBy("predict")]
+    columns: Annotated[NoEffect[value_types.OptionalColumns], OnlyReadBy("predict")]
+    keep: Annotated[NoEffect[value_types.OptionalNames], OnlyReadBy("predict")]
 
 
 class ProbeSettings(SettingsGroup):

@@ -1,0 +1,1 @@
+"""The command `predict`: what a trained model says of a file of examples, however long, into another file."""

@@ -1,0 +1,153 @@
+"""What a job has done so far, kept beside its output, so that one that was killed goes on where it was.
+
+`<output>.partial` is a text file: a line that says which job it is, then for every window of the input a line an
+example, and a line that closes the window. What stands behind the last of these lines when a process is killed is of a
+window that was not closed; it is cut off, and that window is done again. So nothing is lost and nothing is there twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from renaissance.atomic_files import naming_full_disk, to_disk
+from renaissance.errors import UserError
+from renaissance.locks import AlreadyHeld, held
+
+DONE = '{"done":'  # begins a line that closes a window, and no other
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        rows: of the input, that are done.
+        answered: examples.
+        rejected: rows, and examples of them, that could not be used.
+        seconds: that the work took, over all its processes.
+    """
+
+    rows: int = 0
+    answered: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+
+
+class Journal:
+    """The journal of a job, which this process alone writes.
+
+    Attributes:
+        path: the file.
+        progress: what is done.
+        resumed: whether an earlier process did some of it.
+    """
+
+    def __init__(self, path: Path, size: int, progress: Progress) -> None:
+        self.path = path
+        self.progress = progress
+        self.resumed = progress.rows > 0
+        self._size = size
+
+    def close_window(self, entries: Iterable[Mapping[str, Any]], progress: Progress) -> None:
+        """Add a window's examples, and see them on the disk.
+
+        Args:
+            entries: a dictionary an example, fit for JSON.
+            progress: of the job with them.
+
+        Raises:
+            DiskFull: there is no room; what was there before stays.
+        """
+        lines = [json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in entries]
+        lines.append(DONE + json.dumps(vars(progress)) + "}")
+        with naming_full_disk(self.path), self.path.open("ab") as file:
+            file.write(("\n".join(lines) + "\n").encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        self.progress = progress
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """The examples that are done, in the order of the input."""
+        with self.path.open(encoding="utf-8", newline="\n") as file:
+            next(file)
+            for line in file:
+                if not line.startswith(DONE):
+                    yield json.loads(line)
+
+
+@contextmanager
+def journal_of(output: Path, job: Mapping[str, Any]) -> Iterator[Journal]:
+    """The journal of the job that writes an output, begun or gone on with; it stays when the block ends.
+
+    Args:
+        output: the output.
+        job: what has to be the same for a job to go on: names in words with plain values.
+
+    Raises:
+        UserError: another process is at it, or the journal is of another job or damaged.
+    """
+    path = partial_of(output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with held(path):
+            yield _opened(path, job)
+    except AlreadyHeld:
+        raise UserError(
+            f"output={str(output)!r}: another process is writing it. Wait for that, or give another output."
+        ) from None
+
+
+def partial_of(output: Path) -> Path:
+    """Where the journal of an output lies."""
+    return output.with_name(output.name + ".partial")
+
+
+def _opened(path: Path, job: Mapping[str, Any]) -> Journal:
+    first = json.dumps({"format": FORMAT, **job}, ensure_ascii=False) + "\n"
+    with path.open("rb") as file:
+        found = file.readline()
+    if not found.endswith(b"\n"):  # nothing, or a line that a kill broke off
+        path.write_bytes(first.encode("utf-8"))
+        to_disk(path)
+        to_disk(path.parent)
+        return Journal(path, len(first), Progress())
+    _check_job(path, found, json.loads(first))
+    return _gone_on_with(path)
+
+
+def _check_job(path: Path, found: bytes, job: Mapping[str, Any]) -> None:
+    """See that a journal is of this job. Raises UserError, naming what is another."""
+    try:
+        was = json.loads(found)
+        differing = [name for name in job if was.get(name) != job[name]]
+    except (ValueError, AttributeError):
+        raise UserError(f"{path} is no journal of predict. Move it away, or give another output.") from None
+    if differing:
+        raise UserError(
+            f"{path} is of a job that was stopped, and since then this has changed: {', '.join(differing)}. Its "
+            "answers would not go with the new ones. Put that back as it was to go on; or delete the file to begin "
+            "anew, or give another output."
+        )
+
+
+def _gone_on_with(path: Path) -> Journal:
+    """The journal without what was not closed."""
+    progress, size = Progress(), 0
+    with path.open("rb+") as file:
+        place = size = len(file.readline())
+        for line in file:
+            place += len(line)
+            if line.startswith(DONE.encode()) and line.endswith(b"}\n"):
+                try:
+                    progress, size = Progress(**json.loads(line)["done"]), place
+                except (ValueError, TypeError, KeyError):
+                    raise UserError(f"{path} is damaged. Delete it to begin anew.") from None
+        file.truncate(size)
+    return Journal(path, size, progress)

@@ -1,0 +1,1 @@
+"""What `predict` leaves: the file of answers, the rejected rows, the summary."""
