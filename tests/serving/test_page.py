@@ -257,6 +257,7 @@ def test_labels_are_texts_and_never_html(models, monkeypatch, shown):
     page = shown("image", "cifar10")
     drop(page, picture())
     assert HOSTILE in bars(page)
+    assert page.locator("img[src=x]").count() == 0
     page.get_by_role("tab", name="About the model").click()
     assert HOSTILE in page.locator(".labels").inner_text()
     assert page.locator("img[src=x]").count() == 0
