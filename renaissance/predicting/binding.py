@@ -154,10 +154,10 @@ def _question(asked: Asked, source: Source, by_field: Mapping[str, str]) -> Ques
         fields[field] = Bound(column, kind, per_text=field == "text")
     judged = any(task.declaration.predicts for task in asked.tasks.values())
     wanted = {name: column for name, column in schema.columns.items() if column.type in ANSWERS}
-    for field, column in wanted.items():
+    for field, known in wanted.items():
         name = _column_of(field, schema, source, by_field)
         if name is not None:
-            answers[field] = Bound(name, column.type, column.per_text)
+            answers[field] = Bound(name, known.type, known.per_text)
     return Question(asked, fields, answers if judged and len(answers) == len(wanted) else {})
 
 

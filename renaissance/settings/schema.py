@@ -55,7 +55,7 @@ from renaissance.settings.groups.tasks import (
 from renaissance.settings.groups.training import BatchSettings, LengthSettings, OptimizerSettings
 
 
-class TableSettings(PrepareSettings, DataSetSettings, DataSettings, SeedSettings):
+class TableSettings(RejectedSettings, PrepareSettings, DataSetSettings, DataSettings, SeedSettings):
     """Which tables are read, and how those of the built-in sample set are drawn where they are missing."""
 
 
