@@ -20,7 +20,7 @@ from renaissance.inference.onnx_export.readme import IMAGE, TEXT
 from renaissance.settings import check_settings
 from renaissance.tasks.common.step import pooled
 
-TEXTS = ["a red circle", "one large green square " * 30, "Blue?"]  # the second is longer than any model reads
+TEXTS = ["a red circle", "a large green square above " + "two small red circles " * 30, "Blue?"]  # one too long
 ALONE = """
 import json, sys
 sys.modules |= dict.fromkeys(("torch", "transformers", "renaissance"))
@@ -63,12 +63,13 @@ def said_by_readme(folder, pictures):
 
 
 MODELS = {
-    "imdb": ("task_finetune_imdb", {}),
+    "imdb": ("task_finetune_imdb", {"long_text": "from_end", "text_encoder": "transformer",
+                                    "text_encoder_window_size": 4, "max_text_len": 90}),
     "cifar10": ("task_finetune_cifar10", {}),
     "mrpc": ("task_finetune_mrpc", {"model_type": "two-tower"}),
     "nlvr2": ("task_finetune_nlvr2", {"model_type": "one-tower"}),
     "vqa": ("task_finetune_vqa", {"model_type": "two-tower"}),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("task", MODELS)

@@ -17,12 +17,13 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from tqdm import tqdm
 
 from renaissance.atomic_files import whole_folder, write_json
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import restore
 from renaissance.errors import UserError
-from renaissance.inference.model import Model
+from renaissance.inference.model import PATIENCE_SECONDS, Model
 from renaissance.inference.onnx_export.graphs import Graph, GraphModule, graphs_of
 from renaissance.inference.onnx_export.readme import readme
 from renaissance.inference.onnx_export.verify import MOST_DIFFERENT, example, largest_difference, longest
@@ -62,7 +63,8 @@ def export_onnx(settings: Settings) -> list[Path]:
     target = Path(settings.export_dir)
     try:
         with whole_folder(target.absolute()) as temporary:
-            differences = {graph.name: _write_graph(graph, model, temporary) for graph in graphs}
+            bar = tqdm(graphs, desc="export", unit="graph", disable=None, leave=False, delay=PATIENCE_SECONDS)
+            differences = {graph.name: _write_graph(graph, model, temporary) for graph in bar}
             if any(graph.text_fields for graph in graphs):
                 _tokenizer(model).save(str(temporary / "tokenizer.json"))
             write_json(temporary / "config.json", _config(model, graphs, checkpoint.global_step, differences))
@@ -104,8 +106,8 @@ def _write_graph(graph: Graph, model: Model, folder: Path) -> float:
         except OSError:
             raise
         except Exception as error:  # the exporter raises anything at what it has no operator for, or above 2 GB
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(f"{graph.name} cannot be exported as ONNX: {reason}. Nothing was written.") from error
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].partition(" [Caused by")[0]
+            raise UserError(f"{graph.name} cannot be exported as ONNX: {reason}. Nothing was written.") from None
     return largest_difference(module, path, model)
 
 

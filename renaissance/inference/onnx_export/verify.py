@@ -66,8 +66,8 @@ def _refused(graph: Graph, batch: int, length: int, reason: str) -> str:
     tokens = f" and texts of up to {length} tokens" if graph.text_fields else ""
     return (
         f"{graph.name}.onnx would not give what the model gives ({batch} examples{tokens}: {reason}; at most "
-        f"{MOST_DIFFERENT:g} of an example's largest value is allowed). Nothing was written. An encoder whose way "
-        "depends on the length, such as text_encoder_window_size, cannot be exported; use renaissance.load or serve."
+        f"{MOST_DIFFERENT:g} of an example's largest value is allowed). Nothing was written: its encoder does "
+        "something that ONNX cannot follow. Use it by renaissance.load, predict or serve."
     )
 
 
