@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,16 @@ def test_settings_declarations_and_tracking_load_no_pytorch():
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=Path.cwd(), check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_onnx_is_loaded_by_nothing_but_its_export():
+    """It is an extra; the export loads it in the functions that need it."""
+    loaded = {
+        path
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
+        if name.partition(".")[0] in ("onnx", "onnxruntime", "onnxscript")
+    }
+    assert loaded == set()

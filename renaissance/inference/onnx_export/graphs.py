@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.inference.model import Model
+from renaissance.tasks.common.joint_space import JointSpace
 from renaissance.tasks.common.probabilities import GivesProbabilities
 from renaissance.tasks.common.step import Step, pooled
 
@@ -82,7 +83,7 @@ class GraphModule(nn.Module):
             ids = given["input_ids"]
             # Which word a token belongs to matters where words are masked, which no exported graph does.
             tokens = Tokens(ids, given["attention_mask"].bool(), torch.zeros_like(ids), given.get("token_type_ids"))
-        pixels = torch.cat(images) if len(images) > 1 else (images or [None])[0]
+        pixels = torch.cat(images) if images else None
         batch = Batch(index=tensors[0].flatten(1)[:, 0], pixels=pixels, tokens=tokens)
         return self.graph.compute(Step(self.encoder, batch, _as_they_are)).float()  # type: ignore[arg-type]
 
@@ -109,7 +110,7 @@ def graphs_of(model: Model) -> tuple[list[Graph], list[str]]:
         texts = tuple(field for field, kind in fields.items() if kind == "text")
         images = tuple(field for field, kind in fields.items() if kind == "image")
         if not isinstance(task, GivesProbabilities):
-            if not (model.has_joint_space and task is model.joint_space()):
+            if not isinstance(task, JointSpace):  # whose answers are products of its encoders' vectors
                 left_out.append(f"{name} is not exported: it does not answer an example with one row of probabilities")
         elif len(texts) + len(images) < len(fields) or (texts and texts not in TEXT_FIELDS):
             left_out.append(f"{name} is not exported: of what it reads ({', '.join(fields)}) ONNX has no tensors here")
@@ -121,11 +122,13 @@ def graphs_of(model: Model) -> tuple[list[Graph], list[str]]:
 
 def _encoders(model: Model) -> list[Graph]:
     """One vector a text and one an image, of length 1 where the model has a joint space."""
-    embed_text, embed_image, modules = pooled, pooled, ()
+    embed_text: Callable[[Step], Tensor] = pooled
+    embed_image: Callable[[Step], Tensor] = pooled
+    modules: tuple[nn.Module, ...] = ()
     if model.has_joint_space:
         joint = model.joint_space()
         embed_text, embed_image = joint.embed_text, joint.embed_image
-        modules = tuple(task for task in model.tasks.values() if task is joint)
+        modules = tuple(task for task in model.tasks.values() if isinstance(task, JointSpace))
     found = []
     if model.text is not None and model.encoder.text_size:
         found.append(Graph("text_encoder", ("text",), (), "vectors", None, embed_text, modules))

@@ -110,7 +110,7 @@ class TransformerEncoder(PreTrainedModel):
         positions = self.position_embeddings.weight[:length]
         hidden = self.dropout(self.widening(self.word_embeddings(input_ids)) + positions)
         attention_mask = attention_mask.bool()
-        if window is not None and torch.jit.is_tracing():  # export to ONNX: one path for every length
+        if window is not None and torch.jit.is_tracing():  # type: ignore[attr-defined]  # for ONNX: a path for any length
             mask = square_band_mask(attention_mask, window // 2)
         elif window is None or window // 2 >= length - 1:
             mask = attention_mask[:, None, None]
