@@ -153,6 +153,14 @@ class Batcher:
         finally:
             self._asides -= 1
 
+    async def alone(self, function: Callable[..., Result], *args: Any) -> Result:
+        """As `aside`, while nothing else is computed: for what must not meet another computation of the model.
+
+        Raises:
+            Refusal: too many wait for that.
+        """
+        return await self.aside(lambda: self._pool.submit(function, *args).result())
+
     async def answers(self, jobs: Sequence[Job]) -> list[Any]:
         """The answers of a request's examples.
 

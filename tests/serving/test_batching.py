@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -83,3 +84,22 @@ def test_a_request_that_cannot_be_computed_fails_alone(capsys):
     assert (first, last) == (["a"], ["c"])
     assert isinstance(bad, RuntimeError)
     assert "a fault" in capsys.readouterr().err
+
+
+def test_what_is_computed_alone_meets_no_other_computation():
+    running, beside = [], []
+
+    def work(alone):
+        running.append(alone)
+        time.sleep(0.03)
+        beside.append(len(running) if alone else 1)
+        running.remove(alone)
+
+    async def run():
+        batcher = Batcher(Limits())
+        calls = [(batcher.alone, True), (batcher.aside, False), (batcher.compute, False), (batcher.alone, True)]
+        await asyncio.gather(*(call(work, alone) for call, alone in calls * 2))
+        batcher.close()
+
+    asyncio.run(run())
+    assert beside == [1] * 8

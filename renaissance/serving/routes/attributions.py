@@ -45,7 +45,9 @@ def attribution_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             reader = service.readers[served.name]
             (asked,) = reader.read([given.get("example", {})], task)
             aim = _aim(given, method)
-            work = service.batcher.aside(_attribution, served.model, method, asked.values, asked.tasks[0], aim)
+            # Recording attention would take in what is computed beside it.
+            call = service.batcher.alone if method == "attention" else service.batcher.aside
+            work = call(_attribution, served.model, method, asked.values, asked.tasks[0], aim)
             answer = await unless_gone(request, work)
         return json_response(answer.plain())
 
