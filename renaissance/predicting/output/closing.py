@@ -49,7 +49,7 @@ def check_rejected(output: Path, journal: Journal, most: float, source: Path) ->
     """
     progress = journal.progress
     whole = progress.answered + progress.rejected
-    if progress.rejected <= most * whole:
+    if not whole or progress.rejected / whole <= most:  # 29 / 100 is 0.29, and 0.29 * 100 is less than 29
         return
     first = next(entry for entry in journal.entries() if "x" in entry)
     field, reason = first["x"]
