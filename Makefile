@@ -57,3 +57,4 @@ bench: install
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.dashboard
 	$(BIN)/python -m benchmarks.runs
+	$(BIN)/python -m benchmarks.serving

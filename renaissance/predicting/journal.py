@@ -91,10 +91,16 @@ def journal_of(output: Path, job: Mapping[str, Any]) -> Iterator[Journal]:
         job: what has to be the same for a job to go on: names in words with plain values.
 
     Raises:
-        UserError: another process is at it, or the journal is of another job or damaged.
+        UserError: nothing can be written there, another process is at it, or the journal is of another job or damaged.
     """
     path = partial_of(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise UserError(
+            f"output={str(output)!r}: nothing can be written there ({error.strerror}). Give another place."
+        ) from None
     try:
         with held(path):
             yield _opened(path, job)

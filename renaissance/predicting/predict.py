@@ -25,7 +25,7 @@ from renaissance.predicting.binding import Binding, bind
 from renaissance.predicting.identity import file_identity
 from renaissance.predicting.items import Item, ItemMaker
 from renaissance.predicting.journal import Journal, Progress, journal_of
-from renaissance.predicting.output.closing import beside, check_rejected, write_output, write_summary
+from renaissance.predicting.output.closing import beside, check_rejected, write_beside, write_output, write_summary
 from renaissance.predicting.output.columns import Columns
 from renaissance.predicting.sources.interface import Source
 from renaissance.predicting.sources.open import open_source
@@ -201,7 +201,7 @@ def _close(job: Job, journal: Journal, output: Path) -> None:
     """Write everything, and say how it went."""
     columns = Columns(list(job.binding.kept), job.model.label_names, job.source.typing == "texts")
     progress = journal.progress
-    scores, unknown = write_output(output, journal, job.binding, columns, job.model.label_names)
+    scores, unknown = write_beside(output, journal, job.binding, columns, job.model.label_names)
     metrics = {f"{task}/{name}": value for task, score in scores.items() for name, value in score.metrics().items()}
     write_summary(
         output,
@@ -220,6 +220,7 @@ def _close(job: Job, journal: Journal, output: Path) -> None:
             "unknown_labels": {column: count for column, (count, _) in unknown.items()},
         },
     )
+    write_output(output, journal, columns)
     pace = progress.answered / progress.seconds if progress.seconds else 0.0
     header: Sequence[str] = ("rows", "answered", "rejected", "seconds", "answers/s")
     print(text_table(header, [(progress.rows, progress.answered, progress.rejected, progress.seconds, pace)]))

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
@@ -128,10 +129,10 @@ def only(values: Mapping[str, Any], known: Sequence[str]) -> None:
 
 
 async def form_of(request: Request, body: bytes, limits: Limits) -> list[Part]:
-    """The parts of a form, in their order.
+    """The parts of a form, in their order; its names and texts are UTF-8.
 
     Raises:
-        Refusal: it is none, or has too many parts.
+        Refusal: it is none, is cut off, has too many parts, or is written in another encoding.
     """
 
     async def stream() -> AsyncGenerator[bytes, None]:
@@ -140,14 +141,51 @@ async def form_of(request: Request, body: bytes, limits: Limits) -> list[Part]:
             await asyncio.sleep(0)
 
     most = 4 * limits.examples  # an example has no more fields
-    parser = MultiPartParser(request.headers, stream(), max_files=most, max_fields=most, max_part_size=limits.body)
+    headers = _read_as_bytes(request.headers)
+    parser = _WholeForm(headers, stream(), max_files=most, max_fields=most, max_part_size=limits.body)
     parts: list[Part] = []
     try:
         form = await parser.parse()
         for name, value in form.multi_items():
-            parts.append((name, await value.read() if isinstance(value, UploadFile) else value))
+            parts.append((_utf8(name), await value.read() if isinstance(value, UploadFile) else _utf8(value)))
         await form.close()
+        if not parser.ended:
+            raise MultiPartException("it is cut off: the boundary that ends it is missing")
+    except UnicodeDecodeError:
+        raise Refusal(400, "The form cannot be read: its names and texts must be UTF-8") from None
     except (MultiPartException, KeyError, ValueError) as error:
         reason = error.message if isinstance(error, MultiPartException) else "its parts are not understood"
         raise Refusal(400, f"The form cannot be read: {reason}") from None
     return parts
+
+
+class _WholeForm(MultiPartParser):
+    """Starlette's parser, which would take a form without its end for a shorter one."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
+def _read_as_bytes(headers: Headers) -> Headers:
+    """The headers of a form that let Starlette give its texts byte by byte (latin-1).
+
+    In UTF-8 it would take bytes that are none for latin-1, without a word; in an encoding of the sender's choice a text
+    may even come out as what is no text.
+
+    Raises:
+        Refusal: it is announced as anything but UTF-8.
+    """
+    _, options = parse_options_header(headers["content-type"])
+    if options.get(b"charset", b"utf-8").lower().replace(b"-", b"") != b"utf8":
+        raise Refusal(415, "Send the form in UTF-8.")
+    boundary = options.get(b"boundary", b"")
+    if not boundary or b'"' in boundary or b"\\" in boundary:
+        raise Refusal(400, "The form cannot be read: its header names no boundary, or none that can be used")
+    quoted = b'multipart/form-data; charset=latin-1; boundary="' + boundary + b'"'
+    return Headers(raw=[(b"content-type", quoted)])
+
+
+def _utf8(text: str) -> str:
+    return text.encode("latin-1").decode("utf-8")

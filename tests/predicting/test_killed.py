@@ -13,6 +13,7 @@ import time
 import pytest
 
 from renaissance.errors import UserError
+from renaissance.predicting.output import closing
 from tests.command_line import ROOT, execute
 
 ROWS = 600
@@ -64,3 +65,17 @@ def test_a_job_whose_input_or_settings_changed_is_refused(trained, source, predi
         predicted(checkpoint, source)
     journal = (tmp_path / "answers.csv.partial").read_text().splitlines()
     assert json.loads(journal[0])["format"] == 1
+
+
+def test_where_the_answers_are_there_everything_is(trained, source, predicted, tmp_path, monkeypatch):
+    written = closing.write_answers
+
+    def cut(*arguments):
+        written(*arguments)
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(closing, "write_answers", cut)
+    with pytest.raises(RuntimeError, match="power cut"):
+        predicted(trained("task_finetune_imdb"), source)
+    assert len(read(tmp_path / "answers.csv")) == ROWS + 1
+    assert json.loads((tmp_path / "answers.csv.summary.json").read_text())["answered"] == ROWS

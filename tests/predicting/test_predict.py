@@ -224,3 +224,27 @@ def test_a_file_that_is_cut_off_is_named(imdb, predicted, tmp_path, scenes_root,
     whole.write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match=r"cut\.arrow is damaged"):
         predicted(imdb, whole)
+
+
+def test_the_share_that_is_allowed_is_allowed(imdb, predicted, tmp_path):
+    source = write_csv(tmp_path / "in.csv", ("id", "text"), [(n, "" if n < 29 else "good") for n in range(100)])
+    assert len(read(predicted(imdb, source, max_rejected_fraction=0.29))) == 71  # 0.29 * 100 is less than 29
+    with pytest.raises(UserError, match="29 of 100 rows"):
+        predicted(imdb, source, "fewer.csv", max_rejected_fraction=0.2899)
+
+
+def test_whole_numbers_that_are_carried_along_stay_the_same_beside_others(imdb, predicted, tmp_path):
+    kept = [(2**53 + 1, 1.5), (7, 2), (None, None)]
+    lines = [json.dumps({"text": "good", "id": one, "weight": other}) for one, other in kept]
+    (tmp_path / "in.jsonl").write_text("\n".join([*lines, '{"text": "good", "id": 2, "weight": 9007199254740993}']))
+    found = read(predicted(imdb, tmp_path / "in.jsonl", keep=["id", "weight"]))
+    assert [row["id"] for row in found] == ["9007199254740993", "7", "", "2"]
+    assert [row["weight"] for row in found] == ["1.5", "2", "", "9007199254740993"]
+    table = pq.read_table(predicted(imdb, tmp_path / "in.jsonl", "out.parquet", keep=["id"]))
+    assert table["id"].to_pylist() == [2**53 + 1, 7, None, 2]
+
+
+def test_an_output_that_cannot_be_written_is_named(imdb, predicted, tmp_path):
+    source = write_csv(tmp_path / "in.csv", ("text",), [("good",)])
+    with pytest.raises(UserError, match=r"output=.*in.csv/out.csv': nothing can be written there"):
+        predicted(imdb, source, "in.csv/out.csv")

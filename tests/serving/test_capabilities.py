@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 
 import renaissance
 from renaissance.serving.app import create_app
+from renaissance.serving.routes import attributions
 from renaissance.serving.sample import sample_image
 from renaissance.serving.searching import Searcher
 from tests.serving.conftest import plain
@@ -59,6 +61,16 @@ def test_vectors_are_those_of_the_model(client, models):
     assert client.post("/models/text/embed", json={"images": [plain(IMAGE)]}).json()["error"]["field"] == "images"
     assert client.post("/models/text/embed?space=joint", json={"texts": texts}).status_code == 422
     assert client.post("/models/clip/embed?space=other", json={"texts": texts}).status_code == 422
+
+
+def test_an_image_that_cannot_be_read_is_named_by_its_place(client):
+    images = [plain(IMAGE), plain(IMAGE[:-40])]  # its head is whole, so it is found when it is decoded
+    for address, body in {
+        "embed": {"texts": ["a", "b", "c"], "images": images},
+        "zeroshot": {"images": images, "labels": ["a", "b"]},
+    }.items():
+        error = client.post(f"/models/clip/{address}", json=body).json()["error"]
+        assert (error["example"], error["field"]) == (1, "images"), error
 
 
 def test_labels_are_told_apart_as_the_formula_says(client, models):
@@ -115,3 +127,22 @@ def test_without_a_table_nothing_is_searched(client):
     answer = client.post("/models/clip/search", json={"text": "a"})
     assert answer.status_code == 404
     assert "dataset=" in answer.json()["error"]["message"]
+
+
+def test_attention_is_recorded_where_nothing_else_computes(models, monkeypatch):
+    where = []
+
+    def recorded(method):
+        def work(*arguments, **named):
+            where.append((method.__name__, threading.current_thread().name.partition("_")[0]))
+            return method(*arguments, **named)
+
+        return work
+
+    for method in (attributions.attention, attributions.occlusion):
+        monkeypatch.setattr(attributions, method.__name__, recorded(method))
+    with TestClient(create_app({"pair": models["pair"]}), base_url="http://localhost") as client:
+        for method in attributions.METHODS:
+            body = {"example": {"text": "a red circle", "image": plain(IMAGE)}, "task": "itm", "method": method}
+            assert client.post("/attributions", json=body).status_code == 200
+    assert where == [("occlusion", "aside"), ("attention", "compute")]

@@ -162,3 +162,34 @@ def test_info_tells_what_can_be_sent(client, models):
     assert client.get("/models").json() == {"models": list(models)}
     assert json.dumps(client.get("/openapi.json").json())
     assert "http" not in client.get("/docs").text.replace("http-equiv", "")
+
+
+def form(*parts, end=b"--a--\r\n"):
+    """The body of a form, by names and texts."""
+    written = [b'--a\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % part for part in parts]
+    return b"".join(written) + end
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "status", "word"),
+    [
+        ("boundary=a; charset=UTF-8", form((b"text", "café".encode())), 200, "result"),
+        ('boundary="a"', form((b"text", "café".encode())), 200, "result"),
+        ("boundary=a", form((b"text", b"caf\xe9")), 400, "UTF-8"),
+        ("boundary=a", form((b"t\xe9xt", b"a")), 400, "UTF-8"),
+        ("boundary=a; charset=unicode_escape", form((b"text", b"\\ud800")), 415, "UTF-8"),
+        ("boundary=a; charset=utf-7", form((b"+2AA-", b"a")), 415, "UTF-8"),
+        ("boundary=a", form((b"text", b"one"), (b"text", b"two"), end=b""), 400, "cut off"),
+        ("boundary=a", form((b"text", b"one"), end=b'--a\r\nContent-Disposition: form-data; name="te'), 400, "cut off"),
+        ("boundary=a", b"", 400, "cut off"),
+        ("x=a", form((b"text", b"one")), 400, "boundary"),
+    ],
+)
+def test_a_form_is_taken_whole_and_as_utf_8_or_not_at_all(client, models, header, body, status, word):
+    answer = client.post(
+        "/models/text/predict", content=body, headers={"Content-Type": f"multipart/form-data; {header}"}
+    )
+    assert answer.status_code == status, answer.text
+    assert word in answer.text
+    if status == 200:
+        close(answer.json()["result"], models["text"].predict([{"text": "café"}]))

@@ -6,7 +6,7 @@ rejected, and for each task with known classes the picture `<output>.<task>_conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def check_rejected(output: Path, journal: Journal, most: float, source: Path) ->
     """
     progress = journal.progress
     whole = progress.answered + progress.rejected
-    if progress.rejected <= most * whole:
+    if not whole or progress.rejected / whole <= most:  # 29 / 100 is 0.29, and 0.29 * 100 is less than 29
         return
     first = next(entry for entry in journal.entries() if "x" in entry)
     field, reason = first["x"]
@@ -62,16 +62,16 @@ def check_rejected(output: Path, journal: Journal, most: float, source: Path) ->
     )
 
 
-def write_output(
+def write_beside(
     output: Path, journal: Journal, binding: Binding, columns: Columns, class_names: Mapping[str, list[str]]
 ) -> tuple[dict[str, Scores], dict[str, tuple[int, str]]]:
-    """Write the file of answers, the list of rejected rows, and the pictures.
+    """Write what goes with the file of answers: the list of rejected rows, and the pictures.
 
     Args:
         output: the file.
         journal: of the job.
         binding: which tasks were asked.
-        columns: of the file, which have seen nothing as yet.
+        columns: of the file, which have seen nothing as yet, and then all answers.
         class_names: by task the classes that it tells apart.
 
     Returns:
@@ -95,12 +95,18 @@ def write_output(
     for task, score in scored.items():
         if score.confusion is not None:
             draw_confusion(score.confusion, beside(output, f"{task}_confusion.png"), f"{task}: {output.name}")
-    write_answers(output, _answered(journal.entries), columns)
     return scored, unknown
 
 
-def _answered(entries: Callable[[], Iterator[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    return (entry for entry in entries() if "a" in entry)
+def write_output(output: Path, journal: Journal, columns: Columns) -> None:
+    """Write the file of answers: the last thing, for where it is there, a job counts as done.
+
+    Args:
+        output: the file.
+        journal: of the job.
+        columns: of the file, which have seen all answers.
+    """
+    write_answers(output, (entry for entry in journal.entries() if "a" in entry), columns)
 
 
 def write_summary(output: Path, content: Mapping[str, Any]) -> None:

@@ -14,9 +14,10 @@ from typing import Any, Literal
 from renaissance.atomic_files import strict_json
 from renaissance.predicting.binding import ITEM, ROW
 
-Kind = Literal["none", "bool", "int", "float", "text"]
+Kind = Literal["none", "bool", "int", "long", "float", "text"]  # long: whole numbers that a float may not hold
 PROBABILITIES = "probabilities"
 MOST_INT, EXACT_INT = 2**63, 2**53
+NUMBERS: dict[frozenset[Kind], Kind] = {frozenset(("int", "float")): "float", frozenset(("int", "long")): "long"}
 
 
 class Columns:
@@ -74,7 +75,9 @@ def _kind(value: Any) -> Kind:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
-        return "int" if -MOST_INT <= value < MOST_INT else "text"
+        if -EXACT_INT <= value <= EXACT_INT:
+            return "int"
+        return "long" if -MOST_INT <= value < MOST_INT else "text"
     return "float" if isinstance(value, float) else "text"
 
 
@@ -84,7 +87,7 @@ def _both(one: Kind, other: Kind) -> Kind:
         return one
     if one == "none":
         return other
-    return "float" if {one, other} == {"int", "float"} else "text"
+    return NUMBERS.get(frozenset((one, other)), "text")
 
 
 def _cell(value: Any, kind: Kind) -> Any:

@@ -17,7 +17,8 @@ from renaissance.predicting.output.columns import Columns, Kind
 
 ROWS_AT_ONCE = 2000  # of Parquet and Arrow
 TYPES: dict[Kind, pa.DataType] = {
-    "none": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string(),
+    "none": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "long": pa.int64(),
+    "float": pa.float64(), "text": pa.string(),
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -50,10 +51,30 @@ def embed_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             _check_sides(served, chosen, texts, images)
             jobs = [Job(vectors(served, chosen, "text"), {"text": text}) for text in texts]
             jobs += [Job(vectors(served, chosen, "image"), {"image": image}) for image in images]
-            vecs = await unless_gone(request, service.batcher.answers(jobs))
+            vecs = await vectors_of(request, service, jobs, len(texts))
         return json_response({"space": chosen, "texts": vecs[: len(texts)], "images": vecs[len(texts) :]})
 
     return router
+
+
+async def vectors_of(request: Request, service: Service, jobs: Sequence[Job], texts: int) -> list[Any]:
+    """The vectors of texts and of the images behind them.
+
+    Args:
+        request: whose they are.
+        service: what is shared.
+        jobs: those of the texts, then those of the images.
+        texts: how many are texts.
+
+    Raises:
+        Refusal: naming the image that cannot be read, by its place among the images.
+    """
+    try:
+        return await unless_gone(request, service.batcher.answers(jobs))
+    except Refusal as error:
+        if error.example is not None and error.example >= texts:
+            error.example, error.field = error.example - texts, "images"
+        raise
 
 
 def values_of(given: Any, name: str, limits: Limits) -> list[Any]:

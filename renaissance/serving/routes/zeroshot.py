@@ -17,10 +17,10 @@ from renaissance.serving.errors import Refusal, json_response
 from renaissance.serving.kinds import JOINT, vectors
 from renaissance.serving.limits import MOST_PROMPTS
 from renaissance.serving.openapi import ZEROSHOT_BODY
-from renaissance.serving.routes.embed import values_of
+from renaissance.serving.routes.embed import values_of, vectors_of
 from renaissance.serving.routes.predict import Find
 from renaissance.serving.served import ServedModel
-from renaissance.serving.service import Service, unless_gone
+from renaissance.serving.service import Service
 
 
 def zeroshot_routes(service: Service, find: Find, prefix: str) -> APIRouter:
@@ -49,7 +49,7 @@ def zeroshot_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             prompts = prompts_of(labels, templates)
             jobs = [Job(text, {"text": prompt}) for prompt in prompts]
             jobs += [Job(image, {"image": data}) for data in images]
-            vecs = await unless_gone(request, service.batcher.answers(jobs))
+            vecs = await vectors_of(request, service, jobs, len(prompts))
         return json_response({"result": _answers(served.model, labels, vecs, len(prompts))})
 
     return router
