@@ -146,6 +146,18 @@ def test_the_calls_of_the_documentation_work(trained, tmp_path):
     assert served.stop() == 0
 
 
+def test_the_calls_of_the_readme_work(checkpoint, tmp_path):
+    served = Served(f"load_path={checkpoint}")
+    wait_until_ready(served)
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("localhost:8000", f"localhost:{served.port}")
+    (python,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (curl,) = re.findall(r"^curl .*", text, flags=re.MULTILINE)
+    for command in (["sh", "-ec", curl], [sys.executable, "-c", python]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "probabilities" in done.stdout
+    assert served.stop() == 0
+
+
 def test_listening_threads_leave_no_request_half_answered(checkpoint):
     """A second signal does not wait for a client that never ends its request."""
     served = Served(f"load_path={checkpoint}")
