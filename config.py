@@ -361,7 +361,8 @@ def defaults() -> None:
     dashboard_port = 8100  # port that it listens at; 0: one that is free
 
     # == The command `export` ==
-    export_dir = None  # where the encoders of load_path go as Hugging Face folders; must not be there, or be empty
+    export_dir = None  # where what is exported of load_path goes; must not be there, or be empty
+    export_format = "hugging_face"  # encoders as Hugging Face folders; onnx: tasks and encoders as ONNX files
 
     # == The commands `prepare` and `predict` ==
     max_rejected_fraction = 0.01  # share of unusable images or lines above which they fail

@@ -52,6 +52,7 @@ EXTRAS = {
     "slurm": ["submitit>=1.5"],  # jobs of SLURM
     # the command serve; httptools and uvloop are what uvicorn is quick with
     "serve": SERVE,
+    "onnx": ["onnx>=1.17", "onnxruntime>=1.20"],  # export_format=onnx: writes, and compares what it wrote
     "trackio": ["trackio>=0.43"],  # the tracker of that name; with the reader of its rows that a resumed run needs
     "dev": [
         "datasets>=4",
@@ -60,6 +61,8 @@ EXTRAS = {
         "optuna>=4.2",
         "submitit>=1.5",
         "trackio>=0.43",
+        "onnx>=1.17",
+        "onnxruntime>=1.20",
         *SERVE,
         "httpx>=0.27",  # a client, for tests of serve
         "schemathesis>=4",  # requests by the thousand out of the OpenAPI document, for tests of serve

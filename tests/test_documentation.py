@@ -195,6 +195,11 @@ SHORTENED: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "=exported": "={tmp}/exported"},
     ),
+    "python run.py export with load_path=result/finetune_imdb/1/checkpoints/best.ckpt export_dir=onnx "
+    "export_format=onnx": (
+        "",
+        {"result/finetune_imdb/1/checkpoints/best.ckpt": CHECKPOINT, "=onnx ": "={tmp}/onnx "},
+    ),
     "python run.py probe with load_path=result/mlm_itm_deit_electra/1/checkpoints/best.ckpt dataset=cifar10": (
         "num_gpus=0 num_workers=0 num_scenes=60",
         {"result/mlm_itm_deit_electra/1/checkpoints/best.ckpt": CHECKPOINT, "cifar10": "scenes"},

@@ -1,4 +1,4 @@
-"""`export`: a checkpoint's encoders as Hugging Face folders."""
+"""`export`: a checkpoint's encoders as Hugging Face folders, or its tasks and encoders as ONNX files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def _export_from_and_to(settings: Settings) -> Iterator[str]:
 
 COMMAND = CommandDeclaration(
     name="export",
-    meaning="Write a checkpoint's encoders as Hugging Face folders: with load_path=<checkpoint> export_dir=<folder>.",
-    work="renaissance.inference.export:export_encoders",
+    meaning="Write a checkpoint's encoders as Hugging Face folders, or with export_format=onnx all that it answers as "
+    "ONNX: with load_path=<checkpoint> export_dir=<folder>.",
+    work="renaissance.inference.export:export",
     needs=(_export_from_and_to,),
     builds_a_model=True,
 )

@@ -1,13 +1,13 @@
 """What is asked of examples: the tasks of a model that read examples of one kind, and how a batch is made for them.
 
-In: a `Model`, and which tasks. Out: `Asked`, one for each schema. Worker processes make batches with its `maker`.
+In: a trained model, and which tasks. Out: `Asked`, one for each schema. Worker processes make batches with its `maker`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from renaissance.data.batches.batch import Batch
 from renaissance.data.batches.collate import BatchMaker, Collate
@@ -15,10 +15,22 @@ from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.transform import ImageTransform
 from renaissance.data.text.processor import TextProcessor
 from renaissance.inference.inputs import Example, Names, examples_of
-from renaissance.tasks.common.task import Task
+from renaissance.settings import Settings
+from renaissance.tasks.common.step import Step
+from renaissance.tasks.common.task import Input, Task
 
-if TYPE_CHECKING:
-    from renaissance.inference.model import Model
+
+class TrainedModel(Protocol):
+    """What is asked: a `Model`, as far as predicting needs it."""
+
+    settings: Settings
+    text: TextProcessor | None
+    transform: ImageTransform | None
+    tasks: dict[str, Task]
+    inputs: dict[str, tuple[Input, ...]]
+
+    def step(self, batch: Batch) -> Step:
+        """A batch on its device."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class Asked:
     fields: Mapping[str, ColumnType]
     schema: Schema
 
-    def batches(self, model: Model, answers: Mapping[str, ColumnType] | None = None) -> ExampleBatches:
+    def batches(self, model: TrainedModel, answers: Mapping[str, ColumnType] | None = None) -> ExampleBatches:
         """What makes batches for the tasks.
 
         Args:
@@ -86,7 +98,9 @@ class Asked:
         return ExampleBatches(self.schema, fields, collates, model.transform, model.text, model.settings.eval_seed)
 
 
-def asked_of(model: Model, tasks: Mapping[str, Task], usable: Callable[[str], bool] = lambda task: True) -> list[Asked]:
+def asked_of(
+    model: TrainedModel, tasks: Mapping[str, Task], usable: Callable[[str], bool] = lambda task: True
+) -> list[Asked]:
     """The tasks by what they read.
 
     Args:

@@ -9,7 +9,7 @@ fetched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -24,6 +24,7 @@ from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
 from renaissance.inference.joint_model import joint_model
+from renaissance.inference.onnx_export.export import export_onnx
 from renaissance.inference.pooler import add_first_token_pooler
 from renaissance.models.interface import VisionLanguageEncoder
 from renaissance.models.pretrained.joint_space import ENTRY
@@ -42,6 +43,18 @@ PADDED = (
     """A SigLIP reads texts with their padding: `tokenizer(texts, padding="max_length")["input_ids"]`, and no mask."""
 )
 WHOLE = "clip_model"  # the folder of a whole CLIP or SigLIP
+
+
+def export(settings: Settings) -> None:
+    """Write a checkpoint for other programs, in the form that `export_format` says.
+
+    Args:
+        settings: checked for the command `export`.
+
+    Raises:
+        UserError: the checkpoint cannot be read or written in this form, or the folder cannot be written.
+    """
+    FORMATS[settings.export_format](settings)
 
 
 def export_encoders(settings: Settings) -> dict[str, Path]:
@@ -186,3 +199,6 @@ def _left_out(checkpoint: Checkpoint, encoders: Mapping[str, PreTrainedModel], s
         if isinstance(getattr(encoder, "embeddings", None), nn.Identity):
             remarks.append(f"{name}: its own embeddings were not trained and are not in the folder; its layers are")
     return remarks
+
+
+FORMATS: dict[str, Callable[[Settings], object]] = {"hugging_face": export_encoders, "onnx": export_onnx}

@@ -7,16 +7,13 @@ task. `Model.predict` and `serve` both predict with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from renaissance.data.examples.schema import ColumnType
-from renaissance.inference.asked import asked_of
+from renaissance.inference.asked import TrainedModel, asked_of
 from renaissance.inference.inputs import Example, check_examples
-
-if TYPE_CHECKING:
-    from renaissance.inference.model import Model
 
 
 def named_in_examples(index: int, field: str) -> str:
@@ -35,7 +32,7 @@ class Predictor:
         fields: what an example must have, with its type, by name.
     """
 
-    def __init__(self, model: Model, names: Sequence[str]) -> None:
+    def __init__(self, model: TrainedModel, names: Sequence[str]) -> None:
         self._model = model
         found = asked_of(model, {name: model.tasks[name] for name in names})
         self._asked = [(asked, asked.batches(model)) for asked in found]

@@ -77,7 +77,7 @@ class PatchEmbeddings(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, P, D)."""
         patches = self.projection(pixels).flatten(2).transpose(1, 2)
-        hidden = torch.cat((self.cls_token.expand(len(pixels), -1, -1), patches), dim=1)
+        hidden = torch.cat((self.cls_token.expand(pixels.shape[0], -1, -1), patches), dim=1)
         return self.dropout(self.norm(hidden + self.position_embeddings))
 
 

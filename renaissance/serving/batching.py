@@ -139,13 +139,8 @@ class Batcher:
         """Call a function in the thread that computes, in turn with the batches."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
-    async def aside(self, function: Callable[..., Result], *args: Any, alone: bool = False) -> Result:
+    async def aside(self, function: Callable[..., Result], *args: Any) -> Result:
         """Call a function that takes long in a thread of its own, in turn with others of the kind.
-
-        Args:
-            function: what is called.
-            args: its arguments.
-            alone: nothing else may compute on the model meanwhile, so it is called in turn with the batches.
 
         Raises:
             Refusal: too many wait for that.
@@ -154,11 +149,17 @@ class Batcher:
             raise Refusal(503, "Too many such requests are waiting; come again soon.", retry_after=2)
         self._asides += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool if alone else self._aside_pool, function, *args
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._aside_pool, function, *args)
         finally:
             self._asides -= 1
+
+    async def alone(self, function: Callable[..., Result], *args: Any) -> Result:
+        """As `aside`, while nothing else is computed: for what must not meet another computation of the model.
+
+        Raises:
+            Refusal: too many wait for that.
+        """
+        return await self.aside(lambda: self._pool.submit(function, *args).result())
 
     async def answers(self, jobs: Sequence[Job]) -> list[Any]:
         """The answers of a request's examples.

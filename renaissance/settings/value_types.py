@@ -307,6 +307,7 @@ TransformKeys = Annotated[
 ModelType = Annotated[
     Literal["two-tower", "one-tower", "late-fusion"], choice_words("two-tower", "one-tower", "late-fusion")
 ]
+ExportFormat = Annotated[Literal["hugging_face", "onnx"], choice_words("hugging_face", "onnx")]
 PoolerType = Annotated[Literal["double", "single"], choice_words("double", "single")]
 Pooling = Annotated[Literal["cls", "mean", "max"], choice_words("cls", "mean", "max")]
 LongText = Annotated[Literal["from_start", "from_end", "uniform"], choice_words("from_start", "from_end", "uniform")]

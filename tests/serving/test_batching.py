@@ -47,27 +47,6 @@ def test_a_full_queue_refuses_and_who_has_gone_is_taken_out():
     assert computed == ["first", "b", "d", "f"]
 
 
-def test_what_has_to_be_alone_waits_for_the_batch_and_the_next_batch_for_it():
-    computing = []
-
-    def busy(name):
-        assert not computing
-        computing.append(name)
-        time.sleep(0.02)
-        computing.remove(name)
-        return name
-
-    async def run():
-        batcher = Batcher(Limits(batch=1, wait=0))
-        kind = Kind(("a",), None, lambda examples: [busy(example["text"]) for example in examples])
-        batches = [batcher.answers([Job(kind, {"text": str(number)})]) for number in range(4)]
-        asides = [batcher.aside(busy, "alone", alone=True) for _ in range(3)]
-        await asyncio.gather(*batches, *asides)
-        batcher.close()
-
-    asyncio.run(run())
-
-
 def test_batches_hold_texts_of_a_length_and_the_oldest_is_always_next():
     batches = []
 
@@ -105,3 +84,22 @@ def test_a_request_that_cannot_be_computed_fails_alone(capsys):
     assert (first, last) == (["a"], ["c"])
     assert isinstance(bad, RuntimeError)
     assert "a fault" in capsys.readouterr().err
+
+
+def test_what_is_computed_alone_meets_no_other_computation():
+    running, beside = [], []
+
+    def work(alone):
+        running.append(alone)
+        time.sleep(0.03)
+        beside.append(len(running) if alone else 1)
+        running.remove(alone)
+
+    async def run():
+        batcher = Batcher(Limits())
+        calls = [(batcher.alone, True), (batcher.aside, False), (batcher.compute, False), (batcher.alone, True)]
+        await asyncio.gather(*(call(work, alone) for call, alone in calls * 2))
+        batcher.close()
+
+    asyncio.run(run())
+    assert beside == [1] * 8

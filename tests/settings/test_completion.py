@@ -209,7 +209,9 @@ def test_every_word_is_offered(words: Words) -> None:
     assert named == set(Settings.model_fields) == {word.text for word in words.setting_names}
     assert {"adamw", "sgd"} <= set(words.choices["optim_type"])
     assert words.choices["pooler_type"] == ("double", "single")
-    assert {"load_path", "plugins", "query", "resume_from", "templates", "vocab_file"} == set(words.files)
+    assert {"input", "load_path", "output", "plugins", "query", "resume_from", "templates", "vocab_file"} == set(
+        words.files
+    )
     assert {"log_dir", "data_root", "raw_root", "export_dir"} < set(words.folders)
     assert "scenes" in words.choices["dataset"]
     assert all(word.meaning for word in (*words.commands, *words.configurations, *words.settings, *words.flags))

@@ -89,6 +89,7 @@ OTHER_VALUES: dict[str, Any] = {
     "templates": ["a {}"], "class_names": ["a"], "query": "a", "split": "val",
     "serve_models": ["a.ckpt"], "serve_hosts": ["a"], "serve_token": "(not shown)", "serve_images": "a",
     "dataset_weights": {"scenes": 2.0}, "caption_weights": {"caption": 2.0},
+    "input": "a.csv", "output": "b.csv", "task": "itm", "columns": {"a": "text"}, "keep": ["a"],
     "image_column": "a", "caption_columns": ["a"],
     "seeds": [3], "sweep": {"learning_rate": [0.1, 0.2]}, "sweep_trials": 3, "sweep_pruning": "median",
     "submit": "local", "slurm_partition": "a", "slurm_gpus": 1, "slurm_cpus": 1, "slurm_memory_gb": 1.0,

@@ -70,7 +70,7 @@ class Batch:
 
     @property
     def examples(self) -> int:
-        return len(self.index)
+        return self.index.shape[0]  # not len, which export to ONNX would take for a constant
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with `function` applied to every tensor of its own."""

@@ -253,6 +253,18 @@ def band_mask(mask: Tensor, reach: int) -> Tensor:
     return ((there[:, :, None] & (distance <= reach)) | (distance == 0))[:, :, None]
 
 
+def square_band_mask(mask: Tensor, reach: int) -> Tensor:
+    """`band_mask` over all pairs, (B, 1, N, N) bool: what export to ONNX, which has no such blocks, takes for it.
+
+    Args:
+        mask: (B, N) bool, True where there is something.
+        reach: positions that a position sees on each side.
+    """
+    place = torch.arange(mask.shape[1], device=mask.device)
+    distance = (place - place[:, None]).abs()
+    return ((mask[:, None] & (distance <= reach)) | (distance == 0))[:, None]
+
+
 def later_mask(newest: int, total: int, device: torch.device) -> Tensor | None:
     """(N, M) bool: the newest N of M positions see what came before them; None for a single one, which sees all."""
     if newest == 1:

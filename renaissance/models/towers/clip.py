@@ -50,7 +50,7 @@ class JointTextEncoder(TextEncoder):
 
     def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """One vector a text (B, D) of its features (B, L, D) and their mask (B, L): that of the last position."""
-        last = hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(dim=1) - 1]
+        last = hidden[torch.arange(hidden.shape[0], device=hidden.device), mask.sum(dim=1) - 1]
         head: Any = getattr(self.encoder, "head", None)
         return last if head is None else head(last)
 

@@ -10,12 +10,13 @@ frozen as every other encoder is. Attention weights have no dropout (see `layers
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from renaissance.models.layers.attention import attend, band_mask, split_heads
+from renaissance.models.layers.attention import attend, band_mask, split_heads, square_band_mask
 from renaissance.models.layers.dropout import Dropout
 
 MODEL_TYPE = "renaissance_transformer"
@@ -109,7 +110,9 @@ class TransformerEncoder(PreTrainedModel):
         positions = self.position_embeddings.weight[:length]
         hidden = self.dropout(self.widening(self.word_embeddings(input_ids)) + positions)
         attention_mask = attention_mask.bool()
-        if window is None or window // 2 >= length - 1:
+        if window is not None and torch.jit.is_tracing():  # export to ONNX: one path for every length
+            mask = square_band_mask(attention_mask, window // 2)
+        elif window is None or window // 2 >= length - 1:
             mask = attention_mask[:, None, None]
         else:
             mask = band_mask(attention_mask, window // 2)

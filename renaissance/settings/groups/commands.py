@@ -82,9 +82,10 @@ class DashboardSettings(SettingsGroup):
 
 
 class ExportSettings(SettingsGroup):
-    """Where `export` writes."""
+    """Where `export` writes, and in which form."""
 
     export_dir: Annotated[NoEffect[value_types.OptionalFolder], OnlyReadBy("export")]
+    export_format: Annotated[NoEffect[value_types.ExportFormat], OnlyReadBy("export")]
 
 
 class RejectedSettings(SettingsGroup):

@@ -95,10 +95,19 @@ class ClassificationTask(Task):
         """The log-odds (B,) of a class, from scores (B, C)."""
         return log_odds(logits, number)
 
+    def answer_names(self) -> list[str]:
+        """The classes."""
+        assert self.class_names is not None
+        return self.class_names
+
+    def probabilities(self, step: Step) -> Tensor:
+        """The probability (B, C) float32 of every class."""
+        return self.logits(step).float().softmax(-1)
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable class of each example, and the probability of every class by name."""
         assert self.class_names is not None
-        found = self.logits(step).float().softmax(-1).tolist()
+        found = self.probabilities(step).tolist()
         return [
             {
                 "answer": self.class_names[max(range(len(row)), key=row.__getitem__)],

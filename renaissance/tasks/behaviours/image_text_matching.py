@@ -176,6 +176,14 @@ class ImageTextMatchingTask(Task):
         number = int(own.argmax()) if target is None else among(target, ANSWERS, self.name)
         return Claim(ANSWERS[number], lambda step: log_odds(self.logits(step, self._pairs(step)), number))
 
+    def answer_names(self) -> list[str]:
+        """Mismatch and match."""
+        return list(ANSWERS)
+
+    def probabilities(self, step: Step) -> Tensor:
+        """The probabilities (B, 2) float32 of mismatch and match."""
+        return self.logits(step, self._pairs(step)).float().softmax(-1)
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The probability of a "match" of each pair."""
-        return [{"match": match} for match in self.logits(step, self._pairs(step)).float().softmax(-1)[:, 1].tolist()]
+        return [{"match": match} for match in self.probabilities(step)[:, 1].tolist()]

@@ -108,10 +108,14 @@ class QuestionAnsweringTask(ClassificationTask):
         """The score itself: each answer is true or not, whatever the others are."""
         return logits[:, number].float()
 
+    def probabilities(self, step: Step) -> Tensor:
+        """The probability (B, C) float32 of every answer; each is true or not, whatever the others are."""
+        return self.logits(step).float().sigmoid()
+
     def answers(self, step: Step) -> list[dict[str, Any]]:
         """The most probable answer to each question, and the best ones with their probabilities."""
         assert self.class_names is not None
-        probabilities, numbers = self.logits(step).float().sigmoid().topk(min(RANKED, len(self.class_names)))
+        probabilities, numbers = self.probabilities(step).topk(min(RANKED, len(self.class_names)))
         ranked = [
             {self.class_names[number]: probability for number, probability in zip(*row, strict=True)}
             for row in zip(numbers.tolist(), probabilities.tolist(), strict=True)

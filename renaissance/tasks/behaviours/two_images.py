@@ -64,7 +64,9 @@ class TwoImagesTask(ClassificationTask):
         return SecondImages()
 
     def logits(self, step: Step) -> Tensor:
-        second = step.all_images.select(step.batch.collated[self.name]["second"])
+        collated, examples = step.batch.collated.get(self.name), step.batch.examples
+        rows = torch.arange(examples, 2 * examples, device=step.batch.index.device)
+        second = step.all_images.select(rows if collated is None else collated["second"])
         pooled = [step.fuse(step.text, image, frozenset(("pooled",))).pooled for image in (step.image, second)]
         logits: Tensor = self.head(torch.cat([one for one in pooled if one is not None], dim=-1))
         return logits

@@ -110,7 +110,7 @@ class Step:
 
     def _own(self, features: Features) -> Features:
         examples = self.batch.examples
-        if len(features.hidden) == examples:
+        if features.hidden.shape[0] == examples:
             return features
         return features.select(torch.arange(examples, device=features.hidden.device))
 

@@ -1,0 +1,1 @@
+"""A trained model's tasks and encoders as ONNX files, for programs without PyTorch."""
