@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 
@@ -26,9 +27,14 @@ def test_the_page_runs(pretrained, trained, tmp_path, monkeypatch, capsys):
     Image.new("RGB", (80, 60), "red").save("scene.png")
     page = PAGE.read_text(encoding="utf-8")
     blocks, shown = (re.findall(rf"```{kind}\n(.*?)```", page, flags=re.DOTALL) for kind in ("python", "text"))
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     capsys.readouterr()
     exec("\n".join(blocks), {})
     printed = capsys.readouterr().out
     assert printed.startswith(shown[0])
-    assert re.fullmatch(r"a.* circle above a blue square \S+ 0\.\d+\n", printed.removeprefix(shown[0]))
+    named, answer, *words, patches = printed.removeprefix(shown[0]).splitlines()
+    assert re.fullmatch(r"a.* circle above a blue square \S+ 0\.\d+", named)
+    assert re.fullmatch(r"(no )?match [01]\.\d+", answer)
+    assert [word.split()[0] for word in words] == "a red circle above a blue square".split()
+    rows = ast.literal_eval(patches)
+    assert len(rows) == len(rows[0])

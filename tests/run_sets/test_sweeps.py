@@ -92,7 +92,7 @@ def test_a_killed_sweep_goes_on_with_the_trial_that_was_under_way(sets, forked, 
 
 @linux
 def test_a_stopped_sweep_has_a_table_and_says_how_to_go_on(sets, forked, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("FAKE_PAUSE", "0.05")
+    monkeypatch.setenv("FAKE_PAUSE", "0.2")
     said = tmp_path / "said"
 
     def work() -> None:
