@@ -8,7 +8,6 @@ open at once. https://docs.python.org/3/library/http.server.html
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import sys
 import threading
@@ -21,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from renaissance.errors import UserError
+from renaissance.pages.listening import address_of, cannot_listen, is_private
 from renaissance.pages.own_hosts import names_this_machine
 
 MOST_CONNECTIONS = 48
@@ -100,13 +99,8 @@ class PageServer(ThreadingHTTPServer):
         try:
             super().__init__((host, port), _Handler)
         except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            if isinstance(error, socket.gaierror | UnicodeError):
-                raise UserError(f"dashboard_host={host!r}: is no address or name of this machine ({reason})") from error
-            raise UserError(
-                f"dashboard_port={port}: cannot listen at {host} port {port} ({reason}). Another dashboard may be "
-                "running there: look at it, or give another port, such as dashboard_port=0 for one that is free."
-            ) from error
+            advice = "Another dashboard may be running there: look at it, or give"
+            raise cannot_listen(error, host, port, settings="dashboard_", advice=advice) from error
         self.hosts = {host.lower(), "localhost", socket.gethostname().lower()}
 
     def server_bind(self) -> None:
@@ -119,15 +113,12 @@ class PageServer(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """The address to open in a browser on this machine."""
-        host = self.server_name
-        if ipaddress.ip_address(host).is_unspecified:
-            host = "localhost"
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}/"
+        return address_of(self.server_name, self.server_port)
 
     @property
     def is_private(self) -> bool:
         """Whether only this machine can reach it."""
-        return ipaddress.ip_address(self.server_name).is_loopback
+        return is_private(self.server_name)
 
     def knows_host(self, header: str | None) -> bool:
         """Whether a request's Host names this machine; see `own_hosts.py`."""

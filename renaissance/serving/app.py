@@ -9,11 +9,12 @@ Whatever else is asked for is a file of the page (`page/`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,21 +30,22 @@ from renaissance.serving.guard import Guard
 from renaissance.serving.limits import Limits
 from renaissance.serving.metrics import Measured
 from renaissance.serving.openapi import RESPONSES
-from renaissance.serving.routes.attributions import attribution_routes
-from renaissance.serving.routes.caption import caption_routes
+from renaissance.serving.routes.attributions import add_attributions
+from renaissance.serving.routes.caption import add_caption
 from renaissance.serving.routes.docs import docs_route
-from renaissance.serving.routes.embed import embed_routes
-from renaissance.serving.routes.predict import Find, predict_routes
-from renaissance.serving.routes.search import search_routes
+from renaissance.serving.routes.embed import add_embed
+from renaissance.serving.routes.interface import ModelRoutes
+from renaissance.serving.routes.predict import add_predict
+from renaissance.serving.routes.search import add_search
 from renaissance.serving.routes.state import state_routes
-from renaissance.serving.routes.zeroshot import zeroshot_routes
+from renaissance.serving.routes.zeroshot import add_zeroshot
 from renaissance.serving.searching import Searcher
 from renaissance.serving.served import ServedModel
 from renaissance.serving.service import TEMPLATES, Access, Service
 
 PAGE = Path(__file__).parent / "page"
 SHARED = {"assets/base.css": ASSETS / "page.css", "assets/elements.js": ASSETS / "elements.js"}  # of all pages
-ROUTES = (predict_routes, caption_routes, embed_routes, zeroshot_routes, search_routes, attribution_routes)
+ROUTES = (add_predict, add_caption, add_embed, add_zeroshot, add_search, add_attributions)
 
 
 def create_app(
@@ -94,14 +96,13 @@ def _model_routers(service: Service) -> list[APIRouter]:
     async def by_name(name: str) -> ServedModel:
         return service.served(name)
 
-    routers = []
-    finds: list[tuple[str, Find]] = [("", first), ("/models/{name}", by_name)]
-    for prefix, find in finds:
-        router = APIRouter(prefix=prefix)
-        for routes in ROUTES:
-            router.include_router(routes(service, find, prefix))
-        routers.append(router)
-    return routers
+    finds: list[tuple[str, Callable[..., Any]]] = [("", first), ("/models/{name}", by_name)]
+    every = [ModelRoutes(APIRouter(prefix=prefix, tags=["model"]), service, Depends(find), prefix)
+             for prefix, find in finds]  # fmt: skip
+    for routes in every:
+        for add in ROUTES:
+            add(routes)
+    return [routes.router for routes in every]
 
 
 def _page_routes() -> list[Route]:

@@ -89,6 +89,18 @@ async def json_of(request: Request, body: bytes) -> Any:
         raise Refusal(400, f"The body is no JSON: {error}") from None
 
 
+async def json_object_of(request: Request, body: bytes) -> dict[str, Any]:
+    """The values by name of a JSON object, without those that are null.
+
+    Raises:
+        Refusal: it is none.
+    """
+    given = await json_of(request, body)
+    if not isinstance(given, dict):
+        raise Refusal(422, f"The body must be an object, not {json_kind(given)}.")
+    return {name: value for name, value in given.items() if value is not None}
+
+
 async def object_of(request: Request, body: bytes, limits: Limits, lists: Collection[str]) -> dict[str, Any]:
     """The values by name of a JSON object, or of a form.
 
@@ -102,10 +114,7 @@ async def object_of(request: Request, body: bytes, limits: Limits, lists: Collec
         Refusal: it is neither.
     """
     if content_type(request) != FORM:
-        given = await json_of(request, body)
-        if not isinstance(given, dict):
-            raise Refusal(422, f"The body must be an object, not {json_kind(given)}.")
-        return {name: value for name, value in given.items() if value is not None}
+        return await json_object_of(request, body)
     values: dict[str, Any] = {}
     for name, value in await form_of(request, body, limits):
         if name in lists:

@@ -19,6 +19,7 @@ SECONDS_A_HEAD = 10.0  # that the head of a request may take
 SECONDS_A_BODY = 30.0  # that its body may take
 SECONDS_A_SEND = 30.0  # that a client may take to read a part of an answer
 SECONDS_TO_FINISH = 30  # that requests under way have after a signal
+NOTICE = "finishing what is under way"  # what is said then
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from renaissance.errors import RunError
-from renaissance.serving.limits import SECONDS_TO_FINISH
+from renaissance.serving.limits import NOTICE, SECONDS_TO_FINISH
 from renaissance.settings import Settings
 from renaissance.stop_signals import STOP
 
@@ -40,7 +40,7 @@ def run_processes(work: Work, settings: Settings, listening: socket.socket) -> N
         process.start()
     ended: list[Any] = []
     try:
-        with STOP.deferred("finishing what is under way"):
+        with STOP.deferred(NOTICE):
             while STOP.received is None and not ended:
                 time.sleep(SECONDS_A_LOOK)
                 ended = [process for process in processes if not process.is_alive()]

@@ -36,13 +36,8 @@ class ServedModel:
     training: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def writer(self) -> Writer | None:
-        """The task that writes captions; None where there is none."""
-        return next((task for task in self.model.tasks.values() if isinstance(task, Writer)), None)
-
-    @property
     def writer_name(self) -> str | None:
-        """The name of that task."""
+        """The name of the task that writes captions; None where there is none."""
         return next((name for name, task in self.model.tasks.items() if isinstance(task, Writer)), None)
 
     def can(self, searched: Collection[str]) -> dict[str, bool]:
@@ -53,7 +48,7 @@ class ServedModel:
         """
         joint = self.model.has_joint_space
         return {
-            "caption": self.writer is not None,
+            "caption": self.writer_name is not None,
             "embed": joint or self.model.text is not None or self.model.transform is not None,
             "zeroshot": joint,
             "search": self.name in searched,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import sys
 from collections.abc import Generator
@@ -11,14 +10,13 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from renaissance.errors import UserError
+from renaissance.pages.listening import cannot_listen
 from renaissance.serving.connection import Connection
-from renaissance.serving.limits import SECONDS_TO_FINISH
+from renaissance.serving.limits import NOTICE, SECONDS_TO_FINISH
 from renaissance.stop_signals import STOP
 
 SECONDS_KEPT = 30  # that a connection without requests is kept
 SECONDS_A_TURN = 0.0002  # that a thread keeps Python while another one waits for it
-NOTICE = "finishing what is under way"
 
 
 class Server(uvicorn.Server):
@@ -57,28 +55,10 @@ def listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except (OSError, UnicodeError, OverflowError) as error:
         listening.close()
-        reason = getattr(error, "strerror", None) or error
-        if isinstance(error, socket.gaierror | UnicodeError):
-            raise UserError(f"host={host!r}: is no address or name of this machine ({reason})") from error
-        raise UserError(
-            f"port={port}: cannot listen at {host} port {port} ({reason}). Another server may be running there: give "
-            "another port, such as port=0 for one that is free."
-        ) from error
+        advice = "Another server may be running there: give"
+        raise cannot_listen(error, host, port, settings="", advice=advice) from error
     listening.set_inheritable(True)
     return listening
-
-
-def is_private(listening: socket.socket) -> bool:
-    """Whether only this machine can reach a socket."""
-    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-
-
-def address_of(listening: socket.socket) -> str:
-    """The address to open in a browser on this machine."""
-    host, port = listening.getsockname()[:2]
-    if ipaddress.ip_address(host).is_unspecified:
-        host = "localhost"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def config_of(app: ASGIApp) -> uvicorn.Config:

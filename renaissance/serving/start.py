@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from renaissance.credentials import secret
 from renaissance.errors import UserError
 from renaissance.inference.features import device_of
+from renaissance.pages.listening import address_of, is_private
 from renaissance.settings import Settings
 from renaissance.stop_signals import STOP
 
@@ -33,17 +34,15 @@ def serve(settings: Settings) -> None:
         raise UserError(f"serve needs {', '.join(missing)}, which is not installed: pip install -e '.[serve]'")
     from renaissance.serving.processes import run_processes
     from renaissance.serving.served import named
-    from renaissance.serving.server import address_of, listen
+    from renaissance.serving.server import listen
 
     with listen(settings.host, settings.port) as listening:
+        address = address_of(*listening.getsockname()[:2])
         names = ", ".join(named(settings.serve_models or [settings.load_path]))
         if settings.serve_processes == 1:
             answer(settings, listening)
         else:
-            print(
-                f"{settings.serve_processes} processes serve {names}: {address_of(listening)} (Ctrl-C ends them)",
-                flush=True,
-            )
+            print(f"{settings.serve_processes} processes serve {names}: {address} (Ctrl-C ends them)", flush=True)
             run_processes(answer, settings, listening)
     if STOP.received is not None:
         STOP.finish()  # what was under way is done: that is how a server ends
@@ -64,9 +63,10 @@ def answer(settings: Settings, listening: socket.socket) -> None:
     from renaissance.serving.limits import Limits
     from renaissance.serving.searching import Searcher
     from renaissance.serving.served import load_served, named
-    from renaissance.serving.server import Server, address_of, config_of, is_private
+    from renaissance.serving.server import Server, config_of
     from renaissance.serving.service import Access
 
+    host, port = listening.getsockname()[:2]
     paths = named(settings.serve_models or [settings.load_path])
     models = {name: load_served(name, path, device_of(settings)) for name, path in paths.items()}
     with ExitStack() as stack:
@@ -75,12 +75,12 @@ def answer(settings: Settings, listening: socket.socket) -> None:
             able = [(name, served.model) for name, served in models.items() if served.model.has_joint_space]
             searchers = {name: Searcher.of_settings(model, settings, stack) for name, model in able}
         own = {settings.host, "localhost", socket.gethostname(), *settings.serve_hosts}
-        private, token = is_private(listening), secret("serve_token", settings.serve_token)
+        private, token = is_private(host), secret("serve_token", settings.serve_token)
         access = Access(frozenset(name.lower() for name in own), private, token)
         limits, templates = Limits.of_settings(settings), read_templates(settings.templates)
         app = create_app(models, limits, access, searchers=searchers, templates=templates)
         if settings.serve_processes == 1:
-            print(f"serving {', '.join(models)}: {address_of(listening)} (Ctrl-C ends it)", flush=True)
+            print(f"serving {', '.join(models)}: {address_of(host, port)} (Ctrl-C ends it)", flush=True)
         if not private and token is None:
             print(f"warning: whoever can reach {settings.host} can ask; serve_token asks for a token", flush=True)
         Server(config_of(app)).run([listening])

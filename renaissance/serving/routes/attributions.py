@@ -4,42 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from renaissance.attributions import Attribution, attention, occlusion
 from renaissance.errors import ExampleError, UserError
 from renaissance.inference.model import Model
-from renaissance.serving.body import json_of, only
+from renaissance.serving.body import json_object_of, only
 from renaissance.serving.errors import Refusal, json_response
 from renaissance.serving.openapi import ATTRIBUTIONS_BODY
-from renaissance.serving.routes.predict import Find
+from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
-from renaissance.serving.service import Service, unless_gone
-from renaissance.serving.values import json_kind
+from renaissance.serving.service import unless_gone
 
 METHODS = ("occlusion", "attention")
 
 
-def attribution_routes(service: Service, find: Find, prefix: str) -> APIRouter:
-    """The route of attributions.
+def add_attributions(routes: ModelRoutes) -> None:
+    """Add the route of attributions."""
+    service = routes.service
 
-    Args:
-        service: what is shared.
-        find: which model it is.
-        prefix: of its addresses.
-    """
-    router = APIRouter(tags=["model"])
-    found = Depends(find)
-
-    @router.post("/attributions", summary="What an answer rests on", openapi_extra=ATTRIBUTIONS_BODY)
-    async def attributions(request: Request, served: ServedModel = found) -> Response:
+    @routes.router.post("/attributions", summary="What an answer rests on", openapi_extra=ATTRIBUTIONS_BODY)
+    async def attributions(request: Request, served: ServedModel = routes.found) -> Response:
         async with service.bodies.read(request) as body:
-            given = await json_of(request, body)
-            if not isinstance(given, dict):
-                raise Refusal(422, f"The body must be an object, not {json_kind(given)}.")
-            given = {name: value for name, value in given.items() if value is not None}
+            given = await json_object_of(request, body)
             only(given, ("example", "task", "method", "target", "word"))
             task, method = _task(given, served), _method(given)
             reader = service.readers[served.name]
@@ -50,8 +38,6 @@ def attribution_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             work = call(_attribution, served.model, method, asked.values, asked.tasks[0], aim)
             answer = await unless_gone(request, work)
         return json_response(answer.plain())
-
-    return router
 
 
 def _attribution(model: Model, method: str, example: dict[str, Any], task: str, aim: Any) -> Attribution:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -21,7 +20,7 @@ from renaissance.serving.body import object_of, only
 from renaissance.serving.errors import Refusal
 from renaissance.serving.limits import MOST_STREAMS
 from renaissance.serving.openapi import CAPTION_BODY
-from renaissance.serving.routes.predict import Find
+from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
 from renaissance.serving.service import Service
 from renaissance.serving.values import Place, image_of, text_of
@@ -29,20 +28,13 @@ from renaissance.serving.values import Place, image_of, text_of
 UNFINISHED = "\ufffd"  # what a token that holds half a letter is decoded to
 
 
-def caption_routes(service: Service, find: Find, prefix: str) -> APIRouter:
-    """The route of captions.
+def add_caption(routes: ModelRoutes) -> None:
+    """Add the route of captions."""
+    service = routes.service
 
-    Args:
-        service: what is shared.
-        find: which model it is.
-        prefix: of its addresses.
-    """
-    router = APIRouter(tags=["model"])
-    found = Depends(find)
-
-    @router.post("/caption", summary="A caption, as it is written", openapi_extra=CAPTION_BODY)
-    async def caption(request: Request, served: ServedModel = found) -> Response:
-        if served.writer is None:
+    @routes.router.post("/caption", summary="A caption, as it is written", openapi_extra=CAPTION_BODY)
+    async def caption(request: Request, served: ServedModel = routes.found) -> Response:
+        if served.writer_name is None:
             raise Refusal(404, "This model writes no captions.")
         async with service.bodies.read(request) as body:
             given = await object_of(request, body, service.limits, ())
@@ -63,8 +55,6 @@ def caption_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             raise
         events = _Counted(service, _events(service, first, growing))
         return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-
-    return router
 
 
 class _Counted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,27 +15,20 @@ from renaissance.serving.errors import Refusal, json_response
 from renaissance.serving.kinds import JOINT, POOLED, vectors
 from renaissance.serving.limits import Limits
 from renaissance.serving.openapi import EMBED_BODY
-from renaissance.serving.routes.predict import Find
+from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
 from renaissance.serving.service import Service, unless_gone
 from renaissance.serving.values import Place, image_of, json_kind, text_of
 
 
-def embed_routes(service: Service, find: Find, prefix: str) -> APIRouter:
-    """The route of vectors.
+def add_embed(routes: ModelRoutes) -> None:
+    """Add the route of vectors."""
+    service = routes.service
 
-    Args:
-        service: what is shared.
-        find: which model it is.
-        prefix: of its addresses.
-    """
-    router = APIRouter(tags=["model"])
-    found = Depends(find)
-
-    @router.post("/embed", summary="Vectors of texts and images", openapi_extra=EMBED_BODY)
+    @routes.router.post("/embed", summary="Vectors of texts and images", openapi_extra=EMBED_BODY)
     async def embed(
         request: Request,
-        served: ServedModel = found,
+        served: ServedModel = routes.found,
         space: Annotated[Literal["joint", "pooled"] | None, Query(description="joint, where the model has it")] = None,
     ) -> Response:
         chosen = space or (JOINT if served.model.has_joint_space else POOLED)
@@ -53,8 +46,6 @@ def embed_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             jobs += [Job(vectors(served, chosen, "image"), {"image": image}) for image in images]
             vecs = await vectors_of(request, service, jobs, len(texts))
         return json_response({"space": chosen, "texts": vecs[: len(texts)], "images": vecs[len(texts) :]})
-
-    return router
 
 
 async def vectors_of(request: Request, service: Service, jobs: Sequence[Job], texts: int) -> list[Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,25 +14,17 @@ from renaissance.serving.errors import json_response
 from renaissance.serving.examples import examples_of_parts
 from renaissance.serving.kinds import prediction
 from renaissance.serving.openapi import PREDICT_BODY
+from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
-from renaissance.serving.service import Service, unless_gone
-
-Find = Callable[..., Any]  # which model an address means, for FastAPI's `Depends`
+from renaissance.serving.service import unless_gone
 
 
-def predict_routes(service: Service, find: Find, prefix: str) -> APIRouter:
-    """The routes that are about one model.
+def add_predict(routes: ModelRoutes) -> None:
+    """Add the routes of predictions, and of what can be asked."""
+    service = routes.service
 
-    Args:
-        service: what is shared.
-        find: which model it is.
-        prefix: of its addresses.
-    """
-    router = APIRouter(tags=["model"])
-    found = Depends(find)
-
-    @router.get("/info", summary="What the model can be asked")
-    async def info(served: ServedModel = found) -> Response:
+    @routes.router.get("/info", summary="What the model can be asked")
+    async def info(served: ServedModel = routes.found) -> Response:
         return json_response(
             {
                 "name": served.name,
@@ -47,10 +38,10 @@ def predict_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             }
         )
 
-    @router.post("/predict", summary="What the tasks say of examples", openapi_extra=PREDICT_BODY)
+    @routes.router.post("/predict", summary="What the tasks say of examples", openapi_extra=PREDICT_BODY)
     async def predict(
         request: Request,
-        served: ServedModel = found,
+        served: ServedModel = routes.found,
         task: Annotated[str | None, Query(description="One task; else all that an example fits")] = None,
     ) -> Response:
         reader = service.readers[served.name]
@@ -69,5 +60,3 @@ def predict_routes(service: Service, find: Find, prefix: str) -> APIRouter:
                 service.batcher.arriving -= 1
             answers = await unless_gone(request, service.batcher.answers(jobs))
         return json_response({"result": answers})
-
-    return router

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from fastapi import APIRouter, Depends
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from renaissance.serving.errors import Refusal, json_response
 from renaissance.serving.kinds import JOINT, vectors
 from renaissance.serving.limits import MOST_MATCHES
 from renaissance.serving.openapi import SEARCH_BODY
-from renaissance.serving.routes.predict import Find
+from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.searching import Searcher
 from renaissance.serving.served import ServedModel
 from renaissance.serving.service import Service, unless_gone
@@ -26,19 +25,14 @@ from renaissance.serving.values import Place, checked
 TOP = 12  # matches, where a request does not say how many
 
 
-def search_routes(service: Service, find: Find, prefix: str) -> APIRouter:
-    """The routes of searches.
+def add_search(routes: ModelRoutes) -> None:
+    """Add the routes of searches."""
+    service = routes.service
 
-    Args:
-        service: what is shared.
-        find: which model it is.
-        prefix: of its addresses.
-    """
-    router = APIRouter(tags=["model"])
-    found = Depends(find)
-
-    @router.post("/search", summary="Images of a table that go with a text or an image", openapi_extra=SEARCH_BODY)
-    async def search(request: Request, served: ServedModel = found) -> Response:
+    @routes.router.post(
+        "/search", summary="Images of a table that go with a text or an image", openapi_extra=SEARCH_BODY
+    )
+    async def search(request: Request, served: ServedModel = routes.found) -> Response:
         searcher = _searcher(service, served)
         async with service.bodies.read(request) as body:
             given = await object_of(request, body, service.limits, ())
@@ -48,7 +42,7 @@ def search_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             job = Job(vectors(served, JOINT, side), {side: value})
             (query,) = await unless_gone(request, service.batcher.answers([job]))
         rows = await service.batcher.compute(searcher.search, query, top)
-        base = f"/models/{served.name}" if prefix else ""
+        base = f"/models/{served.name}" if routes.prefix else ""
         return json_response(
             {
                 "result": [
@@ -59,8 +53,8 @@ def search_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             }
         )  # fmt: skip
 
-    @router.get("/search/images/{row}", summary="An image of the table")
-    async def image(row: int, served: ServedModel = found) -> Response:
+    @routes.router.get("/search/images/{row}", summary="An image of the table")
+    async def image(row: int, served: ServedModel = routes.found) -> Response:
         data = _searcher(service, served).image(row)
         if data is None:
             raise Refusal(404, "There is no such row.")
@@ -69,8 +63,6 @@ def search_routes(service: Service, find: Find, prefix: str) -> APIRouter:
         except Exception:  # Pillow's readers raise anything on damaged bytes
             raise Refusal(404, "The row's image cannot be read.") from None
         return Response(data, media_type=kind)
-
-    return router
 
 
 def _searcher(service: Service, served: ServedModel) -> Searcher:

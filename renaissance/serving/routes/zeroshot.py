@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,24 +17,16 @@ from renaissance.serving.kinds import JOINT, vectors
 from renaissance.serving.limits import MOST_PROMPTS
 from renaissance.serving.openapi import ZEROSHOT_BODY
 from renaissance.serving.routes.embed import values_of, vectors_of
-from renaissance.serving.routes.predict import Find
+from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
-from renaissance.serving.service import Service
 
 
-def zeroshot_routes(service: Service, find: Find, prefix: str) -> APIRouter:
-    """The route of labels.
+def add_zeroshot(routes: ModelRoutes) -> None:
+    """Add the route of labels."""
+    service = routes.service
 
-    Args:
-        service: what is shared.
-        find: which model it is.
-        prefix: of its addresses.
-    """
-    router = APIRouter(tags=["model"])
-    found = Depends(find)
-
-    @router.post("/zeroshot", summary="Which of some labels images go with", openapi_extra=ZEROSHOT_BODY)
-    async def zeroshot(request: Request, served: ServedModel = found) -> Response:
+    @routes.router.post("/zeroshot", summary="Which of some labels images go with", openapi_extra=ZEROSHOT_BODY)
+    async def zeroshot(request: Request, served: ServedModel = routes.found) -> Response:
         if not served.model.has_joint_space:
             raise Refusal(404, "This model has no joint space of texts and images.")
         async with service.bodies.read(request) as body:
@@ -51,8 +42,6 @@ def zeroshot_routes(service: Service, find: Find, prefix: str) -> APIRouter:
             jobs += [Job(image, {"image": data}) for data in images]
             vecs = await vectors_of(request, service, jobs, len(prompts))
         return json_response({"result": _answers(served.model, labels, vecs, len(prompts))})
-
-    return router
 
 
 def _check(labels: list[str], templates: list[str]) -> None:
