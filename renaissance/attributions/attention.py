@@ -28,6 +28,7 @@ from renaissance.errors import UserError
 from renaissance.inference.inputs import Example
 from renaissance.inference.model import Model
 from renaissance.tasks.common.claim import Claim
+from renaissance.tasks.common.step import Step
 
 Located = Callable[[TokenisedWord, float], Word]  # makes a word with a value
 
@@ -63,10 +64,10 @@ def attention(model: Model, example: Example, task: str | None = None, word: int
         columns = [column for one in words for column in one.columns] if chosen is None else chosen.columns
         look = look_of_decoder(subject, claim, step, columns)
     elif sides.fused:
-        look = look_of_pairs(subject, pictures, None if chosen is None else chosen.columns)
+        look = look_of_pairs(subject, step, pictures, None if chosen is None else chosen.columns)
     else:
-        look = look_alone(subject, pictures, None if chosen is None else chosen.columns)
-    return _attribution(subject, claim, look, pictures, [located(one, _sum(look.text, one)) for one in words])
+        look = look_alone(subject, step, pictures, None if chosen is None else chosen.columns)
+    return _attribution(subject, claim, step, look, pictures, [located(one, _sum(look.text, one)) for one in words])
 
 
 def _words(subject: Subject, claim: Claim) -> tuple[list[TokenisedWord], Located]:
@@ -95,9 +96,9 @@ def _sum(weights: Tensor | None, word: TokenisedWord) -> float:
 
 
 def _attribution(
-    subject: Subject, claim: Claim, look: Look, pictures: Sequence[Picture], words: list[Word]
+    subject: Subject, claim: Claim, step: Step, look: Look, pictures: Sequence[Picture], words: list[Word]
 ) -> Attribution:
-    score = float(claim.strength(subject.step([WHOLE]))[0])
+    score = float(claim.strength(step)[0])
     name, notes = subject.task.name, (look.meaning,)
     found = Attribution(
         name, "attention", claim.answer, claim.probability(score), score, "share", words=words, notes=notes

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from renaissance.attributions.recording import Recorded, recording, rollout
-from renaissance.attributions.subject import WHOLE, Picture, Subject
+from renaissance.attributions.subject import Picture, Subject
 from renaissance.errors import UserError
 from renaissance.models.decoders.interface import decoder_of
 from renaissance.models.decoders.transformer import DecoderLayer
@@ -42,13 +42,13 @@ class Look:
     text: Tensor | None = None
 
 
-def look_of_pairs(subject: Subject, pictures: Sequence[Picture], columns: Sequence[int] | None) -> Look:
+def look_of_pairs(subject: Subject, step: Step, pictures: Sequence[Picture], columns: Sequence[int] | None) -> Look:
     """Of a text that is fused with pictures, one after the other; words get the mean over these.
 
     Raises:
         UserError: text and image meet without attention.
     """
-    encoder, step = subject.model.encoder, subject.step([WHOLE])
+    encoder = subject.model.encoder
     rows = list(columns) if columns is not None else _read_from(subject, step)
     text = step.text.select(torch.zeros(len(pictures), dtype=torch.long, device=subject.model.device))
     features = [subject.features(picture) for picture in pictures]
@@ -109,7 +109,7 @@ def _of_decoder(decoder: torch.nn.Module, recorded: Recorded) -> tuple[Tensor | 
     return across[-1].float().mean(1), itself[-1].float().mean(1)
 
 
-def look_alone(subject: Subject, pictures: Sequence[Picture], columns: Sequence[int] | None) -> Look:
+def look_alone(subject: Subject, step: Step, pictures: Sequence[Picture], columns: Sequence[int] | None) -> Look:
     """Of pictures and texts that are encoded each alone: what their one vector is made of.
 
     Raises:
@@ -124,7 +124,7 @@ def look_alone(subject: Subject, pictures: Sequence[Picture], columns: Sequence[
         assert hidden is not None
         look.images.append(_pooled_row(subject, recorded, hidden, encoder.pool_image, "image"))
     if subject.reading is not None:
-        tokens = subject.step([WHOLE]).batch.tokens
+        tokens = step.batch.tokens
         assert tokens is not None
         with recording(encoder) as recorded:
             hidden = encoder.fuse(encoder.encode_text(tokens), None).text

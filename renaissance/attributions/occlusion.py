@@ -25,13 +25,12 @@ from renaissance.attributions.subject import WHOLE, Picture, Subject, Variant, c
 from renaissance.attributions.written import words_written
 from renaissance.data.text.words import TokenisedWord
 from renaissance.inference.inputs import Example
-from renaissance.inference.model import Model
+from renaissance.inference.model import PATIENCE_SECONDS, Model
 from renaissance.tasks.common.claim import Claim, Target
 
 MOST_PATCHES = 196  # cells tried of a picture: 14 x 14, the grid of a ViT at 224 pixels
 MOST_WORDS = 200  # words, or runs of words, tried of an example
 BATCH_SIZE = 32
-PATIENCE_SECONDS = 2.0  # before a progress bar is shown
 
 
 @torch.no_grad()

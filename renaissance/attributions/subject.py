@@ -24,12 +24,13 @@ from renaissance.attributions.reading import Reading
 from renaissance.data.batches.batch import Batch, Tokens
 from renaissance.data.batches.fetch import Fetch, ImageAddress
 from renaissance.data.examples.listed import ListExamples
-from renaissance.data.examples.schema import Column, DataNeeds, Schema
+from renaissance.data.examples.schema import DataNeeds
 from renaissance.data.images.decode import BadImage
 from renaissance.data.images.files import read_image_file
 from renaissance.data.images.transform import Box
 from renaissance.data.streams import stream
 from renaissance.errors import UserError
+from renaissance.inference.asked import asked_of
 from renaissance.inference.inputs import Example, check_examples, examples_of
 from renaissance.inference.model import Model
 from renaissance.models.interface import Features
@@ -80,7 +81,7 @@ class Subject:
 
     Attributes:
         task: the task.
-        sizes: the shape of what is read: the fields of the example by their types.
+        values: the example, with the files of its images read.
         reading: its texts; None where the task reads none.
 
     Raises:
@@ -90,16 +91,15 @@ class Subject:
     def __init__(self, model: Model, task: str, example: Example) -> None:
         self.model = model
         self.task: Task = model.tasks[task]
-        fields = {given.field: given.type for given in model.inputs[task]}
+        (asked,) = asked_of(model, {task: self.task})
+        fields = asked.fields
         check_examples([example], fields, _named)
         own: dict[str, Any] = {name: example[name] for name in fields}
         for name, kind in fields.items():
             if kind == "image" and isinstance(own[name], str | os.PathLike):
                 own[name] = read_image_file(Path(own[name]), _named(0, name))
         self.values = own
-        known = self.task.needs.schema
-        schema = Schema(known.name, {**known.columns, **{name: Column(name, kind) for name, kind in fields.items()}})
-        self._read = examples_of([own], 0, schema, fields, _named, model.text)
+        self._read = examples_of([own], 0, asked.schema, fields, _named, model.text)
         self.reading: Reading | None = None
         if self._read.needs.text:
             assert model.text is not None
@@ -237,9 +237,8 @@ def chosen_task(model: Model, task: str | None, example: Mapping[str, Any]) -> s
         UserError: there is none, or there are several.
     """
     if task is not None:
-        if task not in model.tasks:
-            raise UserError(f"task={task!r}: this model was trained on {', '.join(model.tasks)}.")
-        return task
+        (name,) = model.chosen(task)
+        return name
     if not isinstance(example, Mapping):
         raise UserError(f"example: is of type {type(example).__name__}; give a dictionary, as for `predict`")
     able = [name for name, fields in model.inputs.items() if all(example.get(one.field) is not None for one in fields)]

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renaissance.commands.declaration import CommandDeclaration
+from renaissance.predicting.places import OUTPUTS, REJECTED, SUMMARY, beside, partial_of
 
 if TYPE_CHECKING:
     from renaissance.settings.schema import Settings
-
-OUTPUTS = (".csv", ".jsonl", ".parquet", ".arrow")
 
 
 def _from_and_to(settings: Settings) -> Iterator[str]:
@@ -33,10 +32,9 @@ def _new_output(output: Path) -> Iterator[str]:
     """The output is of a kind that is written, and nothing is in its place."""
     if output.suffix.lower() not in OUTPUTS:
         yield f"output={str(output)!r}: must end in {', '.join(OUTPUTS)}"
-    if output.with_name(output.name + ".partial").exists():
+    if partial_of(output).exists():
         return  # a job that was stopped goes on
-    taken = [output, *(output.with_name(f"{output.name}.{what}") for what in ("rejected.csv", "summary.json"))]
-    for path in taken:
+    for path in (output, beside(output, REJECTED), beside(output, SUMMARY)):
         if path.exists():
             yield f"output={str(output)!r}: {path} is there already, and nothing is overwritten; give a new file"
             return

@@ -16,13 +16,14 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, SiglipModel
 
-from renaissance.atomic_files import whole_folder, write_json
+from renaissance.atomic_files import write_json
 from renaissance.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from renaissance.checkpoints.parts import part_of_tensor
 from renaissance.checkpoints.restore import restore
 from renaissance.data.images.transform import ImageStatistics
 from renaissance.data.text.processor import TextProcessor
 from renaissance.errors import UserError
+from renaissance.inference.export_folder import export_folder
 from renaissance.inference.joint_model import joint_model
 from renaissance.inference.onnx_export.export import export_onnx
 from renaissance.inference.pooler import add_first_token_pooler
@@ -85,12 +86,9 @@ def export_encoders(settings: Settings) -> dict[str, Path]:
     target = Path(settings.export_dir)
     rows = [(name, encoder.config.model_type, encoder.num_parameters(), target / name)
             for name, encoder in encoders.items()]  # fmt: skip
-    try:
-        with whole_folder(target.absolute()) as temporary:
-            for name, encoder in encoders.items():
-                (_write_whole if name == WHOLE else _write_encoder)(encoder, temporary / name, checkpoint, resolved)
-    except OSError as error:
-        raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
+    with export_folder(settings) as temporary:
+        for name, encoder in encoders.items():
+            (_write_whole if name == WHOLE else _write_encoder)(encoder, temporary / name, checkpoint, resolved)
     print(text_table(["part", "kind", "parameters", "folder"], rows))
     for remark in remarks:
         print(remark)

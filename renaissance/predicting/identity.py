@@ -10,6 +10,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from renaissance.sampled_digest import add_file
+
 WHOLE = 256 << 20
 SAMPLES, SAMPLE = 64, 1 << 20
 
@@ -18,10 +20,7 @@ def file_identity(path: Path) -> str:
     """SHA-256 of what the module's docstring says, in hexadecimal digits."""
     with path.open("rb") as file:
         found = os.fstat(file.fileno())
-        if found.st_size <= WHOLE:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256(f"{found.st_size} {found.st_mtime_ns}".encode())
-        for number in range(SAMPLES):
-            file.seek((found.st_size - SAMPLE) * number // (SAMPLES - 1))
-            digest.update(file.read(SAMPLE))
+        large = found.st_size > WHOLE
+        digest = hashlib.sha256(f"{found.st_size} {found.st_mtime_ns}".encode() if large else b"")
+        add_file(digest, file.fileno(), found.st_size, whole=WHOLE, pieces=SAMPLES, piece=SAMPLE)
     return digest.hexdigest()

@@ -18,6 +18,7 @@ from typing import Any
 from renaissance.atomic_files import naming_full_disk, to_disk
 from renaissance.errors import UserError
 from renaissance.locks import AlreadyHeld, held
+from renaissance.predicting.places import partial_of
 
 DONE = '{"done":'  # begins a line that closes a window, and no other
 FORMAT = 1
@@ -49,11 +50,10 @@ class Journal:
         resumed: whether an earlier process did some of it.
     """
 
-    def __init__(self, path: Path, size: int, progress: Progress) -> None:
+    def __init__(self, path: Path, progress: Progress) -> None:
         self.path = path
         self.progress = progress
         self.resumed = progress.rows > 0
-        self._size = size
 
     def close_window(self, entries: Iterable[Mapping[str, Any]], progress: Progress) -> None:
         """Add a window's examples, and see them on the disk.
@@ -110,11 +110,6 @@ def journal_of(output: Path, job: Mapping[str, Any]) -> Iterator[Journal]:
         ) from None
 
 
-def partial_of(output: Path) -> Path:
-    """Where the journal of an output lies."""
-    return output.with_name(output.name + ".partial")
-
-
 def _opened(path: Path, job: Mapping[str, Any]) -> Journal:
     first = json.dumps({"format": FORMAT, **job}, ensure_ascii=False) + "\n"
     with path.open("rb") as file:
@@ -123,7 +118,7 @@ def _opened(path: Path, job: Mapping[str, Any]) -> Journal:
         path.write_bytes(first.encode("utf-8"))
         to_disk(path)
         to_disk(path.parent)
-        return Journal(path, len(first), Progress())
+        return Journal(path, Progress())
     _check_job(path, found, json.loads(first))
     return _gone_on_with(path)
 
@@ -156,4 +151,4 @@ def _gone_on_with(path: Path) -> Journal:
                 except (ValueError, TypeError, KeyError):
                     raise UserError(f"{path} is damaged. Delete it to begin anew.") from None
         file.truncate(size)
-    return Journal(path, size, progress)
+    return Journal(path, progress)

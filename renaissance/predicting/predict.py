@@ -25,8 +25,9 @@ from renaissance.predicting.binding import Binding, bind
 from renaissance.predicting.identity import file_identity
 from renaissance.predicting.items import Item, ItemMaker
 from renaissance.predicting.journal import Journal, Progress, journal_of
-from renaissance.predicting.output.closing import beside, check_rejected, write_beside, write_output, write_summary
+from renaissance.predicting.output.closing import check_rejected, write_beside, write_output, write_summary
 from renaissance.predicting.output.columns import Columns
+from renaissance.predicting.places import REJECTED, beside
 from renaissance.predicting.sources.interface import Source
 from renaissance.predicting.sources.open import open_source
 from renaissance.predicting.windows import Made, Window, Work, WorkMaker, Works
@@ -231,4 +232,4 @@ def _close(job: Job, journal: Journal, output: Path) -> None:
             printable(f"{column}: {count:,} values are none of the classes, such as {first!r}; they count as unknown")
         )
     if progress.rejected:
-        print(f"rejected: {beside(output, 'rejected.csv')}")
+        print(f"rejected: {beside(output, REJECTED)}")

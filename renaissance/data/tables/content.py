@@ -8,10 +8,10 @@ pieces at equal distances. A change of a large table that keeps every length and
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from renaissance.atomic_files import opened_for_reading
+from renaissance.sampled_digest import add_file
 
 WHOLE_BYTES = 32 << 20  # of a file that is read whole
 PIECES, PIECE_BYTES = 128, 64 << 10
@@ -26,10 +26,6 @@ def content_of(table: Path) -> str:
     """
     with opened_for_reading(table.resolve()) as (file, size):
         digest = hashlib.sha256(str(size).encode())
-        if size <= WHOLE_BYTES:
-            for place in range(0, size, PIECE_BYTES):
-                digest.update(os.pread(file, PIECE_BYTES, place))
-            return digest.hexdigest()[:DIGITS]
-        for number in range(PIECES):
-            digest.update(os.pread(file, PIECE_BYTES, number * (size - PIECE_BYTES) // (PIECES - 1)))
-        return f"sampled {digest.hexdigest()[:DIGITS]}"
+        whole = add_file(digest, file, size, whole=WHOLE_BYTES, pieces=PIECES, piece=PIECE_BYTES)
+    found = digest.hexdigest()[:DIGITS]
+    return found if whole else f"sampled {found}"

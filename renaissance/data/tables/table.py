@@ -254,14 +254,18 @@ def _check_columns(path: Path, schema: pa.Schema, columns: Mapping[str, ColumnKi
 
 def _check_uncompressed(path: Path, batch: pa.RecordBatch, mapped: pa.Buffer) -> None:
     """A compressed table would be unpacked into memory as a whole."""
+    if not is_mapped(batch, mapped):
+        raise UserError(
+            f"{path} is compressed, so it cannot be memory-mapped. Write it again without compression, "
+            "as an uncompressed Arrow IPC file."
+        )
+
+
+def is_mapped(batch: pa.RecordBatch, mapped: pa.Buffer) -> bool:
+    """Whether the values of a batch lie in a mapped file, rather than unpacked in memory."""
     inside = range(mapped.address, mapped.address + mapped.size + 1)
-    for array in batch.columns:
-        for buffer in array.buffers():
-            if buffer is not None and buffer.size > 64 and buffer.address not in inside:
-                raise UserError(
-                    f"{path} is compressed, so it cannot be memory-mapped. Write it again without compression, "
-                    "as an uncompressed Arrow IPC file."
-                )
+    buffers = (buffer for array in batch.columns for buffer in array.buffers() if buffer is not None)
+    return all(buffer.size <= 64 or buffer.address in inside for buffer in buffers)
 
 
 def _label_names(path: Path, metadata: Mapping[bytes, bytes]) -> list[str] | None:

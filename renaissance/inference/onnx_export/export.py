@@ -19,10 +19,11 @@ import torch
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from renaissance.atomic_files import whole_folder, write_json
+from renaissance.atomic_files import write_json
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import restore
 from renaissance.errors import UserError
+from renaissance.inference.export_folder import export_folder
 from renaissance.inference.model import PATIENCE_SECONDS, Model
 from renaissance.inference.onnx_export.graphs import Graph, GraphModule, graphs_of
 from renaissance.inference.onnx_export.readme import readme
@@ -61,17 +62,14 @@ def export_onnx(settings: Settings) -> list[Path]:
     if not graphs:
         raise UserError(f"{checkpoint.path}: nothing of it can be exported as ONNX. " + ". ".join(left_out))
     target = Path(settings.export_dir)
-    try:
-        with whole_folder(target.absolute()) as temporary:
-            bar = tqdm(graphs, desc="export", unit="graph", disable=None, leave=False, delay=PATIENCE_SECONDS)
-            differences = {graph.name: _write_graph(graph, model, temporary) for graph in bar}
-            if any(graph.text_fields for graph in graphs):
-                _tokenizer(model).save(str(temporary / "tokenizer.json"))
-            write_json(temporary / "config.json", _config(model, graphs, checkpoint.global_step, differences))
-            page = readme(graphs, str(checkpoint.path), checkpoint.global_step)
-            (temporary / "README.md").write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"export_dir={settings.export_dir!r}: cannot be written ({error.strerror or error})") from error
+    with export_folder(settings) as temporary:
+        bar = tqdm(graphs, desc="export", unit="graph", disable=None, leave=False, delay=PATIENCE_SECONDS)
+        differences = {graph.name: _write_graph(graph, model, temporary) for graph in bar}
+        if any(graph.text_fields for graph in graphs):
+            _tokenizer(model).save(str(temporary / "tokenizer.json"))
+        write_json(temporary / "config.json", _config(model, graphs, checkpoint.global_step, differences))
+        page = readme(graphs, str(checkpoint.path), checkpoint.global_step)
+        (temporary / "README.md").write_text(page, encoding="utf-8")
     files = [target / f"{graph.name}.onnx" for graph in graphs]
     rows = [
         (graph.name, graph.output, f"{file.stat().st_size / 1e6:.1f} MB", f"{differences[graph.name]:.1e}", file)

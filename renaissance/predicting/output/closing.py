@@ -18,18 +18,14 @@ from renaissance.predicting.journal import Journal
 from renaissance.predicting.output.columns import Columns
 from renaissance.predicting.output.scores import Scores
 from renaissance.predicting.output.writing import write_answers
+from renaissance.predicting.places import REJECTED, SUMMARY, beside
 
 REJECTED_COLUMNS = ("row", "field", "reason", "where", "item")
 
 
-def beside(output: Path, what: str) -> Path:
-    """A file that goes with an output."""
-    return output.with_name(f"{output.name}.{what}")
-
-
 def list_rejected(output: Path, journal: Journal) -> Path:
     """Write the list of what could not be used."""
-    path = beside(output, "rejected.csv")
+    path = beside(output, REJECTED)
     rows = ((entry["r"], *entry["x"], entry["at"], entry["i"]) for entry in journal.entries() if "x" in entry)
     write_csv(path, REJECTED_COLUMNS, rows)
     return path
@@ -111,4 +107,4 @@ def write_output(output: Path, journal: Journal, columns: Columns) -> None:
 
 def write_summary(output: Path, content: Mapping[str, Any]) -> None:
     """Write the summary."""
-    write_json(beside(output, "summary.json"), content)
+    write_json(beside(output, SUMMARY), content)

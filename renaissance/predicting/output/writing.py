@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from renaissance.atomic_files import whole_file
 from renaissance.predicting.output.columns import Columns, Kind
+from renaissance.predicting.places import OUTPUTS
 
 ROWS_AT_ONCE = 2000  # of Parquet and Arrow
 TYPES: dict[Kind, pa.DataType] = {
@@ -26,7 +27,7 @@ def write_answers(path: Path, entries: Iterable[Mapping[str, Any]], columns: Col
     """Write the file, which is whole or not there.
 
     Args:
-        path: its ending is one of `WRITERS`.
+        path: its ending is one of `OUTPUTS`.
         entries: the examples that were answered, in order, as the journal has them.
         columns: which have seen all of them.
 
@@ -74,9 +75,4 @@ def _batches(entries: Iterable[Mapping[str, Any]], columns: Columns, schema: pa.
         yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-WRITERS = {
-    ".csv": _write_csv,
-    ".jsonl": _write_json_lines,
-    ".parquet": _write_parquet,
-    ".arrow": _write_arrow,
-}
+WRITERS = dict(zip(OUTPUTS, (_write_csv, _write_json_lines, _write_parquet, _write_arrow), strict=True))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from renaissance.data.tables.table import is_mapped
 from renaissance.errors import UserError
 from renaissance.predicting.identity import file_identity
 from renaissance.predicting.sources.cells import class_names, rows_of
@@ -105,15 +106,11 @@ class ArrowRows:
 
     def _check_uncompressed(self, batch: pa.RecordBatch) -> None:
         """A compressed batch would be unpacked into memory as a whole, whatever it unpacks to."""
-        mapped = pa.py_buffer(self._map)
-        inside = range(mapped.address, mapped.address + mapped.size + 1)
-        for array in batch.columns:
-            for buffer in array.buffers():
-                if buffer is not None and buffer.size > 64 and buffer.address not in inside:
-                    raise UserError(
-                        f"{self.path} is compressed, so it cannot be memory-mapped. Write it again without compression "
-                        '(`pyarrow.feather.write_feather(…, compression="uncompressed")`), or as Parquet.'
-                    )
+        if not is_mapped(batch, pa.py_buffer(self._map)):
+            raise UserError(
+                f"{self.path} is compressed, so it cannot be memory-mapped. Write it again without compression "
+                '(`pyarrow.feather.write_feather(…, compression="uncompressed")`), or as Parquet.'
+            )
 
     def _check_whole(self) -> None:
         """Reading what was cut off would end this process (a bus error)."""
