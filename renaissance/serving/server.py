@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from collections.abc import Generator
@@ -27,6 +28,10 @@ class Server(uvicorn.Server):
         # The thread that computes gives Python up at every operation, and would get it back 5 ms later while requests
         # are being read.
         sys.setswitchinterval(SECONDS_A_TURN)
+        # A full search for garbage goes through every object of the libraries, a third of a second in which nobody is
+        # answered. What is there now stays to the end, and is left out of the search.
+        gc.collect()
+        gc.freeze()
         super().run(sockets)
 
     @contextmanager
