@@ -127,12 +127,14 @@ def look_alone(subject: Subject, step: Step, pictures: Sequence[Picture], column
         tokens = step.batch.tokens
         assert tokens is not None
         with recording(encoder) as recorded:
-            hidden = encoder.fuse(encoder.encode_text(tokens), None).text
+            read = encoder.encode_text(tokens)
+            hidden = encoder.fuse(read, None).text
         assert hidden is not None
+        there = read.mask  # not the tokens' own: a SigLIP reads its padding, and pools behind it
         if columns is not None:
             look.text = _rolled(subject, recorded, hidden, "text")[list(columns)].mean(0)
         else:
-            look.text = _pooled_row(subject, recorded, hidden, lambda one: encoder.pool_text(one, tokens.mask), "text")
+            look.text = _pooled_row(subject, recorded, hidden, lambda one: encoder.pool_text(one, there), "text")
     return look
 
 
