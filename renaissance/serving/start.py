@@ -56,7 +56,7 @@ def answer(settings: Settings, listening: socket.socket) -> None:
         listening: the socket.
 
     Raises:
-        UserError: a checkpoint or a table cannot be read.
+        UserError: a checkpoint or a table cannot be read, or none of the models can search the tables.
     """
     from renaissance.inference.classes.prompts import read_templates
     from renaissance.serving.app import create_app
@@ -72,8 +72,14 @@ def answer(settings: Settings, listening: socket.socket) -> None:
     with ExitStack() as stack:
         searchers = {}
         if settings.dataset is not None:
-            able = [(name, served.model) for name, served in models.items() if served.model.has_joint_space]
-            searchers = {name: Searcher.of_settings(model, settings, stack) for name, model in able}
+            able = {name: served.model for name, served in models.items() if served.model.has_joint_space}
+            if not able:
+                raise UserError(
+                    f"dataset={settings.dataset!r}: {', '.join(models)} cannot search a table: that takes a joint "
+                    "space of texts and images. Serve a model trained with contrastive, such as task_clip_scenes, or "
+                    "leave dataset out."
+                )
+            searchers = {name: Searcher.of_settings(model, settings, stack) for name, model in able.items()}
         own = {settings.host, "localhost", socket.gethostname(), *settings.serve_hosts}
         private, token = is_private(host), secret("serve_token", settings.serve_token)
         access = Access(frozenset(name.lower() for name in own), private, token)

@@ -40,7 +40,11 @@ def add_search(routes: ModelRoutes) -> None:
             side, value = _query(given, service)
             top = _top(given.get("top", TOP))
             job = Job(vectors(served, JOINT, side), {side: value})
-            (query,) = await unless_gone(request, service.batcher.answers([job]))
+            try:
+                (query,) = await unless_gone(request, service.batcher.answers([job]))
+            except Refusal as error:
+                error.example = None  # a search has one query, and no examples
+                raise
         rows = await service.batcher.compute(searcher.search, query, top)
         base = f"/models/{served.name}" if routes.prefix else ""
         return json_response(
