@@ -1,9 +1,7 @@
 """Examples of requests that arrive together, computed together: one thread computes, and a queue gathers meanwhile.
 
-In: the examples of a request, each a `Job`. Out: their answers, in order. A batch holds jobs of one kind, such as
-examples of a model that are asked the same tasks: the oldest one and those of about its length, so that little is
-padded. What an example gets does not depend on the others. Whoever waits no longer is taken out of the queue, and a
-full queue refuses.
+In: the examples of a request, each a `Job`. Out: their answers, in order. What an example gets does not depend on the
+others. Whoever waits no longer is taken out of the queue, and a full queue refuses.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import asyncio
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from renaissance.data.images.decode import BadImage
@@ -20,95 +17,9 @@ from renaissance.errors import ExampleError, UserError
 from renaissance.inference.model import Model
 from renaissance.serving.errors import Refusal
 from renaissance.serving.limits import MOST_ASIDE, Limits
+from renaissance.serving.queue import Item, Job, Kind, Lane, Ticket
 
-WINDOW = 4  # batches that the examples of a length are looked for in
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What is computed of examples, many at once.
-
-    Attributes:
-        key: tells kinds apart.
-        model: the model that computes.
-        work: gives an answer for each of some examples.
-    """
-
-    key: tuple[str, ...]
-    model: Model = field(compare=False, repr=False)
-    work: Callable[[list[dict[str, Any]]], Sequence[Any]] = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Job:
-    """An example, and what is computed of it.
-
-    Attributes:
-        kind: what is computed.
-        values: its fields.
-    """
-
-    kind: Kind
-    values: dict[str, Any]
-
-
-@dataclass(eq=False)
-class Ticket:
-    """A request that waits for its answers.
-
-    Attributes:
-        answers: by the places of its examples, as they come.
-        missing: how many have not come.
-        done: says that all have, or why not.
-    """
-
-    answers: list[Any]
-    missing: int
-    done: asyncio.Future[None]
-
-    def put(self, index: int, answer: Any) -> None:
-        """Take in the answer of an example."""
-        self.answers[index] = answer
-        self.missing -= 1
-        if self.missing == 0 and not self.done.done():
-            self.done.set_result(None)
-
-    def refuse(self, error: Exception) -> None:
-        """Give the whole request up."""
-        if not self.done.done():
-            self.done.set_exception(error)
-
-
-@dataclass(eq=False)
-class Item:
-    """An example that waits.
-
-    Attributes:
-        ticket: its request.
-        index: its place there.
-        values: its fields.
-        length: of its texts, in characters.
-        weight: the images or texts that the model gets of it.
-    """
-
-    ticket: Ticket
-    index: int
-    values: dict[str, Any]
-    length: int = field(init=False)
-    weight: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.length = sum(len(value) for value in self.values.values() if isinstance(value, str))
-        self.weight = 1 + sum(len(value) for value in self.values.values() if isinstance(value, list))
-
-
-@dataclass(eq=False)
-class Lane:
-    """The examples that wait for work of one kind, the oldest first."""
-
-    kind: Kind
-    items: list[Item] = field(default_factory=list)
 
 
 class Batcher:
@@ -204,10 +115,7 @@ class Batcher:
 
     def _drop(self, ticket: Ticket) -> None:
         """Take a request's examples out of the queue."""
-        for lane in self._lanes.values():
-            kept = [item for item in lane.items if item.ticket is not ticket]
-            self.waiting -= len(lane.items) - len(kept)
-            lane.items = kept
+        self.waiting -= sum(lane.drop(ticket) for lane in self._lanes.values())
 
     async def _work(self) -> None:
         """Compute what waits, for ever."""
@@ -219,7 +127,8 @@ class Batcher:
                 continue
             if self.arriving and len(lane.items) < self._limits.batch:
                 await self._wait_for_others(lane)
-            items = self._take(lane)
+            items = lane.take(self._limits.batch)
+            self.waiting -= len(items)
             if items:
                 await self._answer(lane, items)
 
@@ -237,24 +146,6 @@ class Batcher:
             if asyncio.get_running_loop().time() >= end:
                 return
             await asyncio.sleep(0)
-
-    def _take(self, lane: Lane) -> list[Item]:
-        """The oldest example and those of about its length, as many as a batch holds."""
-        window = lane.items[: WINDOW * self._limits.batch]
-        if not window:
-            return []
-        oldest = window[0]
-        taken: list[Item] = []
-        weight = 0
-        for item in sorted(window, key=lambda item: (item is not oldest, abs(item.length - oldest.length))):
-            weight += item.weight
-            if taken and weight > self._limits.batch:
-                break
-            taken.append(item)
-        chosen = set(map(id, taken))
-        lane.items = [item for item in lane.items if id(item) not in chosen]
-        self.waiting -= len(taken)
-        return taken
 
     async def _answer(self, lane: Lane, items: list[Item]) -> None:
         """Compute a batch; a request that is at fault is refused alone, and the others are computed without it."""
@@ -285,7 +176,7 @@ class Batcher:
             try:
                 found = await self.compute(lane.kind.work, [item.values for item in own])
             except ExampleError as error:
-                ticket.refuse(Refusal(422, error.reason, example=own[error.index].index, field=error.field))
+                ticket.refuse(Refusal.of_example(error, own[error.index].index))
             except UserError as error:
                 ticket.refuse(Refusal(422, str(error)))
             except Exception as error:

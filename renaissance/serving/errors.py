@@ -5,10 +5,12 @@ Messages are made here or checked values' own; nothing of files, folders or trac
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from starlette.responses import Response
+
+from renaissance.errors import ExampleError
 
 
 class Refusal(Exception):
@@ -37,6 +39,16 @@ class Refusal(Exception):
         self.example = example
         self.field = field
         self.retry_after = retry_after
+
+    @classmethod
+    def of_example(cls, error: ExampleError, example: int | None) -> Self:
+        """What a request gets for an example at fault.
+
+        Args:
+            error: the fault.
+            example: its place in the request; None where that has no examples.
+        """
+        return cls(422, error.reason, example=example, field=error.field)
 
     def response(self) -> Response:
         """The answer over HTTP."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from renaissance.serving.batching import Kind
+from renaissance.serving.queue import Kind
 from renaissance.serving.served import ServedModel
 
 JOINT, POOLED = "joint", "pooled"

@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from renaissance.serving.batching import Batcher, Job, Kind
+from renaissance.serving.batching import Batcher
 from renaissance.serving.errors import Refusal
 from renaissance.serving.limits import Limits
+from renaissance.serving.queue import Job, Kind
 
 
 def test_a_full_queue_refuses_and_who_has_gone_is_taken_out():

@@ -51,7 +51,7 @@ def _attribution(model: Model, method: str, example: dict[str, Any], task: str, 
             return attention(model, example, task, word=aim)
         return occlusion(model, example, task, target=aim)
     except ExampleError as error:
-        raise Refusal(422, error.reason, example=0, field=error.field) from None
+        raise Refusal.of_example(error, 0) from None
     except UserError as error:
         raise Refusal(422, str(error)) from None
 

@@ -49,7 +49,7 @@ def add_caption(routes: ModelRoutes) -> None:
             first = await service.batcher.compute(next, growing, "")
         except ExampleError as error:
             service.streams -= 1
-            raise Refusal(422, error.reason, field=error.field) from None
+            raise Refusal.of_example(error, None) from None
         except BaseException:
             service.streams -= 1
             raise

@@ -9,12 +9,12 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from renaissance.serving.batching import Job
 from renaissance.serving.body import object_of, only
 from renaissance.serving.errors import Refusal, json_response
 from renaissance.serving.kinds import JOINT, POOLED, vectors
 from renaissance.serving.limits import Limits
 from renaissance.serving.openapi import EMBED_BODY
+from renaissance.serving.queue import Job
 from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
 from renaissance.serving.service import Service, unless_gone

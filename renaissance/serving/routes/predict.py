@@ -8,12 +8,12 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from renaissance.serving.batching import Job
 from renaissance.serving.body import FORM, content_type, form_of, json_of
 from renaissance.serving.errors import json_response
 from renaissance.serving.examples import examples_of_parts
 from renaissance.serving.kinds import prediction
 from renaissance.serving.openapi import PREDICT_BODY
+from renaissance.serving.queue import Job
 from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
 from renaissance.serving.service import unless_gone

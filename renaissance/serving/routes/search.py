@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from renaissance.data.images.decode import FORMATS
-from renaissance.serving.batching import Job
 from renaissance.serving.body import object_of, only
 from renaissance.serving.errors import Refusal, json_response
 from renaissance.serving.kinds import JOINT, vectors
 from renaissance.serving.limits import MOST_MATCHES
 from renaissance.serving.openapi import SEARCH_BODY
+from renaissance.serving.queue import Job
 from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.searching import Searcher
 from renaissance.serving.served import ServedModel

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from renaissance.inference.classes.prompts import PLACE, best_classes, mean_vectors, prompts_of
 from renaissance.inference.model import Model
-from renaissance.serving.batching import Job
 from renaissance.serving.body import object_of, only
 from renaissance.serving.errors import Refusal, json_response
 from renaissance.serving.kinds import JOINT, vectors
 from renaissance.serving.limits import MOST_PROMPTS
 from renaissance.serving.openapi import ZEROSHOT_BODY
+from renaissance.serving.queue import Job
 from renaissance.serving.routes.embed import values_of, vectors_of
 from renaissance.serving.routes.interface import ModelRoutes
 from renaissance.serving.served import ServedModel
