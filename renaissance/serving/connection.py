@@ -1,21 +1,24 @@
-"""Connections of clients that may be slow or hostile: heads of requests have a deadline, and not too many are open.
+"""Connections of clients that may be slow or hostile: heads of requests have a deadline and a size, and few are open.
 
-The server (uvicorn) waits for a head for ever; a body's deadline is `body.py`'s.
+The server (uvicorn) waits for a head for ever, whatever its size; a body's bounds are `body.py`'s. What is no HTTP gets
+an error in the one form of `errors.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from renaissance.serving.limits import MOST_CONNECTIONS, SECONDS_A_HEAD
+from renaissance.serving.errors import Refusal
+from renaissance.serving.limits import MOST_CONNECTIONS, MOST_HEAD, SECONDS_A_HEAD
 
 
 class Connection(HttpToolsProtocol):
     """A connection."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread = 0  # bytes since a head was whole, or a part of a body came
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -27,11 +30,30 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._await_head()
+        self._unread += len(data)
         super().data_received(data)
+        if self._unread > MOST_HEAD and not self.transport.is_closing():
+            self._refuse(Refusal(431, f"The head of a request may have {MOST_HEAD:,} bytes."))
 
     def on_headers_complete(self) -> None:
+        self._unread = 0
         self._head_is_there()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Refusal(400, "This is no HTTP request that can be read."))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer before there is a request, and end the connection."""
+        response = refusal.response()
+        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self.transport.write(b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", response.body]))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()

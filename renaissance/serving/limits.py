@@ -14,6 +14,7 @@ MOST_MATCHES = 100  # of a search
 MOST_STREAMS = 16  # captions that are written at once
 MOST_CONNECTIONS = 500  # a process
 MOST_DEPTH_OF_PATH = 32  # folders in the name of an image file
+MOST_HEAD = 65_536  # bytes of the head of a request
 BODIES_AT_ONCE = 8  # largest bodies that are held at once, over all requests
 SECONDS_A_HEAD = 10.0  # that the head of a request may take
 SECONDS_A_BODY = 30.0  # that its body may take

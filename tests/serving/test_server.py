@@ -73,6 +73,45 @@ def test_slow_and_vanished_clients_keep_nobody_waiting(server):
         connection.close()
 
 
+def received(server, *pieces):
+    """What comes back for bytes that are sent piece by piece, to the connection's end."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.settimeout(8)  # less than a head may take
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.2)
+        found = b""
+        while part := connection.recv(65_536):
+            found += part
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status"),
+    [
+        ([b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"], 400),  # TLS
+        ([b"hello\r\n\r\n"], 400),
+        ([b"GET /info HTTP/1.1\r\nno header\r\n\r\n"], 400),
+        ([HEAD + b"-5\r\n\r\n"], 400),
+        ([b"GET /info HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 65_000, b"x" * 600], 431),
+        ([b"GET /" + b"x" * 65_000, b"x" * 600], 431),
+    ],
+)
+def test_what_is_no_request_is_told_so_and_ended(server, pieces, status):
+    head, _, body = received(server, *pieces).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"content-type: application/json" in head
+    assert f"content-length: {len(body)}".encode() in head
+    assert json.loads(body)["error"].keys() == {"message"}
+
+
+def test_a_large_body_is_no_large_head(server):
+    texts = [{"text": "a " * 5000}] * 20
+    answer = httpx.post(f"http://127.0.0.1:{server.port}/predict", json=texts, timeout=20,
+                        headers={"Authorization": "Bearer s3cret-of-mine", "A": "x" * 60_000})  # fmt: skip
+    assert answer.status_code == 200
+
+
 def test_the_token_is_asked_for_and_shown_nowhere(server, checkpoint):
     assert ask(server, token="other").status_code == 401
     assert ask(server).status_code == 200
