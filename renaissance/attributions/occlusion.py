@@ -19,9 +19,9 @@ from math import ceil
 import torch
 from tqdm import tqdm
 
-from renaissance.attributions.attribution import Attribution, Grid, Word
-from renaissance.attributions.patches import as_grid, cells_of, grid_side, region_of
-from renaissance.attributions.subject import WHOLE, Picture, Subject, Variant, chosen_task
+from renaissance.attributions.attribution import Attribution, Word
+from renaissance.attributions.patches import cells_of, grid_side, region_of
+from renaissance.attributions.subject import WHOLE, Subject, Variant, chosen_task
 from renaissance.attributions.written import words_written
 from renaissance.data.text.words import TokenisedWord
 from renaissance.inference.inputs import Example
@@ -71,32 +71,25 @@ def occlusion(
     first = subject.step([WHOLE])
     claim = subject.task.claim(first, target)
     score = float(claim.strength(first)[0])
-    found = Attribution(subject.task.name, "occlusion", claim.answer, claim.probability(score), score, claim.unit)
-    notes: list[str] = []
     pictures = subject.pictures(claim.image_rows) if subject.task.needs.image else []
-    variants: list[Variant] = []
-    widths: list[tuple[Picture, int]] = []  # cells on a side
-    for picture in pictures:
-        squares, note = cells_of(grid_side(subject, picture), model.settings.image_size, most_patches)
-        variants += [Variant(picture, square) for row in squares for square in row]
-        widths.append((picture, len(squares)))
-        notes += [note] if note and note not in notes else []
-    runs, note = _runs(subject.reading.words if subject.reading else [], most_words)
-    notes += [note] if note else []
-    before = len(variants)
+    cut = [cells_of(grid_side(subject, one), model.settings.image_size, most_patches) for one in pictures]
+    runs, long = _runs(subject.reading.words if subject.reading else [], most_words)
+    places = zip(pictures, cut, strict=True)
+    variants = [Variant(picture, square) for picture, (squares, _) in places for row in squares for square in row]
     variants += [Variant(columns=tuple(column for word in run for column in word.columns)) for run in runs]
-    falls = _falls(subject, claim, score, variants, batch_size)
-    start = 0
-    for picture, side in widths:
-        grid: Grid = as_grid(falls[start : start + side * side], side)
-        found.patches[picture.field], found.regions[picture.field] = grid, region_of(subject, picture)
-        start += side * side
-    if subject.reading is not None:
-        for run, fall in zip(runs, falls[before:], strict=True):
-            found.words.extend(subject.reading.word(word, fall) for word in run)
-        notes.append(f"A word that is covered is {subject.reading.covers_with}.")
+    falls = iter(_falls(subject, claim, score, variants, batch_size))
+    notes = tuple(note for note in dict.fromkeys((*(note for _, note in cut), long, _covers(subject))) if note)
+    name = subject.task.name
+    found = Attribution(name, "occlusion", claim.answer, claim.probability(score), score, claim.unit, notes=notes)
+    for picture, (squares, _) in zip(pictures, cut, strict=True):
+        found.patches[picture.field] = [[next(falls) for _ in row] for row in squares]
+        found.regions[picture.field] = region_of(subject, picture)
+    for run in runs:
+        assert subject.reading is not None
+        fall = next(falls)
+        found.words.extend(subject.reading.word(word, fall) for word in run)
     found.words.extend(_written(subject, claim))
-    return _with_notes(found, notes)
+    return found
 
 
 def _falls(subject: Subject, claim: Claim, score: float, variants: Sequence[Variant], batch_size: int) -> list[float]:
@@ -131,5 +124,6 @@ def _written(subject: Subject, claim: Claim) -> list[Word]:
     ]
 
 
-def _with_notes(found: Attribution, notes: Sequence[str]) -> Attribution:
-    return Attribution(**{**vars(found), "notes": tuple(notes)})
+def _covers(subject: Subject) -> str:
+    """What is said of words that are covered; empty where none is read."""
+    return "" if subject.reading is None else f"A word that is covered is {subject.reading.covers_with}."

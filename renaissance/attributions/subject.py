@@ -29,7 +29,7 @@ from renaissance.data.images.decode import BadImage
 from renaissance.data.images.files import read_image_file
 from renaissance.data.images.transform import Box
 from renaissance.data.streams import stream
-from renaissance.errors import UserError
+from renaissance.errors import ExampleError, UserError
 from renaissance.inference.asked import asked_of
 from renaissance.inference.inputs import Example, check_examples, examples_of
 from renaissance.inference.model import Model
@@ -140,14 +140,15 @@ class Subject:
         """A picture's pixels (3, S, S) uint8.
 
         Raises:
-            UserError: it cannot be read.
+            ExampleError: it cannot be read.
         """
         if picture not in self._pixels:
             assert self.model.transform is not None
             try:
                 array = self.model.transform(self.values[picture.field], None, picture.box)
             except BadImage as error:
-                raise UserError(f"{_named(0, picture.field)}: the image cannot be read: {error}.") from None
+                reason = f"the image cannot be read: {error}"
+                raise ExampleError(f"{_named(0, picture.field)}: {reason}.", 0, picture.field, reason) from None
             self._pixels[picture] = torch.from_numpy(np.ascontiguousarray(array))
         return self._pixels[picture]
 

@@ -180,6 +180,14 @@ def test_a_mistake_is_named(pair, given, said):
         occlusion(model, {**example, "boxes": None} if given["task"] else example, **given)
 
 
+@pytest.mark.parametrize("task", ["contrastive", "irtr"])
+def test_an_empty_text_is_no_answer_where_there_is_one_alone(trained, rows, task):
+    configuration, table, example_of = TASKS[task]
+    model, example = renaissance.load(trained(configuration)), example_of(rows(table)[0])
+    with pytest.raises(UserError, match="It has match"):
+        occlusion(model, example, task, target="")
+
+
 def test_a_task_that_cannot_tell_is_named(pair, monkeypatch):
     model, example = pair
     monkeypatch.setattr(type(model.tasks["itm"]), "claim", Task.claim)

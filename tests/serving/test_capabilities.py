@@ -129,6 +129,23 @@ def test_without_a_table_nothing_is_searched(client):
     assert "dataset=" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("method", attributions.METHODS)
+def test_a_fault_in_what_attributions_are_asked_of_is_named(client, method):
+    example = {"text": "a red circle", "image": plain(IMAGE[:-40])}  # its head is whole
+    answer = client.post("/models/clip/attributions", json={"example": example, "method": method})
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert (error["example"], error["field"]) == (0, "image")
+    assert error["message"].startswith("the image cannot be read")
+
+
+def test_an_empty_target_is_no_answer_of_a_similarity(client):
+    body = {"example": {"text": "a red circle", "image": plain(IMAGE)}, "target": ""}
+    answer = client.post("/models/clip/attributions", json=body)
+    assert answer.status_code == 422
+    assert "It has match." in answer.json()["error"]["message"]
+
+
 def test_attention_is_recorded_where_nothing_else_computes(models, monkeypatch):
     where = []
 

@@ -170,7 +170,7 @@ class ContrastiveTask(StepWideTask):
 
     def claim(self, step: Step, target: Target | None = None) -> Claim:
         """That text and image belong together, by their scaled similarity; with SigLIP by the log-odds of it."""
-        answer = ("match",)[among(target or 0, ("match",), self.name)]
+        answer = ("match",)[among(0 if target is None else target, ("match",), self.name)]
 
         def strength(pairs: Step) -> Tensor:
             similarities = (self.embed_text(pairs) * self.embed_image(pairs)).sum(-1)

@@ -112,7 +112,7 @@ class RetrievalTask(Task):
 
     def claim(self, step: Step, target: Target | None = None) -> Claim:
         """That text and image go together, by their score; it compares pairs, and is no probability of one alone."""
-        answer = ("match",)[among(target or 0, ("match",), self.name)]
+        answer = ("match",)[among(0 if target is None else target, ("match",), self.name)]
         return Claim(answer, lambda pairs: self.score(pairs.model, pairs.text, pairs.image), "similarity")
 
     def evaluation(self, split: Split) -> RetrievalEvaluation:
