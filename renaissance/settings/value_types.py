@@ -53,6 +53,17 @@ def leaf_types(annotation: Any) -> Iterator[Any]:
         yield origin or annotation
 
 
+def _whole_names(value: Any) -> Any:
+    """A mapping by name; names with dots, such as "v1.2", which Sacred takes apart, are put together again."""
+    if not isinstance(value, dict):
+        return value
+    whole: dict[Any, Any] = {}
+    for name, inner in value.items():
+        below = _whole_names(inner)
+        whole |= {f"{name}.{rest}": path for rest, path in below.items()} if isinstance(below, dict) else {name: below}
+    return whole
+
+
 def _served_models(models: dict[str, str] | list[str]) -> dict[str, str] | list[str]:
     """Models by names that may stand in the path of an address."""
     for name in models if isinstance(models, dict) else ():
@@ -411,6 +422,7 @@ Modules = Annotated[
 ServedModels = Annotated[
     dict[_Text, _Text] | Annotated[list[_Text], _List],
     BeforeValidator(_nothing_is_empty_dict),
+    BeforeValidator(_whole_names),
     AfterValidator(_served_models),
     Allowed('checkpoint files by name, such as {"reviews": "a.ckpt"}, or a list of them'),
 ]

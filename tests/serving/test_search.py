@@ -39,7 +39,7 @@ def table(rows, scenes_root, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(trained, table):
-    paths = {"clip": str(trained(TASKS["clip"])), "words": str(trained(TASKS["text"]))}
+    paths = {"clip.v1": str(trained(TASKS["clip"])), "words": str(trained(TASKS["text"]))}
     served = Served(f"load_path={json.dumps(paths)}", "dataset=scenes", f"data_root={table[0]}")
     wait_until_ready(served)
     yield served
@@ -58,7 +58,7 @@ def best(scores, number):
 
 
 @pytest.mark.parametrize("by", ["text", "image"])
-@pytest.mark.parametrize("base", ["", "/models/clip"])
+@pytest.mark.parametrize("base", ["", "/models/clip.v1"])
 def test_rows_are_those_of_the_highest_products(client, trained, table, by, base):
     _, rows = table
     model = renaissance.load(trained(TASKS["clip"]))
@@ -88,8 +88,8 @@ def test_a_caption_that_is_no_friend_stays_a_text(client, table):
 
 
 def test_what_cannot_be_searched_is_told(client):
-    info = {name: client.get(f"/models/{name}/info").json()["can"]["search"] for name in ("clip", "words")}
-    assert info == {"clip": True, "words": False}
+    info = {name: client.get(f"/models/{name}/info").json()["can"]["search"] for name in ("clip.v1", "words")}
+    assert info == {"clip.v1": True, "words": False}
     lacking = client.post("/models/words/search", json={"text": "a"})
     assert lacking.status_code == 404
     assert "contrastive" in lacking.json()["error"]["message"]
