@@ -24,8 +24,9 @@ from renaissance.attributions.patches import cells_of, grid_side, region_of
 from renaissance.attributions.subject import WHOLE, Subject, Variant, chosen_task
 from renaissance.attributions.written import words_written
 from renaissance.data.text.words import TokenisedWord
+from renaissance.inference.alone import PATIENCE_SECONDS
 from renaissance.inference.inputs import Example
-from renaissance.inference.model import PATIENCE_SECONDS, Model
+from renaissance.inference.model import Model
 from renaissance.tasks.common.claim import Claim, Target
 
 MOST_PATCHES = 196  # cells tried of a picture: 14 x 14, the grid of a ViT at 224 pixels

@@ -11,30 +11,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import Restored, restore
 from renaissance.data.batches.batch import Batch
-from renaissance.data.examples.schema import Column, ColumnType, Schema
 from renaissance.data.images.pixels import Pixels
 from renaissance.data.images.transform import ImageTransform
 from renaissance.errors import UserError
-from renaissance.inference.asked import ExampleBatches
-from renaissance.inference.inputs import Example, Names, Picture, check_examples, listed
+from renaissance.inference.alone import starts_of, steps_alone
+from renaissance.inference.inputs import Example, Picture, listed
 from renaissance.inference.predictor import Predictor
 from renaissance.plugins import load_plugins
 from renaissance.tasks.common.joint_space import JointSpace
 from renaissance.tasks.common.step import Step, pooled
 from renaissance.tasks.common.task import Input, Task
+from renaissance.tasks.common.writer import GrowingWriter, Writer
 
 BATCH_SIZE = 64
-PATIENCE_SECONDS = 2.0  # before a progress bar is shown
 
 
 def load(
@@ -64,22 +62,6 @@ def load(
     for remark in checkpoint.remarks:
         print(remark, file=sys.stderr)
     return Model(restore(checkpoint), device)
-
-
-@runtime_checkable
-class Writer(Protocol):
-    """A task that writes of images."""
-
-    def captions(self, step: Step, prefix: str = "") -> list[str]:
-        """Captions of a step's images, each beginning with the prefix."""
-
-
-@runtime_checkable
-class GrowingWriter(Writer, Protocol):
-    """A task that tells of a caption while it writes it."""
-
-    def growing_caption(self, step: Step, prefix: str = "") -> Iterator[str]:
-        """The caption of a step's only image, as far as it is written, after each token."""
 
 
 class Model:
@@ -140,8 +122,7 @@ class Model:
         """
         if self.text is None or not self.encoder.text_size:
             raise UserError(f"This model reads no texts: it was trained on {', '.join(self.tasks)}.")
-        examples = [{"text": text} for text in listed(texts, "texts")]
-        vectors = self._vectors(examples, "text", "texts", batch_size, pooled)
+        vectors = self._vectors(listed(texts, "texts"), "text", batch_size, pooled)
         return torch.cat([torch.empty(0, self.encoder.text_size), *vectors])
 
     def encode_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
@@ -159,8 +140,7 @@ class Model:
         """
         if self.transform is None:
             raise UserError(f"This model looks at no images: it was trained on {', '.join(self.tasks)}.")
-        examples = [{"image": image} for image in listed(images, "images")]
-        vectors = self._vectors(examples, "image", "images", batch_size, pooled)
+        vectors = self._vectors(listed(images, "images"), "image", batch_size, pooled)
         return torch.cat([torch.empty(0, self.encoder.image_size), *vectors])
 
     def embed_text(self, texts: Iterable[str], batch_size: int = BATCH_SIZE) -> Tensor:
@@ -182,8 +162,7 @@ class Model:
             UserError: naming the text at fault; or the model has no joint space.
         """
         joint = self.joint_space()
-        examples = [{"text": text} for text in listed(texts, "texts")]
-        vectors = self._vectors(examples, "text", "texts", batch_size, joint.embed_text)
+        vectors = self._vectors(listed(texts, "texts"), "text", batch_size, joint.embed_text)
         return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
 
     def embed_image(self, images: Iterable[Picture], batch_size: int = BATCH_SIZE) -> Tensor:
@@ -200,8 +179,7 @@ class Model:
             UserError: naming the image at fault; or the model has no joint space.
         """
         joint = self.joint_space()
-        examples = [{"image": image} for image in listed(images, "images")]
-        vectors = self._vectors(examples, "image", "images", batch_size, joint.embed_image)
+        vectors = self._vectors(listed(images, "images"), "image", batch_size, joint.embed_image)
         return torch.cat([torch.empty(0, self.settings.contrastive_size), *vectors])
 
     @property
@@ -248,7 +226,7 @@ class Model:
         """
         given = listed(examples, "examples")
         predictor = self.predictor(list(self.chosen(task)))
-        starts = _starts(len(given), batch_size, "predict")
+        starts = starts_of(len(given), batch_size, "predict")
         predictor.check(given)
         answers: list[dict[str, Any]] = []
         for start in starts:
@@ -284,9 +262,8 @@ class Model:
         writer = self._writer()
         if not isinstance(prefix, str):
             raise UserError(f"prefix: is of type {type(prefix).__name__}; give a text, with which every caption begins")
-        examples = [{"image": image} for image in listed(images, "images")]
-        captions: list[str] = []
-        for step in self._steps(examples, *_alone("image"), _of_list("images"), batch_size, "captions"):
+        given, captions = listed(images, "images"), list[str]()
+        for step in steps_alone(self, given, "image", batch_size, "captions"):
             captions += writer.captions(step, prefix)
         return captions
 
@@ -305,7 +282,7 @@ class Model:
         """
         writer = self._writer()
         if isinstance(writer, GrowingWriter):
-            for step in self._steps([{"image": image}], *_alone("image"), _of_list("images"), 1, "captions"):
+            for step in steps_alone(self, [image], "image", 1, "captions"):
                 yield from writer.growing_caption(step, prefix)
         else:
             yield from self.caption([image], prefix)
@@ -347,58 +324,14 @@ class Model:
     @torch.no_grad()
     def _vectors(
         self,
-        examples: Sequence[Example],
-        field: ColumnType,
-        name: str,
+        values: Sequence[Any],
+        field: Literal["image", "text"],
         batch_size: int,
         vectors_of: Callable[[Step], Tensor],
     ) -> list[Tensor]:
-        """One vector an example, of one modality alone, batch by batch."""
-        steps = self._steps(examples, *_alone(field), _of_list(name), batch_size, f"encode {field}s")
+        """One vector an image or a text, batch by batch."""
+        steps = steps_alone(self, values, field, batch_size, f"encode {field}s")
         return [vectors_of(step).float().cpu() for step in steps]
-
-    def _steps(
-        self,
-        examples: Sequence[Example],
-        schema: Schema,
-        fields: Mapping[str, ColumnType],
-        names: Names,
-        batch_size: int,
-        what: str,
-    ) -> Iterator[Step]:
-        """The examples in batches on the device; with a progress bar where it takes long.
-
-        Of the schema's columns they have the `fields`, each of its type.
-        """
-        starts = _starts(len(examples), batch_size, what)
-        check_examples(examples, fields, names)
-        batches = ExampleBatches(schema, fields, {}, self.transform, self.text, self.settings.eval_seed)
-        for start in starts:
-            yield self.step(batches.make(examples[start : start + batch_size], names, start))
-
-
-def _starts(number: int, batch_size: int, what: str) -> Iterable[int]:
-    """Where batches begin; with a progress bar where it takes long.
-
-    Raises:
-        UserError: the batch size is none.
-    """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise UserError(f"batch_size={batch_size!r}: must be a whole number, at least 1")
-    starts = range(0, number, batch_size)
-    if len(starts) < 2:
-        return starts
-    return tqdm(starts, desc=what, unit="batch", disable=None, leave=False, delay=PATIENCE_SECONDS)
-
-
-def _alone(field: ColumnType) -> tuple[Schema, dict[str, ColumnType]]:
-    """Examples that are an image or a text and nothing else: their schema, and what is given of it."""
-    return Schema(field, {field: Column(field, field)}), {field: field}
-
-
-def _of_list(name: str) -> Names:
-    """What messages call the members of a list, such as "images[3]"."""
-    return lambda index, field: f"{name}[{index}]"
 
 
 def _device(name: str | torch.device) -> torch.device:

@@ -12,9 +12,10 @@ from typing import Any
 
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import restore
-from renaissance.inference.model import Model, Writer
+from renaissance.inference.model import Model
 from renaissance.pages.reading import read_values
 from renaissance.serving.sample import sample_example
+from renaissance.tasks.common.writer import Writer
 
 
 @dataclass

@@ -23,8 +23,9 @@ from renaissance.atomic_files import write_json
 from renaissance.checkpoints.checkpoint import read_checkpoint
 from renaissance.checkpoints.restore import restore
 from renaissance.errors import UserError
+from renaissance.inference.alone import PATIENCE_SECONDS
 from renaissance.inference.export_folder import export_folder
-from renaissance.inference.model import PATIENCE_SECONDS, Model
+from renaissance.inference.model import Model
 from renaissance.inference.onnx_export.graphs import Graph, GraphModule, graphs_of
 from renaissance.inference.onnx_export.readme import readme
 from renaissance.inference.onnx_export.verify import MOST_DIFFERENT, example, largest_difference, longest
