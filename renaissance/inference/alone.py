@@ -13,7 +13,7 @@ from tqdm import tqdm
 from renaissance.data.examples.schema import Column, Schema
 from renaissance.errors import UserError
 from renaissance.inference.asked import ExampleBatches, TrainedModel
-from renaissance.inference.inputs import check_examples
+from renaissance.inference.inputs import Example, check_examples
 from renaissance.tasks.common.step import Step
 
 PATIENCE_SECONDS = 2.0  # before a progress bar is shown
@@ -34,7 +34,7 @@ def steps_alone(
     Raises:
         UserError: naming the one at fault; or the batch size is none.
     """
-    examples = [{field: value} for value in values]
+    examples: list[Example] = [{field: value} for value in values]
     starts = starts_of(len(examples), batch_size, what)
     schema = Schema(field, {field: Column(field, field)})
 
