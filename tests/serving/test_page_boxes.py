@@ -34,7 +34,11 @@ def asked(shown: Callable[..., Any]) -> Callable[..., tuple[Any, list[dict[str, 
     def open_tab(data: bytes, **options: Any) -> tuple[Any, list[dict[str, Any]]]:
         page = shown("ref", "ref", **options)
         examples: list[dict[str, Any]] = []
-        sent = lambda request: examples.extend(json.loads(request.post_data)) if "/predict" in request.url else None  # noqa: E731
+
+        def sent(request: Any) -> None:
+            if "/predict" in request.url:
+                examples.extend(json.loads(request.post_data))
+
         page.on("request", sent)
         drop(page, data)
         page.locator(".filled .stage").wait_for()
