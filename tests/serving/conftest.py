@@ -20,9 +20,10 @@ from renaissance.serving.limits import Limits
 from renaissance.serving.service import Access
 from tests.command_line import ROOT
 from tests.inference.conftest import rows, trained
+from tests.serving.pages import page_models, serve, server, shown
 from tests.training.conftest import pretrained, run, scenes_root
 
-__all__ = ["pretrained", "rows", "run", "scenes_root", "trained"]
+__all__ = ["page_models", "pretrained", "rows", "run", "scenes_root", "serve", "server", "shown", "trained"]
 
 TASKS = {
     "pair": "task_mlm_itm",

@@ -25,7 +25,10 @@ export class AbilityPanel {
   }
 
   laidOut() {
-    this.code = codeOf(() => ({ path: this.base + this.path, parts: this.parts() || {}, listed: false }));
+    this.code = codeOf(() => {
+      const parts = this.parts();
+      return { path: this.base + this.path, parts, listed: false, lacking: parts ? "" : this.lacks };
+    });
     this.fields = this.build(() => this.changed());
     return element("div", { class: "workbench" },
       card("", { "aria-label": "question" }, this.fields.map((field) => field.element), element("div", { class: "row actions" }, button("Ask", () => this.asking.now(), { class: "primary" }))),
@@ -33,6 +36,7 @@ export class AbilityPanel {
   }
 
   changed() {
+    if (this.asking.closed) return;
     this.asking.stop();
     this.note.hidden = true;
     this.code.refresh();
@@ -57,7 +61,8 @@ export class AbilityPanel {
     const field = this.fields.find((one) => one.name === error.field);
     field?.fail(error.message);
     this.answer.replaceChildren();
-    this.note.textContent = `${error.field ? `${error.field}: ` : ""}${error.message}${error.wait ? ` Try again in ${error.wait} s.` : ""}`;
+    const member = error.example === null ? "" : ` ${error.example + 1}`;
+    this.note.textContent = `${error.field ? `${error.field}${member}: ` : ""}${error.message}${error.wait ? ` Try again in ${error.wait} s.` : ""}`;
     this.note.hidden = false;
   }
 
@@ -66,6 +71,6 @@ export class AbilityPanel {
   }
 
   close() {
-    this.asking.stop();
+    this.asking.close();
   }
 }

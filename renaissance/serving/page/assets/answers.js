@@ -24,7 +24,7 @@ function bar({ label, value, number, swatch }, best, before, hidden) {
   fill.style.width = `${from * 100}%`;
   requestAnimationFrame(() => requestAnimationFrame(() => { fill.style.width = `${Math.max(0, Math.min(1, value)) * 100}%`; }));
   return element("li", { class: best ? "best" : "", hidden, "data-label": label, "data-value": value, title: String(value) },
-    element("span", { class: "bar-label" }, swatch === undefined ? null : element("span", { class: `box-swatch c${swatch % 10}` }), label),
+    element("span", { class: "bar-label", dir: "auto" }, swatch === undefined ? null : element("span", { class: `box-swatch c${swatch % 10}` }), label),
     element("span", { class: "track", "aria-hidden": "true" }, fill), element("span", { class: "bar-number" }, number ?? percent(value)));
 }
 
@@ -35,7 +35,7 @@ export function answerOf(answer, before) {
 }
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-const verdict = (text, detail) => element("p", { class: "verdict" }, element("strong", {}, text), detail ? element("span", {}, detail) : null);
+const verdict = (text, detail) => element("p", { class: "verdict" }, element("strong", { dir: "auto" }, text), detail ? element("span", {}, detail) : null);
 
 const FORMS = [
   [(answer) => isObject(answer.probabilities), classes],
@@ -44,7 +44,7 @@ const FORMS = [
   [(answer) => typeof answer.match === "number", match],
   [(answer) => typeof answer.similarity === "number", similarity],
   [(answer) => typeof answer.score === "number", score],
-  [(answer) => typeof answer.caption === "string", ({ caption }) => ({ shown: [element("p", { class: "caption" }, caption)], words: caption })],
+  [(answer) => typeof answer.caption === "string", ({ caption }) => ({ shown: [element("p", { class: "caption", dir: "auto" }, caption)], words: caption })],
 ];
 
 function classes({ answer, probabilities }, before) {
@@ -67,7 +67,7 @@ function masks({ text, words }, before) {
     before.set(place, own);
     return element("div", {}, words.length > 1 ? element("h3", {}, `[MASK] ${place + 1}`) : null, ...bars(rows, { before: own }));
   });
-  return { shown: [element("p", { class: "caption" }, text), ...each], words: text };
+  return { shown: [element("p", { class: "caption", dir: "auto" }, text), ...each], words: text };
 }
 
 function match({ match: value }, before) {

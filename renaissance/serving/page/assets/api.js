@@ -2,11 +2,11 @@
 
 const TOKEN = "renaissance-token"; // in sessionStorage: gone with the tab
 
-/** An answer that is none: what to say, and the field that it is about. */
+/** An answer that is none: what to say, and the field that it is about, or its member `example` of several. */
 export class Refused extends Error {
-  constructor(message, { status = 0, field = null, wait = null } = {}) {
+  constructor(message, { status = 0, field = null, example = null, wait = null } = {}) {
     super(message);
-    Object.assign(this, { status, field, wait });
+    Object.assign(this, { status, field, example, wait });
   }
 }
 
@@ -18,11 +18,18 @@ export function keepToken(token) {
   keepToken.kept = token;
 }
 
+/** The token that was given; none where the server asks for none. */
+export function keptToken() {
+  try { return sessionStorage.getItem(TOKEN) || keepToken.kept; } catch { return keepToken.kept; }
+}
+
 function headers(more = {}) {
-  let token = keepToken.kept;
-  try { token = sessionStorage.getItem(TOKEN) || token; } catch { /* the same */ }
+  const token = keptToken();
   return token ? { ...more, Authorization: `Bearer ${token}` } : more;
 }
+
+const GONE = "The server does not answer. It may have been ended, or the network is down.";
+const CUT = "The answer broke off: the server has ended, or the network is down.";
 
 async function send(path, { body, signal } = {}) {
   const options = body === undefined
@@ -33,7 +40,7 @@ async function send(path, { body, signal } = {}) {
     answer = await fetch(path, { ...options, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw refused(new Refused("The server does not answer. It may have been ended, or the network is down."));
+    throw refused(new Refused(GONE));
   }
   if (!answer.ok) throw refused(await reason(answer));
   told.dispatchEvent(new CustomEvent("answer", { detail: { status: answer.status } }));
@@ -58,33 +65,45 @@ async function reason(answer) {
   try { error = (await answer.json()).error || {}; } catch { /* something before the server answered, not the server */ }
   const message = error.message || WORDS[answer.status] || `The server answered with status ${answer.status}.`;
   const wait = Number(answer.headers.get("Retry-After")) || null;
-  return new Refused(message, { status: answer.status, field: error.field || null, wait });
+  return new Refused(message, { status: answer.status, field: error.field || null, example: error.example ?? null, wait });
+}
+
+/** What an answer holds, once all of it has come. */
+async function arrived(reading) {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw error.name === "SyntaxError" ? new Refused("What came back is no answer of this server's.") : refused(new Refused(CUT));
+  }
 }
 
 /** The answer to a question as JSON; without a body it is a GET. */
 export async function ask(path, body, signal) {
-  return (await send(path, { body, signal })).json();
+  return arrived((await send(path, { body, signal })).json());
 }
 
 /** A file of the server, such as a picture, as bytes. */
 export async function fetched(path, signal) {
-  return (await send(path, { signal })).blob();
+  return arrived((await send(path, { signal })).blob());
 }
 
-/** Events as the server sends them, `{event, data}`. https://html.spec.whatwg.org/multipage/server-sent-events.html */
-export async function* events(path, body, signal) {
+/** Events as the server sends them, `{event, data}`, up to one that is called `last`. https://html.spec.whatwg.org/multipage/server-sent-events.html */
+export async function* events(path, body, last, signal) {
   const reader = (await send(path, { body, signal })).body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
+    const { value, done } = await arrived(reader.read());
+    if (done) throw refused(new Refused(CUT)); // half a caption must not pass for a whole one
     const blocks = (rest + value).replace(/\r\n?(?!$)/g, "\n").split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
       const lines = block.split("\n");
       const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).join("\n");
       const event = lines.find((line) => line.startsWith("event:"));
-      if (data) yield { event: event ? event.slice(6).trim() : "message", data: JSON.parse(data) };
+      const name = event ? event.slice(6).trim() : "message";
+      if (data) yield { event: name, data: JSON.parse(data) };
+      if (name === last) return;
     }
   }
 }

@@ -12,11 +12,13 @@ export class Asking {
 
   soon() {
     clearTimeout(this.timer);
+    if (this.closed) return;
     this.timer = setTimeout(() => this.now(), PAUSE);
   }
 
   async now() {
     this.stop();
+    if (this.closed) return;
     const controller = (this.controller = new AbortController());
     this.busy(true);
     try {
@@ -38,5 +40,11 @@ export class Asking {
     this.controller.abort();
     this.controller = null;
     this.busy(false);
+  }
+
+  /** The same, for good: a picture that is read only now asks nothing any more. */
+  close() {
+    this.stop();
+    this.closed = true;
   }
 }

@@ -25,7 +25,7 @@ export class ModelCard {
     const named = Object.entries(tasks).filter(([, task]) => task.labels && task.labels.length);
     if (!named.length) return null;
     return card("Labels", {}, named.map(([name, { meaning, labels }]) => element("div", { "data-task": name }, element("h3", {}, `${meaning}: ${counted(labels.length, "label")}`),
-      element("p", { class: "labels" }, labels.slice(0, NAMES).map((label) => element("span", {}, label)), labels.length > NAMES ? `and ${labels.length - NAMES} more` : null))));
+      element("p", { class: "labels" }, labels.slice(0, NAMES).map((label) => element("span", { dir: "auto" }, label)), labels.length > NAMES ? `and ${labels.length - NAMES} more` : null))));
   }
 
   paste() { /* takes no pictures */ }

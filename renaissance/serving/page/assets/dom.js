@@ -13,8 +13,9 @@ export function say(text) {
   say.timer = setTimeout(() => { document.getElementById("said").textContent = text; }, 250);
 }
 
-/** A share of 1 in percent, never as certain as it is not. */
+/** A share of 1 in percent, never as certain as it is not; a dash for what is no number. */
 export function percent(share) {
+  if (typeof share !== "number") return "–";
   if (share > 0 && share < 0.001) return "< 0.1 %";
   if (share < 1 && share > 0.999) return "> 99.9 %";
   return `${(share * 100).toFixed(1)} %`;
@@ -32,16 +33,20 @@ export const button = (text, onclick, attributes = {}) => element("button", { ty
 export const card = (title, attributes, ...children) =>
   element("section", { ...attributes, class: `card ${attributes.class || ""}` }, title ? element("h2", {}, title) : null, ...children);
 
-/** Put a text on the clipboard, also where the page came over plain HTTP and the browser has none to offer. */
+/** Put a text on the clipboard, also where the page came over plain HTTP and the browser has none to offer; whether it is there. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
+    return true;
   } catch {
+    const before = document.activeElement;
     const area = element("textarea", { class: "unseen", "aria-hidden": "true" });
     area.value = text;
     document.body.append(area);
     area.select();
-    document.execCommand("copy");
+    const done = document.execCommand("copy");
     area.remove();
+    before?.focus({ preventScroll: true });
+    return done;
   }
 }

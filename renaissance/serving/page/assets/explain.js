@@ -16,7 +16,7 @@ export class Explaining {
     Object.assign(this, { base, task, example, fields });
     this.word = null;
     this.found = null;
-    this.asking = new Asking((signal) => this.work(signal), { failed: (error) => this.fail(error.message), busy: (yes) => this.element.setAttribute("aria-busy", String(yes)) });
+    this.asking = new Asking((signal) => this.work(signal), { failed: (error) => this.fail(`${error.field ? `${error.field}: ` : ""}${error.message}${error.wait ? ` Try again in ${error.wait} s.` : ""}`), busy: (yes) => this.element.setAttribute("aria-busy", String(yes)) });
     this.note = element("p", { class: "wrong", role: "alert", hidden: true });
     const start = (method) => button(method === "occlusion" ? "Hide each part" : "Where it looks", () => { this.word = null; this.start(method); }, { "aria-pressed": "false", "data-method": method });
     this.buttons = ["occlusion", "attention"].map(start);
@@ -90,7 +90,7 @@ export class Explaining {
         pieces.push(known ? text.slice(at, word.start).join("") : " ", this.chip(word, most, attends));
         at = word.end;
       }
-      return element("p", { class: "chips", "aria-label": `words of ${name}` }, pieces, known ? text.slice(at).join("") : "");
+      return element("p", { class: "chips", dir: "auto", "aria-label": `words of ${name}` }, pieces, known ? text.slice(at).join("") : "");
     });
   }
 

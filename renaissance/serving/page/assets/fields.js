@@ -9,7 +9,7 @@ const MASK = "[MASK]";
 /** A field for a picture. `changed()` is called when there is another one, or none. */
 export class PictureField {
   constructor({ name, title, meaning, limits, changed }) {
-    Object.assign(this, { name, limits, changed, value: null });
+    Object.assign(this, { name, limits, changed, value: null, newest: 0 });
     const id = fresh("picture");
     const file = (attributes) => element("input", { type: "file", accept: "image/*", class: "unseen", onchange: (event) => this.take(event.target.files[0]), ...attributes });
     this.input = file({ id, "aria-describedby": `${id}-note` });
@@ -41,21 +41,26 @@ export class PictureField {
   over(event, inside, dropped = false) {
     event.preventDefault();
     this.element.classList.toggle("over", inside);
-    if (dropped) this.take(event.dataTransfer.files[0]);
+    if (dropped) this.take(event.dataTransfer.files[0] || null);
   }
 
-  /** Take a file as the picture, or say why not. */
+  /** Take a file as the picture, or say why not. Of several that are being read the newest counts. */
   async take(file) {
-    if (!file) return;
+    if (file === undefined) return; // the choice was given up
+    if (file === null) return this.fail("What was dropped is no file: save the picture first, or copy and paste it.");
     this.input.value = this.camera.value = ""; // so that the same file can be chosen again
-    try {
-      this.set(await readPicture(file, this.limits));
-    } catch (error) {
-      this.fail(error.message);
-    }
+    const number = (this.newest += 1);
+    this.element.setAttribute("aria-busy", "true");
+    const picture = await readPicture(file, this.limits).catch((error) => error);
+    if (number !== this.newest) return;
+    this.element.removeAttribute("aria-busy");
+    if (picture instanceof Error) this.fail(`${picture.message}${this.value ? " The picture before it is still here." : ""}`);
+    else this.set(picture);
   }
 
   set(picture, quietly = false) {
+    this.newest += 1; // what is still being read comes too late
+    this.element.removeAttribute("aria-busy");
     this.value = picture;
     this.fail("");
     this.heat.hidden = true;
@@ -89,7 +94,7 @@ export class TextField {
   constructor({ name, title, meaning, changed, rows = 2, placeholder = "" }) {
     this.name = name;
     const id = fresh("text");
-    this.area = element("textarea", { id, rows, placeholder, spellcheck: "false", "aria-describedby": `${id}-note`, oninput: () => { this.fail(""); changed(); } });
+    this.area = element("textarea", { id, rows, placeholder, dir: "auto", spellcheck: "false", "aria-describedby": `${id}-note`, oninput: () => { this.fail(""); changed(); } });
     this.note = element("p", { class: "wrong", role: "alert", id: `${id}-note`, hidden: true });
     const masks = (meaning || "").includes(MASK);
     const mask = button(MASK, () => this.putMask(changed), { class: "mask", title: "put it where the cursor is", "aria-label": "insert the mask token" });

@@ -15,32 +15,51 @@ const place = (id) => document.getElementById(id);
 const kept = {}; // pictures and texts, which tasks share
 let panel = null;
 let models = [];
+let shown = null; // what the server said of the model that is shown
+let newest = 0; // number of the newest choice of a model: what comes of an older one is dropped
 
 /** Ask what there is, and show it; again when a token was given. */
 async function start() {
-  const wrong = (error) => place("work").replaceChildren(element("p", { class: "wrong", role: "alert" }, error.message, " ", error.status === 401 ? null : button("Try again", start)));
   try {
     ({ models } = await ask("models"));
     place("token").replaceChildren();
-    await showModel(chosen().model);
+    await showModel();
   } catch (error) {
-    wrong(error);
+    fault(error);
   }
 }
 
 /** The model and the tab that the address names. */
 function chosen() {
   const given = new URLSearchParams(location.hash.slice(1));
-  return { model: models.includes(given.get("model")) ? given.get("model") : models[0], tab: given.get("tab") };
+  return { model: given.get("model"), tab: given.get("tab") };
 }
 
-async function showModel(name) {
+/** Show the model and the tab that the address names; until it is there nothing of another one is. */
+async function showModel() {
+  const number = (newest += 1);
+  const wanted = chosen();
+  const name = models.includes(wanted.model) ? wanted.model : models[0];
   const base = models.length > 1 ? `models/${encodeURIComponent(name)}/` : "";
-  const info = await ask(`${base}info`);
+  panel?.close();
+  panel = shown = null;
+  place("tabs").replaceChildren();
+  place("work").replaceChildren(element("p", { class: "note empty" }, "asking the server …"));
+  let info;
+  try {
+    info = await ask(`${base}info`);
+  } catch (error) {
+    if (number !== newest) return;
+    throw error;
+  }
+  if (number !== newest) return;
+  shown = { base, name, said: JSON.stringify(info) };
   document.title = `${info.name} – Renaissance`;
-  const select = element("select", { "aria-label": "model", onchange: () => { remember(select.value, null); showModel(select.value).catch((error) => fault(error)); } },
+  const select = element("select", { "aria-label": "model", onchange: () => { remember(select.value, null); showModel().catch(fault); } },
     models.map((one) => element("option", { value: one, selected: one === name }, one)));
+  const focused = place("models").contains(document.activeElement);
   place("models").replaceChildren(models.length > 1 ? select : element("span", { class: "model-name" }, name));
+  if (focused) select.focus();
   const told = { base, info, can: info.can, limits: info.limits, kept };
   const tabs = [
     ...Object.entries(info.tasks).map(([id, task]) => ({ id, title: task.meaning, open: () => new TaskPanel({ ...told, name: id, task }) })),
@@ -59,14 +78,25 @@ async function showModel(name) {
       if (here && focused) one.focus();
       if (here) place("tabs").scrollLeft = one.offsetLeft - place("tabs").clientWidth / 3;
     }
+    shown.tab = tab.id;
     remember(name, tab.id);
+    notice("");
   };
   const keys = { ArrowRight: 1, ArrowLeft: -1 };
   place("tabs").replaceChildren(...tabs.map((tab, at) => button(tab.title, () => open(tab), {
     id: `tab-${tab.id}`, role: "tab", "aria-controls": "work",
     onkeydown: (event) => { if (keys[event.key]) open(tabs.at((at + keys[event.key]) % tabs.length), true); },
   })));
-  open(tabs.find((tab) => tab.id === chosen().tab) || tabs[0]);
+  const tab = tabs.find(({ id }) => id === wanted.tab);
+  open(tab || tabs[0]);
+  if (wanted.model && wanted.model !== name) notice(`There is no model “${wanted.model}” here. This is “${name}”.`);
+  else notice(wanted.tab && !tab ? `The model “${name}” has no “${wanted.tab}”. This is “${tabs[0].title}”.` : "");
+}
+
+/** Something that is to be known of what is shown. */
+function notice(words) {
+  place("notice").textContent = words;
+  place("notice").hidden = !words;
 }
 
 function remember(model, tab) {
@@ -75,7 +105,10 @@ function remember(model, tab) {
 }
 
 function fault(error) {
-  place("work").replaceChildren(element("p", { class: "wrong", role: "alert" }, error.message));
+  panel?.close();
+  panel = null;
+  const again = error.status === 401 ? null : button("Try again", start); // the token is asked for
+  place("work").replaceChildren(element("p", { class: "wrong", role: "alert" }, error.message, " ", again));
 }
 
 const STATES = { 0: ["gone", "does not answer"], 200: ["ready", "ready"], 401: ["locked", "token needed"], 503: ["busy", "busy"] };
@@ -105,17 +138,42 @@ function askToken() {
 async function watch() {
   for (;;) {
     await new Promise((done) => setTimeout(done, PAUSE * 1000));
-    if (document.visibilityState === "visible" && !place("state").classList.contains("locked")) await ask("ready").catch(() => null);
+    if (document.visibilityState !== "visible" || place("state").classList.contains("locked")) continue;
+    await ask("ready").then(stillThere).catch(() => null);
   }
 }
 
-// A picture that is dropped beside a field would replace the page.
-for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+/** Whether the server still has the model that is shown, and not been started again with another one. */
+async function stillThere() {
+  const before = shown;
+  if (!before) return;
+  const info = await ask(`${before.base}info`).catch((error) => {
+    if (error.status !== 404) throw error;
+  });
+  if (JSON.stringify(info) === before.said || shown !== before) return;
+  await start();
+  notice("The server has been started again, with another model. What is asked now is asked of this one.");
+}
+
+// A file that is dropped beside a field would replace the page. A text is the browser's to drop.
+for (const name of ["dragover", "drop"]) {
+  addEventListener(name, (event) => {
+    if (event.defaultPrevented || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    if (name === "drop" && event.dataTransfer.files.length) panel?.paste(event.dataTransfer.files[0]);
+  });
+}
 addEventListener("paste", (event) => {
   const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
-  if (!file || !panel) return;
+  const writing = event.target.closest?.("textarea, input") && event.clipboardData.getData("text/plain"); // a table's cells come as both
+  if (!file || !panel || writing) return;
   event.preventDefault();
   panel.paste(file);
+});
+// An address that was pasted or gone back to, with another model behind #; or the link to the question, which is none.
+addEventListener("hashchange", () => {
+  if (chosen().model !== null) showModel().catch(fault);
+  else if (shown) remember(shown.name, shown.tab);
 });
 start();
 watch();

@@ -40,7 +40,7 @@ export async function readPicture(file, limits) {
   const size = { width: image.naturalWidth, height: image.naturalHeight }; // upright, as its EXIF data say
   const few = size.width * size.height <= limits.pixels;
   if (AS_IS.has(file.type) && file.size <= most && few) return new Picture(file, { name, ...size });
-  return scaled(image, file, name, most);
+  return scaled(image, file, name, most, limits);
 }
 
 async function decoded(blob) {
@@ -57,12 +57,13 @@ async function decoded(blob) {
   }
 }
 
-async function scaled(image, file, name, most) {
+async function scaled(image, file, name, most, limits) {
   const longer = Math.max(image.naturalWidth, image.naturalHeight);
   for (const side of [longer, ...SIDES].filter((side) => side <= Math.min(longer, SIDES[0]))) {
     const share = side / longer;
     const width = Math.max(1, Math.round(image.naturalWidth * share));
     const height = Math.max(1, Math.round(image.naturalHeight * share));
+    if (width * height > limits.pixels) continue;
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const pencil = canvas.getContext("2d");
     pencil.fillStyle = "white";
@@ -73,7 +74,8 @@ async function scaled(image, file, name, most) {
       if (kind === "image/png" && file.type === "image/jpeg") continue; // a photograph, which PNG would only make larger
       const blob = await new Promise((done) => canvas.toBlob(done, kind, QUALITY));
       if (!blob || blob.size > most) continue;
-      const ending = kind === "image/png" ? ".png" : ".jpg";
+      // A name of its own: boxes are in its pixels, and who asks from a program must not send the file it was made of.
+      const ending = `-${width}x${height}.${kind === "image/png" ? "png" : "jpg"}`;
       const note = share < 1 ? `scaled down from ${image.naturalWidth} × ${image.naturalHeight}` : "sent as another kind of file";
       return new Picture(blob, { name: name.replace(/(\.\w+)?$/, ending), width, height, note });
     }

@@ -29,7 +29,7 @@ export class SimilarityPanel extends AbilityPanel {
   show({ space, texts, images }) {
     const given = this.parts() || {};
     const items = [
-      ...texts.map((vector, place) => ({ kind: "text", vector, head: () => element("span", { class: "matrix-text" }, given.texts?.[place] ?? "") })),
+      ...texts.map((vector, place) => ({ kind: "text", vector, head: () => element("span", { class: "matrix-text", dir: "auto" }, given.texts?.[place] ?? "") })),
       ...images.map((vector, place) => ({ kind: "image", vector, head: () => element("img", { src: given.images?.[place]?.url ?? "", alt: `picture ${place + 1}` }) })),
     ];
     const row = (item) => element("tr", {}, element("th", { scope: "row" }, item.head()), items.map((other) => cell(item, other, space)));
@@ -84,7 +84,8 @@ class PicturesField {
   }
 
   add(picture) {
-    if (this.value.length >= MOST || this.value.includes(picture)) return;
+    if (this.value.includes(picture)) return;
+    if (this.value.length >= MOST) return this.fail(`There are ${MOST} pictures, no more can be compared: press one to take it out.`);
     this.fail("");
     this.value = [...this.value, picture];
     this.draw();

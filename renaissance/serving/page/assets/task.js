@@ -26,13 +26,13 @@ export class TaskPanel {
     }
     if (task.streams) this.prefix = new TextField({ name: "prefix", title: "It begins with", meaning: "may stay empty", changed, rows: 1 });
     this.asking = new Asking((signal) => this.work(signal), { failed: (error) => this.fail(error), busy: (yes) => this.busy(yes) });
-    this.live = element("input", { type: "checkbox", checked: true, onchange: changed });
+    this.live = element("input", { type: "checkbox", checked: true, onchange: () => this.live.checked && changed() });
     this.run = button(task.streams ? "Write a caption" : "Ask", () => this.asking.now(), { class: "primary" });
     this.stopping = button("Stop", () => this.asking.stop(), { hidden: true });
     this.note = element("p", { class: "wrong", role: "alert", hidden: true });
     this.answer = element("div", { class: "answer" });
     this.code = codeOf(() => this.question());
-    this.explaining = can.attributions ? new Explaining({ base, task: name, labels: task.labels, example: () => this.parts(), fields: this.fields }) : null;
+    this.explaining = can.attributions ? new Explaining({ base, task: name, labels: task.labels, example: () => this.explained(), fields: this.fields }) : null;
     this.element = this.laidOut(task);
     this.recall();
   }
@@ -52,17 +52,14 @@ export class TaskPanel {
   recall() {
     for (const [name, field] of Object.entries(this.fields)) {
       const value = this.kept[name];
-      if (value instanceof Object) field.set(value, true);
-      else if (value) field.set(value);
+      if (value) field.set(value, true);
     }
     this.changed();
   }
 
   async fillIn(example) {
-    for (const [name, field] of Object.entries(this.fields)) {
-      if (field instanceof PictureField) field.set(await pictureOf(example[name], "example", this.limits), true);
-      else field.set(example[name] || "");
-    }
+    const values = await Promise.all(Object.entries(this.fields).map(async ([name, field]) => (field instanceof PictureField ? pictureOf(example[name], "example", this.limits) : example[name] || "")));
+    Object.values(this.fields).forEach((field, place) => field.set(values[place], true));
     if (this.boxes) this.boxes.setPixels(example.boxes || [], this.fields.image.value);
     this.changed();
     if (!this.live.checked) this.asking.now();
@@ -76,27 +73,39 @@ export class TaskPanel {
     return parts;
   }
 
+  /** What an explanation is asked of: it is of the caption without a beginning. */
+  explained() {
+    if (this.prefix?.value) throw new Error("What a caption rests on can be told of a whole one only: leave out how it begins.");
+    return this.parts();
+  }
+
   question() {
     const parts = Object.fromEntries(Object.entries(this.parts()).filter(([, value]) => value !== null));
-    return { path: this.task.streams ? `${this.base}caption` : `${this.base}predict?task=${encodeURIComponent(this.name)}`, parts, listed: !this.task.streams };
+    return { path: this.task.streams ? `${this.base}caption` : `${this.base}predict?task=${encodeURIComponent(this.name)}`, parts, listed: !this.task.streams, streams: this.task.streams, lacking: this.lacking() };
   }
 
   /** What is still to be given, in words; empty where all is there. */
   lacking() {
+    const picture = this.fields.image?.value;
+    if (this.boxes && picture && !picture.seen) return "This browser cannot show the picture, to draw boxes on it: give a PNG or JPEG file.";
     const named = Object.entries(this.parts()).filter(([name, value]) => !value || (Array.isArray(value) ? !value.length : !String(value).trim()) ).map(([name]) => (TITLES[name] || name).toLowerCase());
     return named.length ? `Give the ${named.join(" and the ")}.` : "";
   }
 
   changed() {
+    if (this.asking.closed) return;
     for (const [name, field] of Object.entries(this.fields)) this.kept[name] = field.value;
     this.explaining?.forget();
     this.code.refresh();
     const lacking = this.lacking();
     this.asking.stop();
     this.showFault(null);
+    this.boxes?.fail("");
+    this.boxes?.choose(null);
     this.answer.classList.add("stale");
     if (lacking) this.answer.replaceChildren(element("p", { class: "note empty" }, lacking));
     else if (this.live.checked) this.asking.soon();
+    else this.answer.replaceChildren(element("p", { class: "note empty" }, `Press “${this.run.textContent}” for the answer.`));
   }
 
   async work(signal) {
@@ -117,18 +126,21 @@ export class TaskPanel {
   }
 
   async write(path, body, signal) {
-    const text = element("p", { class: "caption writing" }, this.prefix.value);
+    const text = element("p", { class: "caption writing", dir: "auto" }, this.prefix.value);
     this.answer.replaceChildren(text);
     this.answer.classList.remove("stale");
-    const whole = () => text.classList.remove("writing");
-    signal.addEventListener("abort", whole);
-    for await (const { event, data } of events(path, body, signal)) {
+    const written = () => text.classList.remove("writing");
+    signal.addEventListener("abort", () => {
+      written();
+      text.after(element("p", { class: "note" }, "Stopped here: this is not the whole caption."));
+    });
+    for await (const { event, data } of events(path, body, "done", signal)) {
       if (event === "error") throw new Error(data.message);
       if (event === "token") text.textContent = text.dataset.begun ? text.textContent + data.text : data.text;
       text.dataset.begun = "yes";
       if (event === "done") text.textContent = data.caption;
     }
-    whole();
+    written();
     if (!text.textContent) this.answer.replaceChildren(element("p", { class: "note empty" }, "The model wrote nothing: its caption is empty."));
     say(text.textContent || "an empty caption");
   }
@@ -142,6 +154,7 @@ export class TaskPanel {
   fail(error) {
     const field = this.fields[error.field] || (error.field === "boxes" && this.boxes) || (error.field === "prefix" && this.prefix);
     this.answer.replaceChildren();
+    this.boxes?.choose(null);
     if (field) field.fail(error.message);
     this.showFault(error, field);
   }
@@ -153,13 +166,14 @@ export class TaskPanel {
   }
 
   close() {
-    this.asking.stop();
-    this.explaining?.asking.stop();
+    this.asking.close();
+    this.explaining?.asking.close();
   }
 
-  /** Where a pasted picture goes: the first field that has none, otherwise the first. */
+  /** Where a pasted picture goes: the field that one is in, or the first that has none, otherwise the first. */
   paste(file) {
     const pictures = Object.values(this.fields).filter((field) => field instanceof PictureField);
-    (pictures.find((field) => !field.value) || pictures[0])?.take(file);
+    const here = pictures.find((field) => field.element.contains(document.activeElement));
+    (here || pictures.find((field) => !field.value) || pictures[0])?.take(file);
   }
 }
