@@ -105,7 +105,10 @@ def _say(source: Source, binding: Binding) -> None:
     for question in binding.questions:
         read = [f"{field} is the column {one.column!r}" if field != one.column else field
                 for field, one in (*question.fields.items(), *question.answers.items())]  # fmt: skip
-        print(printable(f"{', '.join(question.asked.tasks)}: reads {', '.join(read)}"))
+        names = ", ".join(question.asked.tasks)
+        print(printable(f"{names}: reads {', '.join(read)}"))
+        if question.half:
+            print(printable(f"{names}: no metrics, for {source.path} has no {' and no '.join(question.half)}"))
     for task, fields in binding.unasked.items():
         print(printable(f"{task}: not asked, for {source.path} has no {' and no '.join(fields)}"))
 

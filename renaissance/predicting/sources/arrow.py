@@ -15,7 +15,7 @@ import pyarrow as pa
 from renaissance.data.tables.table import is_mapped
 from renaissance.errors import UserError
 from renaissance.predicting.identity import file_identity
-from renaissance.predicting.sources.cells import class_names, rows_of
+from renaissance.predicting.sources.cells import check_names, class_names, rows_of
 from renaissance.predicting.sources.interface import Row, Typing
 
 ROWS_AT_ONCE = 64
@@ -57,9 +57,8 @@ class ArrowRows:
         self.rows: int | None = count
         self.size = count
         self.columns: Sequence[str] = schema.names
-        if len(set(self.columns)) < len(self.columns):
-            raise UserError(f"{path} has two columns of one name ({', '.join(self.columns)}), so none can be named.")
-        self.label_names: Mapping[str, Sequence[str]] = class_names(schema)
+        check_names(path, self.columns)
+        self.label_names: Mapping[str, Sequence[str]] = class_names(path, schema)
 
     def identity(self) -> str:
         """Of its content."""

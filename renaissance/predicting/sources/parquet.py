@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from renaissance.errors import UserError
 from renaissance.predicting.identity import file_identity
-from renaissance.predicting.sources.cells import class_names, rows_of
+from renaissance.predicting.sources.cells import check_names, class_names, rows_of
 from renaissance.predicting.sources.interface import Row, Typing
 
 ROWS_AT_ONCE = 64  # a batch of rows may hold as many images
@@ -53,7 +53,8 @@ class ParquetRows:
                     f"{MOST_GROUP_BYTES:,}. Write it with smaller row groups (row_group_size=1000)."
                 )
         self.columns: Sequence[str] = schema.names
-        self.label_names: Mapping[str, Sequence[str]] = class_names(schema)
+        check_names(path, self.columns)
+        self.label_names: Mapping[str, Sequence[str]] = class_names(path, schema)
         self.size = self.rows or 0
 
     def identity(self) -> str:
