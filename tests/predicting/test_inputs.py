@@ -10,6 +10,7 @@ import json
 import random
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from renaissance.errors import UserError
+from renaissance.predicting import windows
+from renaissance.predicting.binding import Binding, Bound, Question
+from renaissance.predicting.items import ItemMaker
 from renaissance.predicting.sources import arrow, parquet
 from renaissance.predicting.sources.messages import batch_sizes
 from renaissance.predicting.sources.open import open_source
@@ -275,3 +279,19 @@ def test_ten_times_the_rows_take_no_more_memory(tmp_path, kind):
         assert read_rows == rows
     assert peaks[1] < 1.2 * peaks[0] + 500_000, peaks
     assert Path(path).stat().st_size > 100_000
+
+
+def test_very_long_texts_are_in_batches_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(windows, "BATCH_CHARACTERS", 100)
+    path = tmp_path / "a.csv"
+    lengths = [90, 90, 30, 30, 30, 30, 5, 5, 300]
+    path.write_text("text\n" + "".join("x" * length + "\n" for length in lengths))
+    bound = {"text": Bound("text", "text", per_text=True)}
+    asked = SimpleNamespace(tasks={"imdb": None})
+    question = Question(asked, bound, {})  # type: ignore[arg-type]
+    source = open_source(path)
+    maker = ItemMaker(source, Binding([question], {}, {}), {})
+    works = list(windows.Works(source, ["text"], 0, maker, [question], 4))
+    found = [[len(example["text"]) for example in work.examples] for work in works]
+    assert found == [[300], [90], [90], [30, 30, 30], [30, 5, 5]]
+    assert sorted(place for work in works for place in work.places) == list(range(len(lengths)))

@@ -18,7 +18,7 @@ from renaissance.data.tables.table import LABEL_NAMES_KEY
 from renaissance.errors import UserError
 from renaissance.predicting.sources.interface import Fault, Row
 
-MOST_TEXT = 64 << 20  # bytes of a text
+MOST_TEXT = 16 << 20  # bytes of a text; records of CSV and JSON have as many characters at most
 MOST_ENTRIES = 100_000  # of a list, those of the lists in it included
 HUGGING_FACE = b"huggingface"  # metadata of the tables of its `datasets`, which may name classes
 
