@@ -12,7 +12,6 @@ import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
@@ -75,7 +74,8 @@ def test_every_type_of_text_of_every_kind_of_file_is_the_same(tmp_path, name):
 
 
 def test_feather_files_as_pandas_writes_them_are_read(tmp_path):
-    frame = pd.DataFrame({"id": range(len(TEXTS)), "text": TEXTS, "kind": pd.Categorical(["a", "b"] * 4)})
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"id": range(len(TEXTS)), "text": TEXTS, "kind": pandas.Categorical(["a", "b"] * 4)})
     frame.to_feather(tmp_path / "a.feather")  # lz4
     frame.to_parquet(tmp_path / "a.parquet")
     for path in tmp_path.iterdir():
@@ -256,22 +256,23 @@ def test_values_that_a_parquet_file_repeats_are_read_one_by_one(tmp_path, monkey
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "arrow", "feather"])
 def test_ten_times_the_rows_take_no_more_memory(tmp_path, kind):
     peaks = []
-    for rows in (300, 3000):
+    for rows in (100, 1000):
         path = tmp_path / f"{rows}.{kind}"
         lines = [{"id": str(number), "text": f"{number} " + "word " * 2000} for number in range(rows)]
         if kind == "jsonl":
             path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         elif kind == "csv":
-            pd.DataFrame(lines).to_csv(path, index=False)
+            with path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([("id", "text"), *(line.values() for line in lines)])
         elif kind == "parquet":
-            pq.write_table(pa.Table.from_pylist(lines), path, row_group_size=100)
+            pq.write_table(pa.Table.from_pylist(lines), path, row_group_size=50)
         else:
-            write_ipc(path, pa.Table.from_pylist(lines), compression="lz4" if kind == "feather" else None, rows=100)
+            write_ipc(path, pa.Table.from_pylist(lines), compression="lz4" if kind == "feather" else None, rows=50)
         del lines
-        source: object = open_source(path)
+        source = open_source(path)
         tracemalloc.start()
         before, most, read_rows = pa.total_allocated_bytes(), 0, 0
-        for row in source.iterate(["id", "text"], 0):  # type: ignore[attr-defined]
+        for row in source.iterate(["id", "text"], 0):
             assert row.values["text"].startswith(row.values["id"])
             most, read_rows = max(most, pa.total_allocated_bytes() - before), read_rows + 1
         peaks.append(most + tracemalloc.get_traced_memory()[1])
@@ -288,7 +289,7 @@ def test_very_long_texts_are_in_batches_of_their_own(tmp_path, monkeypatch):
     path.write_text("text\n" + "".join("x" * length + "\n" for length in lengths))
     bound = {"text": Bound("text", "text", per_text=True)}
     asked = SimpleNamespace(tasks={"imdb": None})
-    question = Question(asked, bound, {})  # type: ignore[arg-type]
+    question = Question(asked, bound, {})
     source = open_source(path)
     maker = ItemMaker(source, Binding([question], {}, {}), {})
     works = list(windows.Works(source, ["text"], 0, maker, [question], 4))

@@ -108,6 +108,16 @@ def test_too_many_bad_rows_are_an_error_that_loses_nothing(imdb, predicted, tmp_
     assert not (tmp_path / "answers.csv.partial").exists()
 
 
+def test_rows_that_were_mended_are_predicted_anew(imdb, predicted, tmp_path):
+    write_csv(tmp_path / "in.csv", ("text",), [("good",), ("",)])
+    with pytest.raises(UserError, match=r"mend the rows, delete both files, and run it again"):
+        predicted(imdb, tmp_path / "in.csv")
+    source = write_csv(tmp_path / "in.csv", ("text",), [("good",), ("better",)])
+    for kind in ("partial", "rejected.csv"):
+        (tmp_path / f"answers.csv.{kind}").unlink()
+    assert len(read(predicted(imdb, source))) == 2
+
+
 def test_a_finished_output_is_never_overwritten(imdb, predicted, tmp_path):
     source = write_csv(tmp_path / "in.csv", ("text",), [("good",)])
     before = predicted(imdb, source).read_bytes()

@@ -118,7 +118,8 @@ def _unpacked_size(header: bytes) -> int:
     A header begins with three numbers in Thrift's compact protocol: the page's type, its bytes unpacked and packed.
     Source: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift (PageHeader).
     """
-    place, numbers = 0, []
+    place = 0
+    numbers: list[int] = []
     while len(numbers) < 2:
         if header[place : place + 1] != b"\x15":  # the next field, of 32 bits
             return MOST_DICTIONARY + 1
