@@ -58,3 +58,4 @@ bench: install
 	$(BIN)/python -m benchmarks.dashboard
 	$(BIN)/python -m benchmarks.runs
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.forward

@@ -37,10 +37,7 @@ from renaissance.inference.predictor import named_in_examples
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = " ".join(["a red circle above a blue square and a green triangle"] * 8)
-SHAPE = (
-    "text_encoder=transformer text_encoder_hidden_size=64 text_encoder_num_heads=4 text_encoder_num_layers=2 "
-    "max_text_len=64 max_steps=3 warmup_steps=0 num_workers=0 num_gpus=0 num_scenes=60"
-)
+TRAINING = "max_text_len=64 max_steps=3 warmup_steps=0 num_workers=0 num_gpus=0 num_scenes=60"
 
 
 def main() -> None:
@@ -59,9 +56,11 @@ def main() -> None:
         serve_and_ask(checkpoint, arguments.seconds)
 
 
-def trained(folder: Path) -> str:
-    """A checkpoint of the built-in transformer."""
-    words = f"with task_finetune_imdb scenes {SHAPE} data_root={folder}/arrow log_dir={folder}/result".split()
+def trained(folder: Path, width: int = 64, heads: int = 4, layers: int = 2) -> str:
+    """A checkpoint of the built-in transformer, of a size."""
+    shape = f"text_encoder_hidden_size={width} text_encoder_num_heads={heads} text_encoder_num_layers={layers}"
+    places = f"data_root={folder}/arrow log_dir={folder}/result"
+    words = f"with task_finetune_imdb scenes text_encoder=transformer {shape} {TRAINING} {places}".split()
     subprocess.run([sys.executable, "run.py", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return str(next(folder.glob("result/*/1/checkpoints/best.ckpt")))
 

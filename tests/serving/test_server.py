@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import signal
@@ -14,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import uvicorn
 
 from renaissance.serving.sample import sample_image
+from renaissance.serving.server import Server
 from tests.command_line import ROOT
 from tests.serving.conftest import Served
 
@@ -169,3 +172,17 @@ def test_listening_threads_leave_no_request_half_answered(checkpoint):
         time.sleep(0.5)
         threading.Timer(0.5, served.process.send_signal, (signal.SIGTERM,)).start()
         assert served.process.wait(timeout=20) in (0, 143)
+
+
+def test_what_is_there_before_the_first_request_is_left_out_of_searches_for_garbage(monkeypatch):
+    """A search through the libraries' objects takes a third of a second, and comes every thousand requests."""
+    monkeypatch.setattr(sys, "setswitchinterval", lambda seconds: None)
+    before = gc.get_freeze_count()
+    searched = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: searched.append(len(gc.get_objects())))
+    try:
+        Server(uvicorn.Config(app=None)).run([])
+        assert gc.get_freeze_count() - before > 100_000
+        assert searched[0] < 0.01 * gc.get_freeze_count()
+    finally:
+        gc.unfreeze()

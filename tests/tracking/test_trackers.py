@@ -6,6 +6,7 @@ import csv
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -198,26 +199,32 @@ def test_rows_of_tests_are_left_out_when_a_run_goes_on(tmp_path, split):
     }  # fmt: skip
 
 
-def test_curves_go_on_with_a_resumed_runs_points_and_are_drawn_at_each_validation_and_at_the_end(tmp_path, monkeypatch):
+def test_curves_go_on_with_a_resumed_runs_points_and_are_drawn_at_validations_and_at_the_end(tmp_path, monkeypatch):
     metrics_file(tmp_path).log(1, 0.1, {"itm/train/loss": 3.0})
     metrics_file(tmp_path, resumed_step=1)
-    drawn, shown = [], []
-    monkeypatch.setattr(
-        "renaissance.tracking.trackers.curves.draw_curves",
-        lambda run, folder, look: (
-            drawn.append({name: len(series) for name, series in run.points.items()}) or [folder / "itm_loss.png"]
-        ),
-    )
+    clock, drawn, shown = [0.0], [], []
+
+    def draw(run, folder, look):
+        clock[0] += 2
+        drawn.append({name: len(series) for name, series in run.points.items()})
+        return [folder / "itm_loss.png"]
+
+    monkeypatch.setattr("renaissance.tracking.trackers.curves.draw_curves", draw)
+    monkeypatch.setattr("renaissance.tracking.trackers.curves.time", SimpleNamespace(monotonic=lambda: clock[0]))
     curves = Curves()
     curves.start(run_start(tmp_path, resumed_step=1, show=lambda *picture: shown.append(picture)))
-    curves.log(2, 0.2, {"itm/train/loss": 2.0})
-    assert drawn == []
-    curves.log(2, 0.2, {"itm/val/loss": 2.0})
-    curves.log(3, 0.3, {"itm/train/loss": 1.0})
+    for step, seconds in ((2, 19), (3, 21), (4, 30), (5, 62), (6, 64)):  # drawings take a twentieth of the time
+        clock[0] = float(seconds)
+        before = len(drawn)
+        curves.log(step, step / 10, {"itm/train/loss": 2.0})
+        assert len(drawn) == before
+        curves.log(step, step / 10, {"itm/val/loss": 2.0})
+    curves.log(7, 0.7, {"itm/train/loss": 1.0})
     curves.finish({"status": "interrupted"})
     curves.finish({"status": "interrupted"})
-    assert drawn == [{"itm/train/loss": 2, "itm/val/loss": 1}, {"itm/train/loss": 3, "itm/val/loss": 1}]
-    assert shown == [("curves/itm_loss", tmp_path / "plots" / "itm_loss.png", step) for step in (2, 3)]
+    expected = [(3, 3, 2), (6, 6, 5), (7, 7, 5)]
+    assert drawn == [{"itm/train/loss": train, "itm/val/loss": val} for _, train, val in expected]
+    assert shown == [("curves/itm_loss", tmp_path / "plots" / "itm_loss.png", step) for step, _, _ in expected]
 
 
 def test_the_table_of_trackers_loads_no_torch():
