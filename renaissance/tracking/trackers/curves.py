@@ -15,7 +15,6 @@ from renaissance.tracking.metrics import Point, read_points, split_of
 from renaissance.tracking.pace import Pace, first_interval, read_pace
 from renaissance.tracking.trackers.interface import RunStart, Tracker
 
-
 SHARE = 0.05  # of a run's time that drawing may take
 SECONDS_A_DRAWING = 1.0  # taken for the first one
 
