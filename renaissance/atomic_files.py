@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import glob
 import json
 import math
 import os
@@ -136,9 +137,16 @@ def opened_for_reading(path: Path) -> Iterator[tuple[int, int]]:
         os.close(descriptor)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed process left in a folder that no other process writes to now."""
-    for path in folder.rglob(".*"):
+def remove_leftovers(folder: Path, of: Path | None = None) -> None:
+    """Remove the temporary files that a killed process left in a folder that no other process writes to now.
+
+    Args:
+        folder: and those in it.
+        of: the only file, directly in the folder, whose temporary ones are removed; None for all.
+    """
+    for path in folder.rglob(".*") if of is None else folder.glob(f".{glob.escape(of.name)}.*"):
+        if of is not None and path.stem != f".{of.name}":  # of a file with a longer name
+            continue
         if TEMPORARY.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
 

@@ -6,7 +6,6 @@ one `UserError` that names the example and the field at fault.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from renaissance.errors import UserError
 
 Picture = str | os.PathLike[str] | bytes | Image.Image
 Example = Mapping[str, Any]
+FAR = 1e9  # pixels; no box is as far away or as wide. Of NaN and numbers that no float can hold this tells, too
 MASK = "[MASK]"  # how users write the mask token, however the tokenizer spells it
 TYPES: dict[ColumnType, tuple[type, ...]] = {
     "image": (str, os.PathLike, bytes, Image.Image),
@@ -80,11 +80,11 @@ def check_examples(examples: Sequence[Example], fields: Mapping[str, ColumnType]
 
 
 def _is_box(box: Any) -> bool:
-    """Whether it is four finite numbers, the last two above 0."""
+    """Whether it is four numbers of pixels, the last two above 0."""
     sides = list(box) if isinstance(box, list | tuple) else []
     if len(sides) != 4 or any(isinstance(side, bool) or not isinstance(side, int | float) for side in sides):
         return False
-    return all(math.isfinite(side) for side in sides) and min(sides[2:]) > 0
+    return all(abs(side) < FAR for side in sides) and min(sides[2:]) > 0
 
 
 def examples_of(

@@ -45,11 +45,13 @@ class Question:
         asked: the tasks.
         fields: what they read, by field.
         answers: what is right, by field; empty where the input does not say, and for tasks that are not judged so.
+        half: where the input says only a part of what is right, the fields that it lacks for judging answers.
     """
 
     asked: Asked
     fields: Mapping[str, Bound]
     answers: Mapping[str, Bound]
+    half: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -151,14 +153,15 @@ def _question(asked: Asked, source: Source, by_field: Mapping[str, str]) -> Ques
     for field, kind in asked.fields.items():
         column = _column_of(field, schema, source, by_field)
         assert column is not None
-        fields[field] = Bound(column, kind, per_text=field == "text")
+        fields[field] = Bound(column, kind, per_text=kind == "text")
     judged = any(task.declaration.predicts for task in asked.tasks.values())
     wanted = {name: column for name, column in schema.columns.items() if column.type in ANSWERS}
     for field, known in wanted.items():
         name = _column_of(field, schema, source, by_field)
         if name is not None:
             answers[field] = Bound(name, known.type, known.per_text)
-    return Question(asked, fields, answers if judged and len(answers) == len(wanted) else {})
+    lacking = [field for field in wanted if field not in answers]
+    return Question(asked, fields, answers if judged and not lacking else {}, lacking if judged and answers else ())
 
 
 def _check_one_text(questions: Iterable[Question]) -> None:

@@ -3,6 +3,7 @@
 `<output>.partial` is a text file: a line that says which job it is, then for every window of the input a line an
 example, and a line that closes the window. What stands behind the last of these lines when a process is killed is of a
 window that was not closed; it is cut off, and that window is done again. So nothing is lost and nothing is there twice.
+At last a line tells the file of answers that is put in its place: one that is there by then is known by it as complete.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from renaissance.atomic_files import naming_full_disk, to_disk
+from renaissance.atomic_files import naming_full_disk, remove_leftovers, to_disk
 from renaissance.errors import UserError
 from renaissance.locks import AlreadyHeld, held
 from renaissance.predicting.places import partial_of
@@ -33,12 +34,14 @@ class Progress:
         answered: examples.
         rejected: rows, and examples of them, that could not be used.
         seconds: that the work took, over all its processes.
+        output: what tells the file of answers that is about to be put in its place (`file_identity`); "" before that.
     """
 
     rows: int = 0
     answered: int = 0
     rejected: int = 0
     seconds: float = 0.0
+    output: str = ""
 
 
 class Journal:
@@ -73,6 +76,14 @@ class Journal:
             os.fsync(file.fileno())
         self.progress = progress
 
+    def written(self, output: str) -> None:
+        """Say which file of answers is to be the output, before it is put in its place.
+
+        Args:
+            output: what tells it.
+        """
+        self.close_window((), replace(self.progress, output=output))
+
     def entries(self) -> Iterator[dict[str, Any]]:
         """The examples that are done, in the order of the input."""
         with self.path.open(encoding="utf-8", newline="\n") as file:
@@ -103,6 +114,7 @@ def journal_of(output: Path, job: Mapping[str, Any]) -> Iterator[Journal]:
         ) from None
     try:
         with held(path):
+            remove_leftovers(path.parent, of=output)
             yield _opened(path, job)
     except AlreadyHeld:
         raise UserError(

@@ -18,14 +18,19 @@ from tqdm import tqdm
 
 import renaissance
 from renaissance.data.batches.loader import BatchLoader
-from renaissance.errors import UserError
 from renaissance.inference.features import device_of
 from renaissance.inference.model import Model, load
 from renaissance.predicting.binding import Binding, bind
 from renaissance.predicting.identity import file_identity
 from renaissance.predicting.items import Item, ItemMaker
 from renaissance.predicting.journal import Journal, Progress, journal_of
-from renaissance.predicting.output.closing import check_rejected, write_beside, write_output, write_summary
+from renaissance.predicting.output.closing import (
+    check_rejected,
+    check_written,
+    write_beside,
+    write_output,
+    write_summary,
+)
 from renaissance.predicting.output.columns import Columns
 from renaissance.predicting.places import REJECTED, beside
 from renaissance.predicting.sources.interface import Source
@@ -76,13 +81,14 @@ def predict(settings: Settings) -> Path:
     job = Job(model, source, binding, settings)
     with journal_of(output, _job(settings, source)) as journal:
         if output.exists():
-            journal.path.unlink()
-            raise UserError(f"output={str(output)!r}: is finished already, and nothing is overwritten.")
-        if journal.resumed:
-            print(f"going on from row {journal.progress.rows:,}, with what {journal.path} has")
-        _work(job, journal)
-        check_rejected(output, journal, settings.max_rejected_fraction, source.path)
-        _close(job, journal, output)
+            check_written(output, journal)
+            print(f"complete: all {journal.progress.rows:,} rows were done, and the answers are written")
+        else:
+            if journal.resumed:
+                print(f"going on from row {journal.progress.rows:,}, with what {journal.path} has")
+            _work(job, journal)
+            check_rejected(output, journal, settings.max_rejected_fraction, source.path)
+            _close(job, journal, output)
         journal.path.unlink()
     print(f"predictions: {output}")
     return output
@@ -105,7 +111,10 @@ def _say(source: Source, binding: Binding) -> None:
     for question in binding.questions:
         read = [f"{field} is the column {one.column!r}" if field != one.column else field
                 for field, one in (*question.fields.items(), *question.answers.items())]  # fmt: skip
-        print(printable(f"{', '.join(question.asked.tasks)}: reads {', '.join(read)}"))
+        names = ", ".join(question.asked.tasks)
+        print(printable(f"{names}: reads {', '.join(read)}"))
+        if question.half:
+            print(printable(f"{names}: no metrics, for {source.path} has no {' and no '.join(question.half)}"))
     for task, fields in binding.unasked.items():
         print(printable(f"{task}: not asked, for {source.path} has no {' and no '.join(fields)}"))
 

@@ -22,6 +22,7 @@ from renaissance.predicting.items import Item, ItemMaker, fault_of
 from renaissance.predicting.sources.interface import Fault, Row, Source
 
 BATCHES = 32  # of a window
+BATCH_CHARACTERS = 4 << 20  # of the texts of a batch that has more than one example
 WINDOW_BYTES = 64 << 20  # of images and texts that a window holds, beyond which it takes no further row
 
 
@@ -182,11 +183,24 @@ class Works:
         good = [place for place, item in enumerate(window.items) if item.fault is None]
         if "text" in self._questions[number].fields:
             good.sort(key=lambda place: -_length(window.items[place].fields[number]))
-        for start in range(0, len(good), self._batch_size):
-            places = good[start : start + self._batch_size]
+        for places in self._batches(window, number, good):
             examples = [{**window.items[place].fields[number], **window.items[place].answers[number]}
                         for place in places]  # fmt: skip
             yield Work(number, places, examples)
+
+    def _batches(self, window: Window, number: int, places: Sequence[int]) -> Iterator[list[int]]:
+        """Places in batches, smaller ones where texts are very long: a tokenizer takes hundreds of times as much."""
+        batch: list[int] = []
+        characters = 0
+        for place in places:
+            own = _length(window.items[place].fields[number])
+            if batch and (len(batch) == self._batch_size or characters + own > BATCH_CHARACTERS):
+                yield batch
+                batch, characters = [], 0
+            batch.append(place)
+            characters += own
+        if batch:
+            yield batch
 
 
 def _length(fields: Mapping[str, Any]) -> int:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,68 @@ def test_a_killed_job_goes_on(trained, source, tmp_path):
     found = read(output)[1:]
     assert [(row[0], row[1]) for row in found] == [(str(n), f"{n:05d}") for n in range(ROWS)]
     assert not partial.exists()
+
+
+def test_what_was_written_before_the_journal_went_is_complete(
+    trained, source, predicted, tmp_path, monkeypatch, capsys
+):
+    def cut(path, *arguments, **named):
+        if path.name.endswith(".partial"):
+            raise RuntimeError("power cut")
+        unlink(path, *arguments, **named)
+
+    checkpoint, unlink = trained("task_finetune_imdb"), Path.unlink
+    monkeypatch.setattr(Path, "unlink", cut)
+    with pytest.raises(RuntimeError, match="power cut"):
+        predicted(checkpoint, source)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    output, partial = tmp_path / "answers.csv", tmp_path / "answers.csv.partial"
+    before, journal = output.read_bytes(), partial.read_bytes()
+    output.write_bytes(before + b"\n")  # it is not what the job wrote
+    with pytest.raises(UserError, match="is there already, and is not what this job wrote"):
+        predicted(checkpoint, source)
+    assert partial.read_bytes() == journal
+    output.write_bytes(before)
+    assert predicted(checkpoint, source) == output
+    assert f"complete: all {ROWS} rows were done" in capsys.readouterr().out
+    assert output.read_bytes() == before
+    assert not partial.exists()
+
+
+KILLING = """
+import os, signal, sys
+from pathlib import Path
+
+def kill(*arguments, **named):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def before(what, matches):
+    return lambda path, *others, **named: kill() if matches(str(path), others) else what(path, *others, **named)
+
+moment = sys.argv.pop(1)
+if moment == "unlink":
+    Path.unlink = before(Path.unlink, lambda path, others: path.endswith("answers.csv.partial"))
+else:
+    os.replace = before(os.replace, lambda path, others: str(others[0]).endswith("answers.csv"))
+import runpy
+sys.argv[0] = "run.py"
+runpy.run_path("run.py", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["replace", "unlink"])
+def test_a_job_that_is_killed_at_its_end_ends_well(trained, source, tmp_path, moment):
+    output = tmp_path / "answers.csv"
+    words = [f"load_path={trained('task_finetune_imdb')}", f"input={source}", f"output={output}", "num_workers=0"]
+    command = [sys.executable, "-c", KILLING, moment, "predict", "with", *words]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == -signal.SIGKILL
+    assert output.exists() == (moment == "unlink")
+    assert f"predictions: {output}" in execute("predict", "with", *words)
+    assert [row[1] for row in read(output)[1:]] == [f"{n:05d}" for n in range(ROWS)]
+    assert sorted(path.name for path in tmp_path.iterdir() if "answers" in path.name) == [
+        "answers.csv", "answers.csv.summary.json",
+    ]  # fmt: skip
 
 
 def test_a_job_whose_input_or_settings_changed_is_refused(trained, source, predicted, tmp_path):

@@ -105,7 +105,9 @@ def read_records(
     """
     try:
         # Bytes that are no UTF-8 come as surrogates, and are then the fault of their line.
-        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+        # Where quoted text may have any lines, its line ends stay as they are.
+        newline = "" if last_line is None else None
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline) as file:
             lines = _Lines(file)
             if lines.peek().startswith(_UTF_16):
                 raise UserError(f"{path} is UTF-16 text. Save it as UTF-8.")
@@ -130,7 +132,7 @@ def csv_header(path: Path) -> list[str]:
         UserError: it cannot be read, is empty, or names a column twice.
     """
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             lines = _Lines(file)
             if lines.peek().startswith(_UTF_16):
                 raise UserError(f"{path} is UTF-16 text. Save it as UTF-8.")
@@ -153,6 +155,7 @@ def _csv_header(path: Path, lines: _Lines, last_line: re.Pattern[str] | None) ->
 
 def _csv_parser(path: Path, lines: _Lines, last_line: re.Pattern[str] | None) -> Callable[[_Lines], Record]:
     header = _csv_header(path, lines, None if last_line is None else _EVERY_LINE)
+    lines.spaces_are_text = last_line is None and len(header) == 1
 
     def parse(lines: _Lines) -> Record:
         fields = _csv_fields(lines, last_line)
@@ -169,10 +172,12 @@ class _Lines:
 
     Attributes:
         number: of the line that was taken last; the first is 1.
+        spaces_are_text: a line of spaces is not blank, as the only field of a record it may be.
     """
 
     def __init__(self, file: TextIO):
         self.number = 0
+        self.spaces_are_text = False
         self._file = file
         self._waiting: deque[str] = deque()
 
@@ -181,7 +186,7 @@ class _Lines:
         if not self._waiting:
             self._waiting.append(self._file.readline(_MOST_CHARACTERS))
             part = self._waiting[-1]
-            while len(part) == _MOST_CHARACTERS and not part.endswith("\n"):  # leave out what is too much of it
+            while len(part) == _MOST_CHARACTERS and not part.endswith(("\n", "\r")):  # leave out what is too much of it
                 part = self._file.readline(_MOST_CHARACTERS)
         return self._waiting[0]
 
@@ -200,7 +205,7 @@ class _Lines:
 
     def skip_blank(self) -> bool:
         """Go to the next line with something in it; False where there is none."""
-        while self.peek().isspace():
+        while self.peek() and not self.peek().strip("\r\n" if self.spaces_are_text else None):
             self.take()
         return bool(self.peek())
 

@@ -14,6 +14,7 @@ from renaissance.atomic_files import write_csv, write_json
 from renaissance.errors import UserError
 from renaissance.inference.classes.picture import draw_confusion
 from renaissance.predicting.binding import Binding
+from renaissance.predicting.identity import file_identity
 from renaissance.predicting.journal import Journal
 from renaissance.predicting.output.columns import Columns
 from renaissance.predicting.output.scores import Scores
@@ -29,6 +30,19 @@ def list_rejected(output: Path, journal: Journal) -> Path:
     rows = ((entry["r"], *entry["x"], entry["at"], entry["i"]) for entry in journal.entries() if "x" in entry)
     write_csv(path, REJECTED_COLUMNS, rows)
     return path
+
+
+def check_written(output: Path, journal: Journal) -> None:
+    """See that a file of answers that is there already is the one that the job wrote before it was killed.
+
+    Raises:
+        UserError: it is another one; the journal stays.
+    """
+    if journal.progress.output != file_identity(output):
+        raise UserError(
+            f"output={str(output)!r}: is there already, and is not what this job wrote; nothing is overwritten. Move "
+            f"it away, and the same command goes on with what {journal.path} has; or give another output."
+        )
 
 
 def check_rejected(output: Path, journal: Journal, most: float, source: Path) -> None:
@@ -54,7 +68,7 @@ def check_rejected(output: Path, journal: Journal, most: float, source: Path) ->
         f"allows; the first is row {first['r']}{': ' + field if field else ''} ({reason}). All are listed in "
         f"{list_rejected(output, journal)}. The answers so far are kept in {journal.path}: with a higher "
         "max_rejected_fraction the same command writes them out, and computes nothing again. Or mend the rows, delete "
-        "that file, and run it again."
+        "both files, and run it again."
     )
 
 
@@ -102,7 +116,8 @@ def write_output(output: Path, journal: Journal, columns: Columns) -> None:
         journal: of the job.
         columns: of the file, which have seen all answers.
     """
-    write_answers(output, (entry for entry in journal.entries() if "a" in entry), columns)
+    answers = (entry for entry in journal.entries() if "a" in entry)
+    write_answers(output, answers, columns, lambda whole: journal.written(file_identity(whole)))
 
 
 def write_summary(output: Path, content: Mapping[str, Any]) -> None:

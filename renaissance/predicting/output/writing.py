@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,23 @@ TYPES: dict[Kind, pa.DataType] = {
 }  # fmt: skip
 
 
-def write_answers(path: Path, entries: Iterable[Mapping[str, Any]], columns: Columns) -> None:
+def write_answers(
+    path: Path, entries: Iterable[Mapping[str, Any]], columns: Columns, written: Callable[[Path], None]
+) -> None:
     """Write the file, which is whole or not there.
 
     Args:
         path: its ending is one of `OUTPUTS`.
         entries: the examples that were answered, in order, as the journal has them.
         columns: which have seen all of them.
+        written: is told where the whole file lies, before it is put in its place.
 
     Raises:
         DiskFull: there is no room.
     """
     with whole_file(path) as temporary:
         WRITERS[path.suffix.lower()](temporary, entries, columns)
+        written(temporary)
 
 
 def _write_csv(path: Path, entries: Iterable[Mapping[str, Any]], columns: Columns) -> None:

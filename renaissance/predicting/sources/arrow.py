@@ -1,6 +1,7 @@
 """An Arrow file as input, our own tables among them: mapped into memory, whose pages are given back as it goes on.
 
-Both of Arrow's formats are read: files (`new_file`) and streams (`new_stream`, as `datasets` keeps them).
+Both of Arrow's formats are read: files (`new_file`) and streams (`new_stream`, as `datasets` keeps them). Of a
+compressed one, as `DataFrame.to_feather` writes it, a batch at a time is unpacked, and none that is large.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import pyarrow as pa
 from renaissance.data.tables.table import is_mapped
 from renaissance.errors import UserError
 from renaissance.predicting.identity import file_identity
-from renaissance.predicting.sources.cells import class_names, rows_of
+from renaissance.predicting.sources.cells import check_names, class_names, rows_of
 from renaissance.predicting.sources.interface import Row, Typing
+from renaissance.predicting.sources.messages import batch_sizes, is_file
 
 ROWS_AT_ONCE = 64
 DROP_AFTER_ROWS = 256  # pages that were read are given back to the system
-FILE_MAGIC = b"ARROW1"
+MOST_UNPACKED = 1 << 30  # bytes of a compressed batch, and of all dictionaries
+# What pyarrow raises: KeyError for a type that Python's side of it does not know.
+READING = (pa.ArrowException, OSError, ValueError, KeyError)
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -31,7 +35,7 @@ class ArrowRows:
         path: the file.
 
     Raises:
-        UserError: it is damaged, cut off or compressed.
+        UserError: it is damaged, cut off, or compressed and unpacks to too much.
     """
 
     typing: Typing = "typed"
@@ -45,21 +49,19 @@ class ArrowRows:
                 if os.fstat(file.fileno()).st_size < 8:
                     raise UserError(f"{path} is empty: a copy that broke off?")
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            schema, count = None, 0
-            for batch in self._batches():
-                if schema is None:
-                    self._check_uncompressed(batch)
-                schema, count = batch.schema, count + len(batch)
-            schema = self._schema() if schema is None else schema
-        except (pa.ArrowException, OSError, ValueError) as error:
+            self._compressed, count = self._sizes()
+            schema = self._schema()
+            self.columns: Sequence[str] = schema.names
+            if not self._compressed:
+                for batch in self._batches():
+                    self._check_mapped(batch)
+        except READING as error:
             raise self._damaged(error) from None
         self._drop()
         self.rows: int | None = count
         self.size = count
-        self.columns: Sequence[str] = schema.names
-        if len(set(self.columns)) < len(self.columns):
-            raise UserError(f"{path} has two columns of one name ({', '.join(self.columns)}), so none can be named.")
-        self.label_names: Mapping[str, Sequence[str]] = class_names(schema)
+        check_names(path, self.columns)
+        self.label_names: Mapping[str, Sequence[str]] = class_names(path, schema)
 
     def identity(self) -> str:
         """Of its content."""
@@ -68,49 +70,74 @@ class ArrowRows:
     def iterate(self, columns: Collection[str], start: int) -> Iterator[Row]:
         """Rows from one on."""
         first = 0
+        wanted = None
         try:
-            for batch in self._batches():
-                if first + len(batch) > start:
-                    wanted = batch.select(list(columns))
-                    _check_lists(wanted)
-                    for place in range(max(0, start - first), len(batch), ROWS_AT_ONCE):
-                        piece = wanted.slice(place, ROWS_AT_ONCE)
-                        _check_flat(piece)
-                        for row in rows_of(piece, first + place, start):
-                            self._check_whole()
-                            self.position = row.number + 1
-                            if row.number % DROP_AFTER_ROWS == 0:
-                                self._drop()
-                            yield row
-                first += len(batch)
-        except (pa.ArrowException, OSError) as error:
+            for wanted in self._batches(columns):
+                rows = len(wanted)
+                if first + rows > start:
+                    yield from self._rows(wanted.select(list(columns)), first, start)
+                first += rows
+                wanted = None  # or it would be there beside the next one
+        except READING as error:
             raise self._damaged(error) from None
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        """The record batches, as views of the mapped file."""
-        source = pa.BufferReader(pa.py_buffer(self._map))
-        if self._map[: len(FILE_MAGIC)] != FILE_MAGIC:
+    def _rows(self, wanted: pa.RecordBatch, first: int, start: int) -> Iterator[Row]:
+        """Rows of a batch, the first of which has the number `first`, from one on."""
+        _check_lists(wanted)
+        for place in range(max(0, start - first), len(wanted), ROWS_AT_ONCE):
+            piece = wanted.slice(place, ROWS_AT_ONCE)
+            _check_flat(piece)
+            for row in rows_of(piece, first + place, start):
+                self._check_whole()
+                self.position = row.number + 1
+                if row.number % DROP_AFTER_ROWS == 0:
+                    self._drop()
+                yield row
+
+    def _sizes(self) -> tuple[bool, int]:
+        """Whether it is compressed, and its rows. Raises UserError: it unpacks to more than it should."""
+        rows = dictionaries = 0
+        compressed = False
+        for number, batch in enumerate(batch_sizes(self._whole())):
+            compressed |= batch.unpacked > 0
+            rows += 0 if batch.is_dictionary else batch.rows
+            dictionaries += batch.unpacked if batch.is_dictionary else 0
+            unpacked = max(dictionaries, batch.unpacked)
+            if unpacked > MOST_UNPACKED:
+                raise UserError(
+                    f"{self.path} is compressed, and its batch {number} unpacks to {unpacked:,} bytes, more than "
+                    f"{MOST_UNPACKED:,}. Write it in smaller batches (`write_feather(…, chunksize=1000)`), without "
+                    "compression, or as Parquet."
+                )
+        return compressed, rows
+
+    def _batches(self, columns: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
+        """The record batches: views of the mapped file, or where they are compressed, the columns unpacked."""
+        options = None
+        if self._compressed:
+            chosen = [self.columns.index(name) for name in columns]
+            options = pa.ipc.IpcReadOptions(included_fields=sorted(chosen), use_threads=False)
+        source = pa.BufferReader(self._whole())
+        if not is_file(memoryview(self._map)):
             if self._map[-len(END_OF_STREAM) :] != END_OF_STREAM:
                 raise pa.ArrowInvalid("its end is missing")
-            yield from pa.ipc.open_stream(source)
+            yield from pa.ipc.open_stream(source, options=options)
             return
-        reader = pa.ipc.open_file(source)
+        reader = pa.ipc.open_file(source, options=options)
         for number in range(reader.num_record_batches):
             yield reader.get_batch(number)
 
     def _schema(self) -> pa.Schema:
-        source = pa.BufferReader(pa.py_buffer(self._map))
-        if self._map[: len(FILE_MAGIC)] != FILE_MAGIC:
-            return pa.ipc.open_stream(source).schema
-        return pa.ipc.open_file(source).schema
+        source = pa.BufferReader(self._whole())
+        return (pa.ipc.open_file if is_file(memoryview(self._map)) else pa.ipc.open_stream)(source).schema
 
-    def _check_uncompressed(self, batch: pa.RecordBatch) -> None:
-        """A compressed batch would be unpacked into memory as a whole, whatever it unpacks to."""
-        if not is_mapped(batch, pa.py_buffer(self._map)):
-            raise UserError(
-                f"{self.path} is compressed, so it cannot be memory-mapped. Write it again without compression "
-                '(`pyarrow.feather.write_feather(…, compression="uncompressed")`), or as Parquet.'
-            )
+    def _whole(self) -> pa.Buffer:
+        return pa.py_buffer(self._map)
+
+    def _check_mapped(self, batch: pa.RecordBatch) -> None:
+        """A file of another byte order, say, would be copied into memory. Raises UserError."""
+        if not is_mapped(batch, self._whole()):
+            raise UserError(f"{self.path} cannot be memory-mapped. Write it again with a current Arrow, or as Parquet.")
 
     def _check_whole(self) -> None:
         """Reading what was cut off would end this process (a bus error)."""
@@ -122,6 +149,8 @@ class ArrowRows:
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def _damaged(self, error: Exception) -> UserError:
+        if isinstance(error, KeyError):
+            return UserError(f"{self.path} has a column of a type that cannot be read here. Leave it out.")
         reason = " ".join(str(error).split())[:200]
         return UserError(f"{self.path} is damaged or no complete Arrow file ({reason}): cut off while it was copied?")
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from renaissance.data.images.files import MOST_BYTES
 from renaissance.data.tables.table import LABEL_NAMES_KEY
+from renaissance.errors import UserError
 from renaissance.predicting.sources.interface import Fault, Row
 
-MOST_TEXT = 64 << 20  # bytes of a text
+MOST_TEXT = 16 << 20  # bytes of a text; records of CSV and JSON have as many characters at most
 MOST_ENTRIES = 100_000  # of a list, those of the lists in it included
 HUGGING_FACE = b"huggingface"  # metadata of the tables of its `datasets`, which may name classes
 
@@ -86,17 +88,51 @@ def _check_entries(values: pa.Array) -> None:
         raise TooLarge(f"has {count:,} entries, more than {MOST_ENTRIES:,}")
 
 
-def class_names(schema: pa.Schema) -> dict[str, Sequence[str]]:
-    """By column the names of its classes, as our tables' metadata say for all, or those of `datasets` for each."""
+def check_names(path: Path, columns: Sequence[str]) -> None:
+    """See that every column can be named. Raises UserError: two have one name."""
+    if len(set(columns)) < len(columns):
+        raise UserError(f"{path} has two columns of one name ({', '.join(columns)}), so none can be named.")
+
+
+def class_names(path: Path, schema: pa.Schema) -> dict[str, Sequence[str]]:
+    """By column the names of its classes, as our tables' metadata say for all, or those of `datasets` for each.
+
+    Raises:
+        UserError: the metadata cannot be read. Without them, numbers of classes could be of other ones.
+    """
     metadata: Mapping[bytes, bytes] = schema.metadata or {}
-    try:
-        if LABEL_NAMES_KEY in metadata:
-            names = json.loads(metadata[LABEL_NAMES_KEY])
-            if isinstance(names, list) and all(isinstance(name, str) for name in names):
-                return dict.fromkeys(schema.names, names)
-        if HUGGING_FACE in metadata:
-            features = json.loads(metadata[HUGGING_FACE])["info"]["features"]
-            return {name: feature["names"] for name, feature in features.items() if "names" in feature}
-    except (ValueError, KeyError, TypeError, RecursionError):
+    key = next((key for key in (LABEL_NAMES_KEY, HUGGING_FACE) if key in metadata), None)
+    if key is None:
         return {}
-    return {}
+    try:
+        found = json.loads(metadata[key])
+        if key == LABEL_NAMES_KEY:
+            return dict.fromkeys(schema.names, _strings(found))
+        features = (found.get("info") or {}).get("features") or {}
+        named = {name: _names_of(feature) for name, feature in features.items()}
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise UserError(
+            f"{path}: its metadata {key.decode()!r}, which may name the classes, cannot be read. Write the file again, "
+            "with sound metadata or without any."
+        ) from None
+    return {name: names for name, names in named.items() if names is not None}
+
+
+def _names_of(feature: Any) -> Sequence[str] | None:
+    """The classes of a feature of `datasets`, or of what its lists hold; None where it has none."""
+    while True:
+        if isinstance(feature, list) and len(feature) == 1:
+            feature = feature[0]
+        elif isinstance(feature, dict) and "feature" in feature:
+            feature = feature["feature"]
+        else:
+            break
+    names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
+    return None if names is None else _strings(names)
+
+
+def _strings(value: Any) -> list[str]:
+    """A list of strings. Raises TypeError: it is none."""
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise TypeError
+    return value

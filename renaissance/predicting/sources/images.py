@@ -1,4 +1,8 @@
-"""A folder of images as input: every image file in it and below it, in the order of the names, each a row."""
+"""A folder of images as input: every image file in it and below it, in the order of the names, each a row.
+
+Links are followed, but no folder is looked through twice. What is hidden, its name beginning with a dot, is left out:
+systems keep their own files there, which are called like images and are none.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import NoReturn
 
 from renaissance.errors import UserError
 from renaissance.predicting.sources.interface import Row, Typing
@@ -59,12 +64,33 @@ class ImageFolder:
 
     def _names(self) -> Iterator[str]:
         """The paths of the images from the folder: those of a folder by name, then those of the folders in it."""
-        for place, folders, files in os.walk(self.path, onerror=_unreadable):
-            folders.sort()
+        seen = {_place_of(self.path)}
+        for place, folders, files in os.walk(self.path, onerror=_stop, followlinks=True):
+            folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
             for file in sorted(files):
-                if file.lower().endswith(ENDINGS):
+                if file.lower().endswith(ENDINGS) and not file.startswith("."):
                     yield (Path(place) / file).relative_to(self.path).as_posix()
+            new = []
+            for name in folders:
+                found = _place_of(Path(place) / name)
+                if found not in seen:
+                    seen.add(found)
+                    new.append(name)
+            folders[:] = new
 
 
-def _unreadable(error: OSError) -> None:
-    raise UserError(f"{error.filename}: this folder cannot be read ({error.strerror})")
+def _place_of(folder: Path) -> tuple[int, int]:
+    """What is the same for a folder and a link to it."""
+    try:
+        found = folder.stat()
+    except OSError as error:
+        raise _unreadable(error) from None
+    return found.st_dev, found.st_ino
+
+
+def _stop(error: OSError) -> NoReturn:
+    raise _unreadable(error)
+
+
+def _unreadable(error: OSError) -> UserError:
+    return UserError(f"{error.filename}: this folder cannot be read ({error.strerror})")

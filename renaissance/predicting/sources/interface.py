@@ -27,6 +27,14 @@ class Fault:
     reason: str
 
 
+class Faulty(Exception):
+    """An example cannot be used, for a fault."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+
+
 @dataclass(frozen=True)
 class Row:
     """A row of the input.
