@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from tests.inference.conftest import pretrained, rows, run, scenes_root, trained
 __all__ = ["pretrained", "rows", "run", "scenes_root", "trained"]
 
 Predict = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def field_size_limit() -> Iterator[None]:
+    """The command raises Python's limit for its whole process; other tests are to find it as it was."""
+    before = csv.field_size_limit()
+    yield
+    csv.field_size_limit(before)
 
 
 @pytest.fixture
