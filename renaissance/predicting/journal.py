@@ -22,7 +22,8 @@ from renaissance.locks import AlreadyHeld, held
 from renaissance.predicting.places import partial_of
 
 DONE = '{"done":'  # begins a line that closes a window, and no other
-FORMAT = 1
+FORMAT = 2  # another one where rows are numbered, or answers kept, in another way
+BEGINS = b'{"format": '  # the line that says which job it is
 
 
 @dataclass
@@ -71,7 +72,8 @@ class Journal:
         lines = [json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in entries]
         lines.append(DONE + json.dumps(vars(progress)) + "}")
         with naming_full_disk(self.path), self.path.open("ab") as file:
-            file.write(("\n".join(lines) + "\n").encode("utf-8"))
+            # Halves of characters, which JSON and names of files may hold, are question marks.
+            file.write(("\n".join(lines) + "\n").encode("utf-8", "replace"))
             file.flush()
             os.fsync(file.fileno())
         self.progress = progress
@@ -85,12 +87,12 @@ class Journal:
         self.close_window((), replace(self.progress, output=output))
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """The examples that are done, in the order of the input."""
-        with self.path.open(encoding="utf-8", newline="\n") as file:
+        """The examples that are done, in the order of the input. Raises UserError: the journal is damaged."""
+        with self.path.open("rb") as file:
             next(file)
             for line in file:
-                if not line.startswith(DONE):
-                    yield json.loads(line)
+                if not line.startswith(DONE.encode()):
+                    yield _parsed(self.path, line)
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def _opened(path: Path, job: Mapping[str, Any]) -> Journal:
     first = json.dumps({"format": FORMAT, **job}, ensure_ascii=False) + "\n"
     with path.open("rb") as file:
         found = file.readline()
-    if not found.endswith(b"\n"):  # nothing, or a line that a kill broke off
+    if not found.endswith(b"\n") and found[: len(BEGINS)] == BEGINS[: len(found)]:  # nothing, or broken off by a kill
         path.write_bytes(first.encode("utf-8"))
         to_disk(path)
         to_disk(path.parent)
@@ -142,6 +144,11 @@ def _check_job(path: Path, found: bytes, job: Mapping[str, Any]) -> None:
         differing = [name for name in job if was.get(name) != job[name]]
     except (ValueError, AttributeError):
         raise UserError(f"{path} is no journal of predict. Move it away, or give another output.") from None
+    if "format" in differing:
+        raise UserError(
+            f"{path} is of a job that another version of Renaissance began, whose answers would not go with those of "
+            "this one. Go on with that version; or delete the file to begin anew, or give another output."
+        )
     if differing:
         raise UserError(
             f"{path} is of a job that was stopped, and since then this has changed: {', '.join(differing)}. Its "
@@ -151,16 +158,33 @@ def _check_job(path: Path, found: bytes, job: Mapping[str, Any]) -> None:
 
 
 def _gone_on_with(path: Path) -> Journal:
-    """The journal without what was not closed."""
-    progress, size = Progress(), 0
+    """The journal without what was not closed. Raises UserError: lines of what was closed are missing."""
+    progress, size, entries = Progress(), 0, 0
     with path.open("rb+") as file:
         place = size = len(file.readline())
         for line in file:
             place += len(line)
-            if line.startswith(DONE.encode()) and line.endswith(b"}\n"):
+            if not line.startswith(DONE.encode()):
+                entries += 1
+            elif line.endswith(b"}\n"):
                 try:
-                    progress, size = Progress(**json.loads(line)["done"]), place
-                except (ValueError, TypeError, KeyError):
-                    raise UserError(f"{path} is damaged. Delete it to begin anew.") from None
+                    progress, size = Progress(**_parsed(path, line)["done"]), place
+                except (TypeError, KeyError):
+                    raise _damaged(path) from None
+                if progress.answered + progress.rejected != entries:
+                    raise _damaged(path)
         file.truncate(size)
     return Journal(path, progress)
+
+
+def _parsed(path: Path, line: bytes) -> dict[str, Any]:
+    """A line of the journal. Raises UserError: it is none."""
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError:
+        raise _damaged(path) from None
+    return found
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged. Delete it to begin anew.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import time
 import tracemalloc
 from types import SimpleNamespace
 
@@ -294,3 +295,27 @@ def test_very_long_texts_are_in_batches_of_their_own(tmp_path, monkeypatch):
     found = [[len(example["text"]) for example in work.examples] for work in works]
     assert found == [[300], [90], [90], [30, 30, 30], [30, 5, 5]]
     assert sorted(place for work in works for place in work.places) == list(range(len(lengths)))
+
+
+def test_texts_that_all_rows_of_a_batch_share_are_not_checked_again_for_every_piece(tmp_path):
+    def seconds(rows):
+        column = pa.array([f"a red circle {number} " * 40 for number in range(rows)]).dictionary_encode()
+        write_ipc(tmp_path / "a.arrow", pa.table({"text": column}), rows=rows)
+        pieces = open_source(tmp_path / "a.arrow").iterate(["text"], 0)
+        next(pieces)  # the first piece, with what is done once
+        start = time.process_time()
+        assert sum(1 for _ in pieces) == rows - 1
+        return time.process_time() - start
+
+    few, many = seconds(1000), seconds(30_000)
+    assert many < 100 * max(few, 0.01)  # thirty times as many; it was nine hundred times
+
+
+def test_a_number_behind_a_dictionarys_end_is_told(tmp_path):
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2] * 100, pa.int8()), pa.array(["a", "b", "c"]))
+    path = write_ipc(tmp_path / "a.arrow", pa.table({"text": column}), rows=300)
+    data = path.read_bytes()
+    assert data.count(bytes([0, 1, 2] * 100)) == 1
+    path.write_bytes(data.replace(bytes([0, 1, 2] * 100), bytes([0, 1, 2] * 99 + [0, 1, 9])))
+    with pytest.raises(UserError, match="is damaged"):
+        texts(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from renaissance.errors import UserError
+from renaissance.predicting.journal import Progress, journal_of
 from renaissance.predicting.output import closing
 from tests.command_line import ROOT, execute
 
@@ -127,7 +128,64 @@ def test_a_job_whose_input_or_settings_changed_is_refused(trained, source, predi
     with pytest.raises(UserError, match=r"since then this has changed: input\."):
         predicted(checkpoint, source)
     journal = (tmp_path / "answers.csv.partial").read_text().splitlines()
-    assert json.loads(journal[0])["format"] == 1
+    assert json.loads(journal[0])["format"] == 2
+
+
+def test_a_job_of_a_version_that_numbered_rows_in_another_way_is_refused(trained, source, predicted, tmp_path):
+    checkpoint = trained("task_finetune_imdb")
+    source.write_text('text\ngood\n \n""\n', encoding="utf-8")  # format 1 passed over the line of a space
+    with pytest.raises(UserError, match="max_rejected_fraction"):
+        predicted(checkpoint, source)
+    partial = tmp_path / "answers.csv.partial"
+    first, _, rest = partial.read_text().partition("\n")
+    partial.write_text(json.dumps({**json.loads(first), "format": 1}) + "\n" + rest)
+    with pytest.raises(UserError, match="another version of Renaissance began"):
+        predicted(checkpoint, source, max_rejected_fraction=1.0)
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A journal of five examples in two windows; gives what opens it, and its path."""
+    output, job = tmp_path / "answers.csv", {"input": "a"}
+    with journal_of(output, job) as journal:
+        journal.close_window([{"r": 0, "a": {}}, {"r": 1, "x": ["", "bad"], "at": ""}], Progress(2, 1, 1))
+        journal.close_window([{"r": 2, "a": {}}, {"r": 3, "a": {}}, {"r": 4, "a": {}}], Progress(5, 4, 1))
+    return lambda: journal_of(output, job), tmp_path / "answers.csv.partial"
+
+
+@pytest.mark.parametrize("line", [2, 5])
+def test_a_journal_that_lines_were_taken_out_of_is_refused(stopped, line):
+    opened, path = stopped
+    with opened() as journal:
+        assert len(list(journal.entries())) == 5
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:line] + lines[line + 1 :]))
+    with pytest.raises(UserError, match="is damaged"), opened():
+        pass
+
+
+def test_a_damaged_line_of_a_journal_is_told(stopped):
+    opened, path = stopped
+    path.write_bytes(path.read_bytes().replace(b'{"r":2', b'{"r"\xff2'))
+    with pytest.raises(UserError, match="is damaged"), opened() as journal:
+        list(journal.entries())
+
+
+def test_a_file_that_is_no_journal_is_not_written_over(stopped):
+    opened, path = stopped
+    path.write_bytes(b"notes of mine, without a line's end")
+    with pytest.raises(UserError, match="is no journal of predict"), opened():
+        pass
+    assert path.read_bytes() == b"notes of mine, without a line's end"
+
+
+@pytest.mark.parametrize("kept", [0, 5, 14])
+def test_a_first_line_that_a_kill_broke_off_is_written_anew(stopped, kept):
+    opened, path = stopped
+    path.write_bytes(path.read_bytes()[:kept])
+    with opened() as journal:
+        assert not journal.resumed
+    assert path.read_bytes() == b'{"format": 2, "input": "a"}\n'
 
 
 def test_where_the_answers_are_there_everything_is(trained, source, predicted, tmp_path, monkeypatch):

@@ -258,3 +258,17 @@ def test_an_output_that_cannot_be_written_is_named(imdb, predicted, tmp_path):
     source = write_csv(tmp_path / "in.csv", ("text",), [("good",)])
     with pytest.raises(UserError, match=r"output=.*in.csv/out.csv': nothing can be written there"):
         predicted(imdb, source, "in.csv/out.csv")
+
+
+def test_halves_of_characters_cost_their_row_or_nothing(trained, predicted, tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text(
+        '{"text": "good", "label": "x\\ud800y", "k": {"a\\udfff": "b\\ud800"}}\n'
+        '{"text": "half \\ud800", "label": null, "k": 1}\n{"text": "bad", "label": null, "k": 2}\n',
+        encoding="utf-8",
+    )
+    output = predicted(trained("task_finetune_imdb"), source, "answers.jsonl", keep=["k"], max_rejected_fraction=0.5)
+    found = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert [(entry["row"], entry["k"]) for entry in found] == [(0, {"a?": "b?"}), (2, 2)]
+    summary = json.loads((tmp_path / "answers.jsonl.summary.json").read_text(encoding="utf-8"))
+    assert (summary["answered"], summary["rejected"], summary["unknown_labels"]) == (2, 1, {"label": 1})

@@ -83,7 +83,7 @@ class ArrowRows:
 
     def _rows(self, wanted: pa.RecordBatch, first: int, start: int) -> Iterator[Row]:
         """Rows of a batch, the first of which has the number `first`, from one on."""
-        _check_lists(wanted)
+        _check_whole_columns(wanted)
         for place in range(max(0, start - first), len(wanted), ROWS_AT_ONCE):
             piece = wanted.slice(place, ROWS_AT_ONCE)
             _check_flat(piece)
@@ -155,14 +155,21 @@ class ArrowRows:
         return UserError(f"{self.path} is damaged or no complete Arrow file ({reason}): cut off while it was copied?")
 
 
-def _check_lists(batch: pa.RecordBatch) -> None:
-    """See that no list of a batch points behind its values; all of them at once, for a piece's are not known apart."""
+def _check_whole_columns(batch: pa.RecordBatch) -> None:
+    """See that no list of a batch points behind its values, and no number behind the texts that it stands for.
+
+    All of them at once, for a piece's are not known apart: every piece would have all of them checked again.
+    """
     for column in batch.columns:
-        column.validate(full=pa.types.is_nested(column.type))
+        column.validate(full=_is_checked_whole(column.type))
 
 
 def _check_flat(piece: pa.RecordBatch) -> None:
     """See that the texts and the bytes of a piece lie where they should."""
     for column in piece.columns:
-        if not pa.types.is_nested(column.type):
+        if not _is_checked_whole(column.type):
             column.validate(full=True)
+
+
+def _is_checked_whole(kind: pa.DataType) -> bool:
+    return pa.types.is_nested(kind) or pa.types.is_dictionary(kind)
