@@ -98,6 +98,8 @@ def received(server, *pieces):
         ([HEAD + b"-5\r\n\r\n"], 400),
         ([b"GET /info HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 65_000, b"x" * 600], 431),
         ([b"GET /" + b"x" * 65_000, b"x" * 600], 431),
+        ([b"GET /info HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 70_000 + b"\r\n\r\n"], 431),  # whole at once
+        ([b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"], 431),
     ],
 )
 def test_what_is_no_request_is_told_so_and_ended(server, pieces, status):
