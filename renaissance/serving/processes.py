@@ -7,9 +7,12 @@ whoever runs the server is to know. A signal lets all of them finish.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 from renaissance.errors import RunError
@@ -36,8 +39,9 @@ def run_processes(work: Work, settings: Settings, listening: socket.socket) -> N
     processes = [
         context.Process(target=_child, args=(work, settings, listening)) for _ in range(settings.serve_processes)
     ]
-    for process in processes:
-        process.start()
+    with _interrupts_held():
+        for process in processes:
+            process.start()
     ended: list[Any] = []
     try:
         with STOP.deferred(NOTICE):
@@ -56,7 +60,23 @@ def run_processes(work: Work, settings: Settings, listening: socket.socket) -> N
         raise RunError(f"A process of the server ended with status {ended[0].exitcode}; the others were ended, too.")
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that never see Ctrl-C, which a terminal sends to all of them: this one ends them in order."""
+    resource_tracker.ensure_running()  # else it is started with the first one, and then lets Ctrl-C through again
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _child(work: Work, settings: Settings, listening: socket.socket) -> None:
     STOP.install()
     STOP.begin()
-    work(settings, listening)
+    try:
+        work(settings, listening)
+    except BaseException:
+        if STOP.received is None:
+            raise
+        raise SystemExit(128 + STOP.received) from None  # the signal came while it was loading

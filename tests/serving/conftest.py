@@ -68,11 +68,19 @@ class Served:
 
     Args:
         words: settings behind `serve with`.
+        start_new_session: whether it is alone in a session, as a terminal starts it.
     """
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, start_new_session: bool = False) -> None:
         command = [sys.executable, "run.py", "serve", "with", "port=0", *words]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=start_new_session,
+        )
         assert self.process.stdout is not None
         self.printed = ""
         for line in self.process.stdout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
 import signal
 import socket
@@ -152,6 +153,17 @@ def test_ctrl_c_ends_well_and_several_processes_answer(checkpoint):
         assert answer.status_code == 200
     assert served.stop(signal.SIGINT) == 0
     assert "Traceback" not in served.printed
+
+
+@pytest.mark.parametrize("seconds", [0.2, 3.0])
+def test_ctrl_c_while_processes_load_ends_well(checkpoint, seconds):
+    """A terminal sends it to all of them."""
+    served = Served(f"load_path={checkpoint}", "serve_processes=2", start_new_session=True)
+    time.sleep(seconds)
+    os.killpg(served.process.pid, signal.SIGINT)
+    rest, _ = served.process.communicate(timeout=60)
+    assert served.process.returncode == 0
+    assert "Traceback" not in rest
 
 
 @pytest.mark.parametrize(
