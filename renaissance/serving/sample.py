@@ -14,6 +14,7 @@ from renaissance.tasks.common.task import Input
 
 SIDE = 64  # pixels
 TEXTS = {"text": "a red circle above a blue square", "text_pair": "a circle above a square"}
+WITHOUT_PICTURES = {"text": "a warm and funny film, well played to the end", "text_pair": "the film is funny"}
 MASKED = "a [MASK] circle above a blue square"
 BOXES = [[20, 4, 24, 24], [20, 36, 24, 24]]
 
@@ -25,13 +26,15 @@ def sample_example(inputs: Sequence[Input], kind: str) -> dict[str, Any]:
         inputs: the fields that it must have.
         kind: of the task's answers.
     """
-    texts = {**TEXTS, "text": MASKED} if kind == "words" else TEXTS
+    texts = TEXTS if any(one.type != "text" for one in inputs) else WITHOUT_PICTURES
+    if kind == "words":
+        texts = {**texts, "text": MASKED}
     values: dict[str, Any] = {
         "image": f"data:image/png;base64,{base64.b64encode(sample_image()).decode()}",
         "boxes": BOXES,
     }
     return {
-        one.field: texts.get(one.field, TEXTS["text"]) if one.type == "text" else values[one.type] for one in inputs
+        one.field: texts.get(one.field, texts["text"]) if one.type == "text" else values[one.type] for one in inputs
     }
 
 
