@@ -64,33 +64,27 @@ class ImageFolder:
 
     def _names(self) -> Iterator[str]:
         """The paths of the images from the folder: those of a folder by name, then those of the folders in it."""
-        seen = {_place_of(self.path)}
-        for place, folders, files in os.walk(self.path, onerror=_stop, followlinks=True):
-            folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+        seen: set[tuple[int, int]] = set()
+        _is_new(self.path, seen)
+        for place, folders, files in os.walk(self.path, onerror=_unreadable, followlinks=True):
+            inside = (name for name in sorted(folders) if not name.startswith("."))
+            folders[:] = [name for name in inside if _is_new(Path(place) / name, seen)]
             for file in sorted(files):
                 if file.lower().endswith(ENDINGS) and not file.startswith("."):
                     yield (Path(place) / file).relative_to(self.path).as_posix()
-            new = []
-            for name in folders:
-                found = _place_of(Path(place) / name)
-                if found not in seen:
-                    seen.add(found)
-                    new.append(name)
-            folders[:] = new
 
 
-def _place_of(folder: Path) -> tuple[int, int]:
-    """What is the same for a folder and a link to it."""
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Whether neither a folder nor a link to it was seen before; from now on it was."""
     try:
         found = folder.stat()
     except OSError as error:
-        raise _unreadable(error) from None
-    return found.st_dev, found.st_ino
+        _unreadable(error)
+    place = found.st_dev, found.st_ino
+    new = place not in seen
+    seen.add(place)
+    return new
 
 
-def _stop(error: OSError) -> NoReturn:
-    raise _unreadable(error)
-
-
-def _unreadable(error: OSError) -> UserError:
-    return UserError(f"{error.filename}: this folder cannot be read ({error.strerror})")
+def _unreadable(error: OSError) -> NoReturn:
+    raise UserError(f"{error.filename}: this folder cannot be read ({error.strerror})") from None

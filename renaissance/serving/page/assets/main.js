@@ -60,37 +60,46 @@ async function showModel() {
   const focused = place("models").contains(document.activeElement);
   place("models").replaceChildren(models.length > 1 ? select : element("span", { class: "model-name" }, name));
   if (focused) select.focus();
-  const told = { base, info, can: info.can, limits: info.limits, kept };
-  const tabs = [
-    ...Object.entries(info.tasks).map(([id, task]) => ({ id, title: task.meaning, open: () => new TaskPanel({ ...told, name: id, task }) })),
-    ...Object.entries(ABILITIES).filter(([ability]) => info.can[ability]).map(([id, Panel]) => ({ id: `can-${id}`, title: Panel.title, open: () => new Panel(told) })),
-    { id: "about", title: "About the model", open: () => new ModelCard(told) },
-  ];
-  const open = (tab, focused) => {
-    panel?.close();
-    panel = tab.open();
-    place("work").replaceChildren(panel.element);
-    place("work").setAttribute("aria-labelledby", `tab-${tab.id}`);
-    for (const one of place("tabs").children) {
-      const here = one.id === `tab-${tab.id}`;
-      one.setAttribute("aria-selected", String(here));
-      one.tabIndex = here ? 0 : -1;
-      if (here && focused) one.focus();
-      if (here) place("tabs").scrollLeft = one.offsetLeft - place("tabs").clientWidth / 3;
-    }
-    shown.tab = tab.id;
-    remember(name, tab.id);
-    notice("");
-  };
-  const keys = { ArrowRight: 1, ArrowLeft: -1 };
-  place("tabs").replaceChildren(...tabs.map((tab, at) => button(tab.title, () => open(tab), {
-    id: `tab-${tab.id}`, role: "tab", "aria-controls": "work",
-    onkeydown: (event) => { if (keys[event.key]) open(tabs.at((at + keys[event.key]) % tabs.length), true); },
-  })));
+  const tabs = tabsOf({ base, info, can: info.can, limits: info.limits, kept });
   const tab = tabs.find(({ id }) => id === wanted.tab);
-  open(tab || tabs[0]);
+  showTabs(tabs, tab || tabs[0]);
   if (wanted.model && wanted.model !== name) notice(`There is no model “${wanted.model}” here. This is “${name}”.`);
   else notice(wanted.tab && !tab ? `The model “${name}” has no “${wanted.tab}”. This is “${tabs[0].title}”.` : "");
+}
+
+/** What there is to ask of a model, and what to know: `{id, title, open}`, with in `open` what makes the panel. */
+function tabsOf(model) {
+  return [
+    ...Object.entries(model.info.tasks).map(([id, task]) => ({ id, title: task.meaning, open: () => new TaskPanel({ ...model, name: id, task }) })),
+    ...Object.entries(ABILITIES).filter(([ability]) => model.can[ability]).map(([id, Panel]) => ({ id: `can-${id}`, title: Panel.title, open: () => new Panel(model) })),
+    { id: "about", title: "About the model", open: () => new ModelCard(model) },
+  ];
+}
+
+function showTabs(tabs, first) {
+  const keys = { ArrowRight: 1, ArrowLeft: -1 };
+  place("tabs").replaceChildren(...tabs.map((tab, at) => button(tab.title, () => openTab(tab), {
+    id: `tab-${tab.id}`, role: "tab", "aria-controls": "work",
+    onkeydown: (event) => { if (keys[event.key]) openTab(tabs.at((at + keys[event.key]) % tabs.length), true); },
+  })));
+  openTab(first);
+}
+
+function openTab(tab, focused) {
+  panel?.close();
+  panel = tab.open();
+  place("work").replaceChildren(panel.element);
+  place("work").setAttribute("aria-labelledby", `tab-${tab.id}`);
+  for (const one of place("tabs").children) {
+    const here = one.id === `tab-${tab.id}`;
+    one.setAttribute("aria-selected", String(here));
+    one.tabIndex = here ? 0 : -1;
+    if (here && focused) one.focus();
+    if (here) place("tabs").scrollLeft = one.offsetLeft - place("tabs").clientWidth / 3;
+  }
+  shown.tab = tab.id;
+  remember(shown.name, tab.id);
+  notice("");
 }
 
 /** Something that is to be known of what is shown. */
